@@ -1,0 +1,87 @@
+"""The standard, knowing nothing of us: codec, positions, type table, bundles, packages.
+
+The functions here load what they need when they are first called, so that importing this costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from adapter.fhir.budget import Budget
+    from adapter.fhir.json import Resource
+    from adapter.outcome import Issue
+
+__all__ = ["decode", "encode", "locate", "typed", "untyped"]
+
+
+def decode(
+    body: bytes, media_type: str, *, budget: Budget | None = None, found: list[Issue] | None = None
+) -> Resource:
+    """Read one FHIR resource into FHIR's JSON shape.
+
+    Decimals keep the digits they came with. `media_type` may carry parameters; `charset`, if given, must be
+    UTF-8. Where XML is well-formed but not FHIR, the issues are raised together, or put into `found` if a
+    list is given.
+
+    Raises Malformed with line and column, Unsupported for other media types, TooCostly beyond the budget.
+    FHIR R4: json.html, xml.html.
+    """
+    from adapter.fhir.budget import DEFAULT
+    from adapter.fhir.media_type import format_of
+
+    if format_of(media_type) == "xml":
+        from adapter.fhir import xml
+
+        return xml.read(body, budget or DEFAULT, found=found)
+    from adapter.fhir import json
+
+    return json.read_resource(body, budget or DEFAULT)
+
+
+def encode(resource: Resource, media_type: str, *, pretty: bool = False) -> bytes:
+    """Write a resource in the format that `media_type` names.
+
+    Raises Unsupported for other media types, Malformed for what the format cannot say.
+    """
+    from adapter.fhir.media_type import format_of
+
+    if format_of(media_type) == "xml":
+        from adapter.fhir import xml
+
+        return xml.write(resource, pretty=pretty)
+    from adapter.fhir import json
+
+    return json.write(resource, pretty=pretty)
+
+
+def locate(body: bytes, media_type: str, path: str) -> tuple[int, int]:
+    """Return line and column, from 1, of what a FHIRPath names in a document.
+
+    `path` is as in an issue: `Bundle.entry[3].resource.status`. Where it leads nowhere (an element that is
+    missing), the place is that of the nearest one around it. A second pass over the bytes, for findings only.
+    """
+    from adapter.fhir.positions import locate as find
+
+    return find(body, media_type, path)
+
+
+def typed(resource: Resource) -> Any:  # noqa: ANN401 - fhir.resources has one class per resource
+    """Return the resource as an object of `fhir.resources` (its R4B classes: it has no R4).
+
+    For callers who want attributes and completion; never used on the way of a message.
+    Raises Malformed if its classes refuse the content; the values are not quoted.
+    """
+    from adapter.fhir.typed import typed as view
+
+    return view(resource)
+
+
+def untyped(model: Any, like: Resource | None = None) -> Resource:  # noqa: ANN401 - see typed
+    """Return the JSON shape of what `typed` gave, changed or not.
+
+    With `like`, the resource it was made from, every unchanged value comes back as it was written there.
+    """
+    from adapter.fhir.typed import untyped as shape
+
+    return shape(model, like)

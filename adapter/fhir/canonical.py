@@ -1,0 +1,21 @@
+"""Where our own definitions live: the one constant that names the canonical base."""
+
+from __future__ import annotations
+
+BASE = "https://silta.example/fhir"
+"""Base of every profile, code system, value set and map of ours; rewritten when a package is built."""
+
+
+def profile(name: str) -> str:
+    """Return the canonical of our profile `name`."""
+    return f"{BASE}/StructureDefinition/{name}"
+
+
+def code_system(name: str) -> str:
+    """Return the canonical of our code system `name`."""
+    return f"{BASE}/CodeSystem/{name}"
+
+
+def structure_map(name: str) -> str:
+    """Return the canonical of our map `name`."""
+    return f"{BASE}/StructureMap/{name}"

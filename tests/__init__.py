@@ -1,0 +1,1 @@
+"""The tests mirror the rooms; journeys walk from door to acknowledgement."""
