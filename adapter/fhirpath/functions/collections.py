@@ -1,0 +1,186 @@
+"""Parts of collections, and collections with each other.
+
+FHIRPath 2.0.0, "Subsetting", "Combining", and the set functions of "Existence".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from adapter.fhirpath import equality
+from adapter.fhirpath.code import BOOLEAN, Code, Static
+from adapter.fhirpath.operators import integer_of
+from adapter.fhirpath.operators import union as union_of
+from adapter.fhirpath.signature import Site, function
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from adapter.fhirpath.run import Run
+    from adapter.fhirpath.values import Item
+
+
+@function("first")
+def first(site: Site) -> Code:
+    """The first item."""
+    site.demand_order()
+    if site.target.is_scalar:
+        return site.target
+    several = site.target.many
+
+    def one(this: Item, run: Run) -> Item | None:
+        items = several(this, run)
+        return items[0] if items else None
+
+    return Code(site.target.static.one, one=one)
+
+
+@function("last")
+def last(site: Site) -> Code:
+    """The last item."""
+    site.demand_order()
+    if site.target.is_scalar:
+        return site.target
+    several = site.target.many
+
+    def one(this: Item, run: Run) -> Item | None:
+        items = several(this, run)
+        return items[-1] if items else None
+
+    return Code(site.target.static.one, one=one)
+
+
+@function("single")
+def single(site: Site) -> Code:
+    """The only item; more than one is an error."""
+    return site.input()
+
+
+@function("tail")
+def tail(site: Site) -> Code:
+    """All but the first item."""
+    site.demand_order()
+    several = site.target.many
+    return Code(site.target.static.several, many=lambda this, run: several(this, run)[1:])
+
+
+def _part(site: Site, cut: Callable[[list[Item], int], list[Item]]) -> Code:
+    site.demand_order()
+    number = integer_of(site.compiler, site.value(0), site.tree.arguments[0], site.name)
+    several = site.target.many
+
+    def many(this: Item, run: Run) -> list[Item]:
+        size = number(this, run)
+        return [] if size is None else cut(several(this, run), max(size, 0))
+
+    return Code(site.target.static.several, many=many)
+
+
+@function("skip", 1)
+def skip(site: Site) -> Code:
+    """All but so many items at the front."""
+    return _part(site, lambda items, size: items[size:])
+
+
+@function("take", 1)
+def take(site: Site) -> Code:
+    """So many items from the front."""
+    return _part(site, lambda items, size: items[:size])
+
+
+def _keys(site: Site, code: Code) -> Callable[[Item, Run], list[Any]]:
+    """The keys by which equal items are known; one each for items without a value."""
+    convert = site.compiler.converter(code.static)
+    several = code.many
+    key = equality.key
+
+    def keys(this: Item, run: Run) -> list[Any]:
+        items = several(this, run)
+        run.charge(len(items))
+        return [(None, id(item)) if (value := convert(item)) is None else key(value) for item in items]
+
+    return keys
+
+
+@function("subsetOf", 1)
+def subset_of(site: Site) -> Code:
+    """True if every item is in the other collection."""
+    own, others = _keys(site, site.target), _keys(site, site.value(0))
+    return Code(BOOLEAN, one=lambda this, run: set(own(this, run)) <= set(others(this, run)))
+
+
+@function("supersetOf", 1)
+def superset_of(site: Site) -> Code:
+    """True if every item of the other collection is here."""
+    own, others = _keys(site, site.target), _keys(site, site.value(0))
+    return Code(BOOLEAN, one=lambda this, run: set(own(this, run)) >= set(others(this, run)))
+
+
+@function("intersect", 1)
+def intersect(site: Site) -> Code:
+    """The items that are in both collections, once each."""
+    several, own, others = site.target.many, _keys(site, site.target), _keys(site, site.value(0))
+
+    def many(this: Item, run: Run) -> list[Item]:
+        items = several(this, run)
+        if not items:
+            return items
+        wanted = set(others(this, run))
+        out = []
+        for item, mark in zip(items, own(this, run), strict=True):
+            if mark in wanted:
+                wanted.discard(mark)
+                out.append(item)
+        return out
+
+    return Code(Static(site.target.static.types, is_ordered=False), many=many)
+
+
+@function("exclude", 1)
+def exclude(site: Site) -> Code:
+    """The items that are not in the other collection, as often as they come."""
+    several, own, others = site.target.many, _keys(site, site.target), _keys(site, site.value(0))
+
+    def many(this: Item, run: Run) -> list[Item]:
+        unwanted = set(others(this, run))
+        pairs = zip(several(this, run), own(this, run), strict=True)
+        return [item for item, mark in pairs if mark not in unwanted]
+
+    return Code(site.target.static.several, many=many)
+
+
+@function("union", 1)
+def union(site: Site) -> Code:
+    """All items of both collections, equal ones once."""
+    return union_of(site.compiler, site.tree, [site.target, site.value(0)])
+
+
+@function("combine", 1, 2)
+def combine(site: Site) -> Code:
+    """All items of both collections, as often as they come."""
+    left, right = site.compiler.alike(site.target, site.value(0))
+    static = site.compiler.joined(left.static, right.static, is_ordered=True)
+    one, other = left.many, right.many
+
+    def many(this: Item, run: Run) -> list[Item]:
+        together = one(this, run) + other(this, run)
+        run.hold(len(together))
+        return together
+
+    return Code(static, many=many)
+
+
+@function("coalesce", 1, 64)
+def coalesce(site: Site) -> Code:
+    """The first argument that is not empty. FHIRPath 3.0.0-ballot."""
+    codes = [site.compiler.boxed(site.value(index)) for index in range(site.count)]
+    closures = [code.many for code in codes]
+
+    def many(this: Item, run: Run) -> list[Item]:
+        for closure in closures:
+            items = closure(this, run)
+            if items:
+                return items
+        return []
+
+    return Code(Static(None), many=many)
