@@ -69,10 +69,13 @@ class Package:
         if self._entries is None:
             found = [entry for name in self.files.names() if (entry := self._entry(name))]
             found.sort(key=lambda entry: (entry.file.count("/"), entry.file))
-            self._entries = tuple(found)
+            by_url: dict[str, list[Entry]] = {}
             for entry in found:
                 if entry.url:
-                    self._by_url.setdefault(entry.url, []).append(entry)
+                    by_url.setdefault(entry.url, []).append(entry)
+            # Another thread looks here too: the entries say that the rest is ready, so they come last.
+            self._by_url = by_url
+            self._entries = tuple(found)
         return self._entries
 
     def resource(self, canonical: str) -> Resource | None:
