@@ -1,0 +1,77 @@
+"""Definitions at hand: those of the packages given, by canonical and version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+class Source(Protocol):
+    """What holds definitions: a package, a folder, or a handful of resources."""
+
+    def resource(self, canonical: str) -> dict[str, Any] | None:
+        """Return the definition at `url` or `url|version`, or None."""
+
+    def resources(self, resource_type: str) -> Iterator[dict[str, Any]]:
+        """Yield all definitions of a type."""
+
+
+class Loose:
+    """Definitions given one by one, such as the profiles that stand beside a test."""
+
+    def __init__(self, resources: Iterable[dict[str, Any]]) -> None:
+        self._all = [resource for resource in resources if isinstance(resource.get("url"), str)]
+        self._by_url: dict[str, dict[str, Any]] = {}
+        for resource in self._all:
+            self._by_url.setdefault(resource["url"], resource)
+            version = str(resource.get("version", ""))
+            for end in range(len(version), 0, -1):
+                if end == len(version) or version[end] == ".":
+                    self._by_url.setdefault(f"{resource['url']}|{version[:end]}", resource)
+
+    def resource(self, canonical: str) -> dict[str, Any] | None:
+        """Return the definition at `url` or `url|version`, or None."""
+        return self._by_url.get(canonical)
+
+    def resources(self, resource_type: str) -> Iterator[dict[str, Any]]:
+        """Yield all definitions of a type."""
+        return (resource for resource in self._all if resource.get("resourceType") == resource_type)
+
+
+class Library:
+    """All sources together; what was given first is found first."""
+
+    def __init__(self, sources: Iterable[Source]) -> None:
+        self._sources = tuple(sources)
+        self._found: dict[str, dict[str, Any] | None] = {}
+
+    def find(self, canonical: str) -> dict[str, Any] | None:
+        """Return the definition at `url` or `url|version`.
+
+        A version that is not at hand is met by another version of the same definition, since a partner's
+        package seldom carries the very version its profile names.
+        """
+        if canonical not in self._found:
+            self._found[canonical] = self._seek(canonical)
+        return self._found[canonical]
+
+    def structure(self, canonical: str) -> dict[str, Any] | None:
+        """Return a StructureDefinition, or None."""
+        found = self.find(canonical)
+        return found if found is not None and found.get("resourceType") == "StructureDefinition" else None
+
+    def all(self, resource_type: str) -> Iterator[dict[str, Any]]:
+        """Yield every definition of a type."""
+        for source in self._sources:
+            yield from source.resources(resource_type)
+
+    def _seek(self, canonical: str) -> dict[str, Any] | None:
+        url = canonical.partition("|")[0]
+        for wanted in dict.fromkeys((canonical, url)):
+            for source in self._sources:
+                found = source.resource(wanted)
+                if found is not None:
+                    return found
+        return None

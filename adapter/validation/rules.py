@@ -1,0 +1,174 @@
+"""What full validation adds to the core walk, by type and by element."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from adapter.fhir.canonical import BASE
+from adapter.validation import bundle, extensions, identity, narrative
+from adapter.validation.answers import Answers, attachment_size
+from adapter.validation.bindings import MAX_VALUE_SET
+from adapter.validation.found import CORE, Found
+from adapter.validation.items import Item
+from adapter.validation.references import resolve
+from adapter.validation.written_out import NEEDED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from adapter.fhir.json import Json
+    from adapter.fhir.types import ElementDef, TypeDef, TypeTable
+    from adapter.outcome import Severity
+    from adapter.validation.extensions import Extensions
+    from adapter.validation.found import Check, Verdict
+    from adapter.validation.invariants import Invariants
+    from adapter.validation.profile import Profiles
+    from adapter.validation.visit import Visit
+
+_GATED = re.compile(r"(?P<empty>[a-z]\w*)\.empty\(\) or |(?P<exists>[a-z]\w*)\.exists\(\) implies ")
+
+_WEAKER = re.compile(r"\b(?:implies|xor)\b")
+"""Operators that would take in what stands before them. FHIRPath 2.0, Precedence."""
+
+FHIR = "http://hl7.org/fhir/"
+
+OF_TYPE: dict[str, tuple[str | None, Callable[[Any, Visit], Verdict]]] = {
+    "Attachment": ("size", attachment_size),
+    "Bundle": ("entry", bundle.check_bundle),
+    "Extension": (None, extensions.content),
+    "Identifier": ("system", identity.check_identifier),
+    "Patient": ("identifier", identity.check_person),
+    "Reference": ("reference", bundle.check_reference),
+}
+"""Rules of whole types that R4 states in prose, and ours on identity; each with the key it needs."""
+
+
+class Rules:
+    """Makes the additions; handed to `Structure`."""
+
+    def __init__(
+        self, types: TypeTable, profiles: Profiles, invariants: Invariants, of_extensions: Extensions
+    ) -> None:
+        self._types = types
+        self._profiles = profiles
+        self._invariants = invariants
+        self._extensions = of_extensions
+        self._answers = Answers(profiles.library, profiles.bindings.terminology)
+
+    def of_type(self, definition: TypeDef) -> Iterator[tuple[tuple[str, ...], Check]]:
+        """Yield the checks over whole values of a type, each with the keys it has nothing to say without."""
+        if definition.name in OF_TYPE:
+            key, prose = OF_TYPE[definition.name]
+            yield (key,) if key else (), prose
+        for one in definition.constraints:
+            check = self._invariants.on_value(one, definition.name)
+            if check is not None:
+                yield self._gate(one.expression, definition), check
+        if definition.name == "QuestionnaireResponse":
+            yield ("questionnaire",), self._answers.check
+        if definition.name == "Coding":
+            yield ("code",), self._known_code
+
+    def _known_code(self, value: Json, visit: Visit) -> Verdict:
+        """Say VA407 of a code that a code system at hand, and whole, does not have.
+
+        An error for FHIR's own systems and ours, whose version is that of R4; elsewhere a warning, since the
+        sender may have a newer one.
+        """
+        system, code = value.get("system"), value.get("code")
+        if not isinstance(system, str) or not isinstance(code, str):
+            return None
+        table = self._profiles.bindings.terminology.code_system(system)
+        if table is None or table.has(code) is not False:
+            return None
+        level: Severity = "error" if system.startswith((FHIR, BASE)) else "warning"
+        return [Found("VA407", {"system": system}, level=level, step="code")]
+
+    def _gate(self, expression: str, definition: TypeDef) -> tuple[str, ...]:
+        """Return the keys whose absence makes an expression true, as in `x.empty() or ...`; () for none."""
+        if expression in NEEDED:
+            return (NEEDED[expression],)
+        match = _GATED.match(expression)
+        if match is None or _WEAKER.search(expression, match.end()):
+            return ()
+        element = definition.elements.get(match["empty"] or match["exists"])
+        if element is None:
+            return ()
+        keys = [element.json_key(kind) for kind in element.types]
+        beside = ["_" + element.json_key(kind) for kind in element.types if self._types.is_primitive(kind)]
+        return (*keys, *beside)
+
+    def of_element(self, definition: TypeDef, element: ElementDef) -> Iterator[Check]:
+        """Yield the checks over each value of an element."""
+        if element.name in ("extension", "modifierExtension"):
+            yield self._extensions.rule(definition, modifier=element.name == "modifierExtension")
+            return
+        if element.form == "xhtml":
+            yield narrative.check_div
+        if element.targets and "Reference" in element.types:
+            yield self._pointed(element.targets)
+        if element.binding is not None and len(element.types) == 1:
+            yield from self._bound(element)
+        yield from self._on_element(element)
+
+    def _on_element(self, element: ElementDef) -> Iterator[Check]:
+        """Yield the invariants that stand on the element and not on its type already."""
+        if len(element.types) != 1:
+            return
+        kind = self._types.type(element.types[0])
+        known = {one.key for one in kind.constraints} if kind is not None else set()
+        stated = [one for one in element.constraints if one.key not in known]
+        for name in element.profiles:
+            constrained = self._types.type(name.rpartition("/")[2])
+            if constrained is not None:
+                stated += [one for one in constrained.constraints if one.key not in known]
+        for one in stated:
+            check = self._invariants.on_value(one, element.types[0])
+            if check is not None:
+                yield check
+
+    def _bound(self, element: ElementDef) -> Iterator[Check]:
+        """Yield the checks of bindings the walk does not answer: extensible ones, and the widest sets.
+
+        What R4 itself merely prefers is not held against anybody; what a profile prefers is.
+        """
+        binding = element.binding
+        if binding is None or (binding.strength in ("preferred", "example") and not binding.max_value_set):
+            return
+        stated: dict[str, Any] = {"strength": binding.strength, "valueSet": binding.value_set}
+        if binding.strength == "required":
+            if self._types.binding_codes(binding.value_set) is not None:
+                return
+            stated["strength"] = "required"
+        if binding.strength == "preferred":
+            stated["strength"] = "example"
+        if binding.max_value_set:
+            stated["extension"] = [{"url": MAX_VALUE_SET, "valueCanonical": binding.max_value_set}]
+        for check in self._profiles.bindings.checks(stated, None):
+            yield _on_value(check, element.types[0])
+
+    def _pointed(self, targets: tuple[str, ...]) -> Check:
+        """Make the rule of the types a Reference may point to."""
+        types, allowed, named = self._types, ", ".join(targets), frozenset(targets)
+
+        def check(value: Json, visit: Visit) -> Verdict:
+            literal = value.get("reference") if isinstance(value, dict) else None
+            if not isinstance(literal, str):
+                return None
+            kind = resolve(literal, visit).type
+            if (
+                kind is None
+                or kind in named
+                or types.type(kind) is None
+                or any(types.is_a(kind, one) for one in targets)
+            ):
+                return None
+            return [Found("VA501", {"type": kind, "allowed": allowed, "profile": CORE})]
+
+        return check
+
+
+def _on_value(check: Callable[[Item, Visit], Verdict], type_name: str) -> Check:
+    """Let a check over items stand in the core walk, over plain values."""
+    return lambda value, visit: check(Item(value, type_name, ""), visit)

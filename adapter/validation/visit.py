@@ -1,0 +1,103 @@
+"""Where the walk is: the resource in hand, what it stands in, and what has been asked before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+
+    from adapter.validation.references import Target
+
+Resource = dict[str, Any]
+
+
+class Session:
+    """What one call of `validate` remembers, so that no question is answered twice.
+
+    `conforms` holds, by identity of a resource and profile, what was found before; a pair being looked at
+    right now is in `open`, and taken as conforming there, so that circles end.
+    """
+
+    __slots__ = ("addresses", "conforms", "indexes", "open", "today")
+
+    def __init__(self, today: date | None = None) -> None:
+        self.today = today
+        self.conforms: dict[tuple[int, str], Any] = {}
+        self.open: set[tuple[int, str]] = set()
+        self.indexes: dict[int, dict[str, Resource]] = {}
+        self.addresses: dict[int, str] = {}
+        """fullUrl by identity of the resource in an entry."""
+
+
+class Visit:
+    """One resource being walked. `bundle` is the Bundle it stands in, `url` its fullUrl there."""
+
+    __slots__ = (
+        "answer",
+        "asked",
+        "bundle",
+        "environment",
+        "outer",
+        "resource",
+        "root",
+        "services",
+        "session",
+        "unresolved",
+        "url",
+    )
+
+    def __init__(
+        self,
+        resource: Resource,
+        session: Session,
+        *,
+        root: Resource | None = None,
+        bundle: Resource | None = None,
+        url: str | None = None,
+        outer: Visit | None = None,
+    ) -> None:
+        self.resource = resource
+        self.session = session
+        self.root = resource if root is None else root
+        """The resource that contains this one, or itself. R4 fhirpath.html, %rootResource."""
+        self.bundle = bundle
+        self.url = url
+        self.outer = outer
+        self.environment = {"resource": resource, "rootResource": self.root}
+        """The variables of every invariant asked here."""
+        self.services: Any = None
+        """What FHIRPath may ask, made when the first invariant asks."""
+        self.asked: str | None = None
+        self.answer: Target | None = None
+        """The reference that was resolved last, and where it led."""
+        self.unresolved = 0
+        """How often an expression wanted a resource that is not at hand."""
+
+    def contained(self, resource: Resource) -> Visit:
+        """Return the visit of a contained resource."""
+        return Visit(
+            resource, self.session, root=self.root, bundle=self.bundle, url=self.url, outer=self.outer
+        )
+
+    def entry(self, resource: Resource, url: str | None) -> Visit:
+        """Return the visit of a resource in an entry of the Bundle in hand."""
+        return Visit(resource, self.session, bundle=self.resource, url=url, outer=self)
+
+    def parameter(self, resource: Resource) -> Visit:
+        """Return the visit of a resource that stands in a Parameters resource."""
+        return Visit(resource, self.session, bundle=self.bundle, outer=self)
+
+    @property
+    def is_bundled(self) -> bool:
+        """True if the resource stands in a Bundle, at whatever depth."""
+        return self.bundle is not None or self.outer is not None
+
+    def bundles(self) -> Iterator[tuple[Resource, str | None]]:
+        """Yield the Bundles around, the nearest first, each with the fullUrl of the entry we are in."""
+        at: Visit | None = self
+        while at is not None:
+            if at.bundle is not None:
+                yield at.bundle, at.url
+            at = at.outer
