@@ -1,0 +1,291 @@
+"""Values that a rule reads: variables, constants, plain paths, and FHIRPath compiled by its own room."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from adapter.errors import AdapterError
+from adapter.fhir.types import r4
+from adapter.fhirpath.tree import Binary, Call, Literal, Member, TypeTest, Variable
+from adapter.fhirpath.values import Element
+from adapter.mapping.fml.paths import children, renamed, variables, walk, with_variables
+from adapter.mapping.fml.scope import Value
+from adapter.mapping.models import nearest
+from adapter.outcome import Issue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from adapter.fhirpath.tree import Tree
+    from adapter.mapping.fml.compiler import Compilation
+    from adapter.mapping.fml.scope import Frame, Scope, Var
+    from adapter.mapping.nodes import Item
+    from adapter.mapping.run import RuleMark
+
+BUILT_IN = frozenset({"context", "resource", "rootResource", "ucum", "sct", "loinc", "vs"})
+
+
+def names_in_scope(scope: Scope) -> set[str]:
+    """Return every name that means a variable or a constant here."""
+    return {*scope.vars, *scope.constants}
+
+
+def expression(
+    compilation: Compilation,
+    scope: Scope,
+    tree: Tree,
+    mark: RuleMark,
+    *,
+    names: Collection[str] | None = None,
+) -> Callable[[Frame, Item], Item] | None:
+    """Compile FHIRPath to `(frame, focus) -> list`; None if it is faulty, which is noted.
+
+    `names` are those that mean variables, if not all in scope.
+    """
+    known = names_in_scope(scope) if names is None else names
+    tree = with_variables(tree, known)
+    if scope.is_fhir:
+        tree = renamed(tree, _choice_by_stem)
+    used = [name for name in variables(tree) if name in scope.vars or name in scope.constants]
+    strangers = [
+        part
+        for part in walk(tree)
+        if isinstance(part, Variable) and part.name not in used and not _is_built_in(part.name)
+    ]
+    for part in strangers:
+        near = nearest(part.name, known)
+        compilation.faults.add("MP206", scope.file, part.span, variable=part.name, near=near or "-")
+    if strangers:
+        return None
+    compiled = _compiled(compilation, scope, tree, used)
+    if compiled is None:
+        return None
+    slots = [
+        (name, scope.vars[name].slot, _wrapping(scope, scope.vars[name]))
+        for name in used
+        if name in scope.vars
+    ]
+    wrap = _wrapping(scope, scope.focus)
+    constants = [name for name in used if name not in scope.vars]
+
+    def evaluate(frame: Frame, focus: Item) -> Item:
+        run = frame[0]
+        environment = {name: as_item(frame[slot]) for name, slot, as_item in slots}
+        for name in constants:
+            environment[name] = run.constants.get(name, [])
+        for name, value in environment.items():
+            if value is None:
+                environment[name] = []
+        try:
+            return compiled({} if focus is None else wrap(focus), environment)
+        except AdapterError as error:
+            place = run.place_of(run.log[-1] if run.log else None, focus)
+            run.fault(error.code, mark, place, **error.issue.params)
+            return []
+
+    return evaluate
+
+
+def _wrapping(scope: Scope, var: Var | None) -> Callable[[Item], Item]:
+    """Return what tells FHIRPath the type of a FHIR value that does not carry it itself."""
+    kind = None
+    if scope.is_fhir and var is not None and var.mode == "source":
+        kind = var.shape.name if var.shape is not None and var.shape.kind != "logical" else var.kind
+    if kind is None or (var is not None and var.shape is not None and var.shape.kind == "resource"):
+        return _as_it_is
+
+    def wrap(value: Item) -> Item:
+        return value if value is None or isinstance(value, (list, Element)) else Element(value, kind)
+
+    return wrap
+
+
+def _as_it_is(value: Item) -> Item:
+    return value
+
+
+@cache
+def _choice_keys() -> dict[str, tuple[str, str]]:
+    """JSON keys of all choice elements of R4: `valueString` to (`value`, `string`)."""
+    table = r4()
+    return {
+        key: (element.name, kind)
+        for name in table.names()
+        if (definition := table.type(name)) is not None
+        for key, (element, kind) in definition.properties.items()
+        if element.is_choice
+    }
+
+
+def _choice_by_stem(part: Tree) -> Tree:
+    """Read `x.valueString` as `x.value.ofType(string)`, as maps have long been written."""
+    if not isinstance(part, Member) or part.name.islower():
+        return part
+    known = _choice_keys().get(part.name)
+    if known is None:
+        return part
+    stem = Member(target=part.target, name=known[0], span=part.span)
+    return Call(target=stem, name="ofType", arguments=(Member(target=None, name=known[1]),), span=part.span)
+
+
+def _is_built_in(name: str) -> bool:
+    return name in BUILT_IN or name.startswith(("vs-", "ext-"))
+
+
+def _compiled(compilation: Compilation, scope: Scope, tree: Tree, used: list[str]) -> Item:
+    from adapter.fhirpath import compile_tree
+
+    try:
+        return compile_tree(tree, tuple(used), text=scope.file.text.content)
+    except AdapterError as error:
+        issue = error.issue
+        compilation.faults.issues.append(
+            Issue(
+                error.code, scope.file.text.file, issue.params, line=issue.line or
+                scope.file.place(tree.span)[0], column=issue.column or scope.file.place(tree.span)[1],
+            )
+        )  # fmt: skip
+        return None
+
+
+def plain_path(tree: Tree) -> tuple[str, tuple[str, ...]] | None:
+    """Return first name and further names of a path that is nothing but names; None for anything else."""
+    names: list[str] = []
+    while isinstance(tree, Member):
+        names.append(tree.name)
+        if tree.target is None:
+            return names[-1], tuple(reversed(names[:-1]))
+        tree = tree.target
+    if isinstance(tree, Variable):
+        return tree.name, tuple(reversed(names))
+    return None
+
+
+def follow(names: tuple[str, ...]) -> Callable[[Item], Item]:
+    """Return what walks down `names`: None for nothing, the value, or a list of several."""
+
+    def walk_down(value: Item) -> Item:
+        for name in names:
+            if isinstance(value, dict):
+                value = value.get(name)
+            elif isinstance(value, list):
+                found: list[Item] = []
+                for one in value:
+                    below = one.get(name) if isinstance(one, dict) else None
+                    if isinstance(below, list):
+                        found += below
+                    elif below is not None:
+                        found.append(below)
+                value = found[0] if len(found) == 1 else found or None
+            else:
+                return None
+        return value
+
+    return walk_down
+
+
+def value_of(compilation: Compilation, scope: Scope, tree: Tree, mark: RuleMark) -> Value | None:
+    """Compile an expression that gives a value: a plain path from a variable directly, else by FHIRPath."""
+    path = plain_path(tree)
+    if path is not None and path[0] in scope.vars:
+        direct = _direct(scope, *path)
+        if direct is not None:
+            return direct
+    if isinstance(tree, Literal) and tree.kind == "string":
+        text = tree.text
+        return Value(lambda _: text, "string", is_constant=True, constant=text)
+    evaluate = expression(compilation, scope, tree, mark)
+    if evaluate is None:
+        return None
+    focus = scope.focus
+    used = _slots(scope, tree)
+
+    def get(frame: Frame) -> Item:
+        found = evaluate(frame, None if focus is None else frame[focus.slot])
+        if len(found) == 1:
+            return found[0]
+        return found or None
+
+    slots = used or (() if focus is None else (focus.slot,))
+    return Value(
+        get, kind_of(tree), slots=slots, is_path=True, is_list=True, is_condition=not gives_source(tree),
+        conditions=condition_names(tree),
+    )  # fmt: skip
+
+
+def _direct(scope: Scope, name: str, rest: tuple[str, ...]) -> Value | None:
+    var = scope.vars[name]
+    slot = var.slot
+    if not rest:
+        return Value(lambda frame: frame[slot], var.kind, var.shape, (slot,))
+    if scope.is_fhir and var.mode == "source":
+        return None
+    down = follow(rest)
+    return Value(lambda frame: down(frame[slot]), slots=(slot,), is_path=True, is_list=True)
+
+
+def _slots(scope: Scope, tree: Tree) -> tuple[int, ...]:
+    names = variables(with_variables(tree, names_in_scope(scope)))
+    return tuple(scope.vars[name].slot for name in names if name in scope.vars)
+
+
+_KINDS = {
+    "toInteger": "integer", "toDecimal": "decimal", "toBoolean": "boolean", "toString": "string",
+    "toDate": "date",
+    "toDateTime": "dateTime", "toTime": "time", "toQuantity": "Quantity", "exists": "boolean",
+    "empty": "boolean",
+    "not": "boolean", "count": "integer", "length": "integer", "substring": "string", "replace": "string",
+    "upper": "string", "lower": "string", "join": "string", "trim": "string",
+}  # fmt: skip
+
+
+_TRUTHS = frozenset({
+    "exists", "empty", "not", "all", "allTrue", "anyTrue", "allFalse", "anyFalse", "contains", "startsWith",
+    "endsWith", "matches", "matchesFull", "is", "count", "isDistinct", "subsetOf", "supersetOf", "hasValue",
+    "memberOf", "conformsTo",
+})  # fmt: skip
+_CRITERIA = frozenset({"where", "exists", "all", "iif"})
+
+
+def gives_source(tree: Tree) -> bool:
+    """Tell whether what an expression reads goes into its value, or only decides which value it gives."""
+    if isinstance(tree, Call):
+        if tree.name == "iif":
+            return any(gives_source(branch) for branch in tree.arguments[1:])
+        return tree.name not in _TRUTHS
+    if isinstance(tree, Binary):
+        if tree.operator in ("+", "-", "&", "*", "/", "div", "mod", "|"):
+            return gives_source(tree.left) or gives_source(tree.right)
+        return False
+    return not isinstance(tree, (Literal, TypeTest))
+
+
+def condition_names(tree: Tree) -> frozenset[str]:
+    """Return the names of elements that stand in criteria of `where` and the like, and nowhere else."""
+    inside: set[str] = set()
+    outside: set[str] = set()
+    _sort_names(tree, outside, inside)
+    return frozenset(inside - outside)
+
+
+def _sort_names(tree: Tree, here: set[str], inside: set[str]) -> None:
+    if isinstance(tree, Member):
+        here.add(tree.name)
+    if isinstance(tree, Call) and tree.name in _CRITERIA:
+        if tree.target is not None:
+            _sort_names(tree.target, here, inside)
+        for at, argument in enumerate(tree.arguments):
+            _sort_names(argument, inside if at == 0 else here, inside)
+        return
+    for child in children(tree):
+        _sort_names(child, here, inside)
+
+
+def kind_of(tree: Tree) -> str | None:
+    """Tell the type of what an expression gives, where its outermost part tells it."""
+    if isinstance(tree, Call):
+        return _KINDS.get(tree.name)
+    if isinstance(tree, Literal) and tree.kind != "empty":
+        return tree.kind
+    return None

@@ -1,0 +1,146 @@
+"""What a name in one map means beside others: imports, groups, default groups, code tables."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from adapter.mapping.conceptmap import from_inline
+from adapter.mapping.models import FHIR, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from adapter.mapping.conceptmap import ConceptMap, ConceptMaps
+    from adapter.mapping.fml.scope import Faults
+    from adapter.mapping.fml.tree import Group, MapFile, Use
+    from adapter.mapping.models import Models, Shape
+
+
+class Library:
+    """All maps of a set, and what each of them can see."""
+
+    def __init__(self, files: Iterable[MapFile], concept_maps: ConceptMaps, models: Models) -> None:
+        self.files = {file.url or file.text.file: file for file in files}
+        self.concept_maps = concept_maps
+        self.models = models
+        self._seen: dict[int, list[MapFile]] = {}
+        self._inline: dict[int, dict[str, ConceptMap]] = {}
+        self._fhir: dict[int, bool] = {}
+
+    def visible(self, file: MapFile) -> list[MapFile]:
+        """Return the file and all it imports, directly or not, nearest first."""
+        known = self._seen.get(id(file))
+        if known is None:
+            known, waiting = [], [file]
+            while waiting:
+                one = waiting.pop(0)
+                if one not in known:
+                    known.append(one)
+                    waiting += [found for entry in one.imports for found in self.imported(entry.url)]
+            self._seen[id(file)] = known
+        return known
+
+    def imported(self, url: str) -> list[MapFile]:
+        """Return the maps that an import names; `*` stands for any characters."""
+        url = url.partition("|")[0]
+        if "*" not in url:
+            found = self.files.get(url)
+            return [found] if found else []
+        pattern = re.compile(".*".join(re.escape(part) for part in url.split("*")))
+        return [file for name, file in sorted(self.files.items()) if pattern.fullmatch(name)]
+
+    def check_imports(self, faults: Faults) -> None:
+        """Note every import that finds nothing, and every group that a file has twice."""
+        for file in self.files.values():
+            for entry in file.imports:
+                if not self.imported(entry.url):
+                    near = nearest(entry.url, self.files)
+                    faults.add("MP220", file, entry.span, url=entry.url, near=near or "-")
+            seen: dict[str, Group] = {}
+            for group in file.groups:
+                if group.name in seen:
+                    faults.add(
+                        "MP221", file, group.span, group=group.name, line=file.place(seen[group.name].span)[0]
+                    )
+                seen[group.name] = group
+
+    def groups(self, file: MapFile) -> Iterator[tuple[MapFile, Group]]:
+        """Yield the groups a file can call, its own first."""
+        for one in self.visible(file):
+            for group in one.groups:
+                yield one, group
+
+    def group(self, file: MapFile, name: str) -> tuple[MapFile, Group] | None:
+        """Find a group by its name."""
+        return next(((home, group) for home, group in self.groups(file) if group.name == name), None)
+
+    def group_names(self, file: MapFile) -> list[str]:
+        """Return the names of the groups a file can call."""
+        return [group.name for _, group in self.groups(file)]
+
+    def default_group(
+        self,
+        file: MapFile,
+        source: Shape | None,
+        source_kind: str | None,
+        target: Shape | None,
+        models: Models,
+    ) -> tuple[MapFile, Group] | None:
+        """Find the group that is marked `<<types>>` or `<<type+>>` for the two types."""
+        wanted_source = source.name if source is not None else source_kind
+        if target is None:
+            return None
+        for home, group in self.groups(file):
+            if group.default is None or len(group.inputs) != 2:
+                continue
+            first, second = (self._type_key(home, one.type, models) for one in group.inputs)
+            if second not in (target.name, target.url):
+                continue
+            if first == wanted_source or (source is not None and first == source.url):
+                return home, group
+        return None
+
+    def _type_key(self, file: MapFile, name: str | None, models: Models) -> str | None:
+        if name is None:
+            return None
+        for use in file.uses:
+            if use.name == name:
+                shape = models.by_url(use.url)
+                return shape.name if shape is not None else use.url
+        return name
+
+    def is_fhir_source(self, file: MapFile) -> bool:
+        """True if every source structure the file uses is FHIR's own, so that elements may be choices."""
+        known = self._fhir.get(id(file))
+        if known is None:
+            urls = [use.url for use in file.uses if use.mode in ("source", "queried")]
+            known = self._fhir[id(file)] = bool(urls) and all(url.startswith(FHIR) for url in urls)
+        return known
+
+    def concept_map(self, file: MapFile, url: str) -> ConceptMap | None:
+        """Find a code table: `#name` in the map itself, else by its canonical."""
+        inline = self._inline_of(file)
+        found = inline.get(url) or inline.get(f"#{url}")
+        if found is None and "#" in url:
+            found = inline.get("#" + url.rpartition("#")[2])
+        return found or self.concept_maps.find(url)
+
+    def _inline_of(self, file: MapFile) -> dict[str, ConceptMap]:
+        known = self._inline.get(id(file))
+        if known is None:
+            known = self._inline[id(file)] = {
+                table.url: from_inline(table, one.text.file, one.place)
+                for one in reversed(self.visible(file))
+                for table in one.tables
+            }
+        return known
+
+    def concept_map_urls(self, file: MapFile) -> list[str]:
+        """Return the names of all code tables a file can use."""
+        return [*self._inline_of(file), *self.concept_maps.urls()]
+
+    def unknown_model(self, faults: Faults, file: MapFile, use: Use) -> None:
+        """Note a structure nobody knows: of a target that is a fault, of a source nothing can be checked."""
+        code = "MP222" if use.mode in ("target", "produced") else "MP223"
+        faults.add(code, file, use.span, url=use.url)

@@ -1,0 +1,142 @@
+"""What is known while a group is compiled: its variables, the slots of its frame, the types of both.
+
+A running group has one frame, a list: slot 0 is the run, then each variable has its own slot, however deep
+the rule that binds it. In a traced build every variable takes two slots, the second for where its value comes
+from. Nothing is looked up by name while a map runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from adapter.fhirpath.tree import Span
+    from adapter.mapping.fml.tree import Group, MapFile
+    from adapter.mapping.models import Shape
+    from adapter.mapping.nodes import Item
+    from adapter.mapping.run import RuleMark
+
+Frame: TypeAlias = "list[Item]"
+Action: TypeAlias = "Callable[[Frame], None]"
+Getter: TypeAlias = "Callable[[Frame], Item]"
+
+
+@dataclass(frozen=True, slots=True)
+class Var:
+    """A variable: its slot, which side it is of, and its type where that is known."""
+
+    name: str
+    slot: int
+    mode: Literal["source", "target", "value"]
+    shape: Shape | None = None
+    kind: str | None = None
+    """Name of the primitive or type of a value that has no shape of its own to walk into."""
+
+
+@dataclass(slots=True)
+class Layout:
+    """The frame of one group under construction."""
+
+    width: int
+    """1, or 2 in a traced build."""
+    size: int = 1
+    shares: dict[str, int] = field(default_factory=dict)
+
+    def new(self) -> int:
+        """Take a slot."""
+        slot = self.size
+        self.size += self.width
+        return slot
+
+    def share(self, name: str) -> int:
+        """Return the slot of the target that rules of the group share under `name`."""
+        slot = self.shares.get(name)
+        if slot is None:
+            slot = self.shares[name] = self.new()
+        return slot
+
+
+@dataclass(slots=True)
+class Scope:
+    """The variables that a rule sees."""
+
+    file: MapFile
+    group: Group
+    layout: Layout
+    vars: dict[str, Var] = field(default_factory=dict)
+    constants: frozenset[str] = frozenset()
+    focus: Var | None = None
+    """The innermost source, which a path that begins with no variable is about."""
+    is_fhir: bool = False
+    """True if the source is FHIR, where an element may be a choice of types."""
+    trail: str = ""
+    """Names of the rules around, for ids and marks."""
+
+    def inner(self) -> Scope:
+        """Return a scope for what is nested: it sees all of this one and keeps its own to itself."""
+        return Scope(
+            self.file, self.group, self.layout, dict(self.vars), self.constants, self.focus, self.is_fhir,
+            self.trail,
+        )  # fmt: skip
+
+    def bind(
+        self,
+        name: str | None,
+        mode: Literal["source", "target", "value"],
+        shape: Shape | None = None,
+        kind: str | None = None,
+    ) -> Var:
+        """Make a variable; without a name it has a slot only."""
+        var = Var(name or "", self.layout.new(), mode, shape, kind)
+        if name:
+            self.vars[name] = var
+        return var
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A compiled transform: how to get its value, and what is known of it."""
+
+    get: Getter
+    kind: str | None = None
+    """Type name, where known: `dateTime`, `CodeableConcept`."""
+    shape: Shape | None = None
+    slots: tuple[int, ...] = ()
+    """Slots of the variables it reads."""
+    is_constant: bool = False
+    is_path: bool = False
+    """True if it looks into nodes, so that the run's log tells what it read."""
+    is_list: bool = False
+    """True if it may give a list."""
+    constant: Item = None
+    is_condition: bool = False
+    """True if what it reads decides about the value and is not in it, as in `iif(x = 'a', 'b', 'c')`."""
+    conditions: frozenset[str] = frozenset()
+    """Names of elements that it reads in conditions only."""
+
+
+class Faults:
+    """Gathers what is wrong with the maps of a set."""
+
+    def __init__(self) -> None:
+        from adapter.outcome import Issue
+
+        self._make = Issue
+        self.issues: list[Issue] = []
+        self._known: set[tuple[Item, ...]] = set()
+
+    def add(self, code: str, file: MapFile, span: Span, **params: str | int | None) -> None:
+        """Note a fault once, however often its group is compiled."""
+        line, column = file.place(span)
+        key = (code, file.text.file, line, column, *params.values())
+        if key not in self._known:
+            self._known.add(key)
+            self.issues.append(self._make(code, file.text.file, params, line=line, column=column))
+
+
+def mark_words(mark: RuleMark) -> str:
+    """Name a rule for ids: stable as long as the rule keeps its name."""
+    return f"{mark.group}/{mark.rule}"

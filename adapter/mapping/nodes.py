@@ -1,0 +1,198 @@
+"""The source tree: what every reader makes and every map reads.
+
+A node is a dict of leaves, nodes and lists of them. A leaf is a str (in JSON also a number or a boolean).
+A node may know its type (`PR1`, `CD` by xsi:type) and its line. Where a leaf stands is not stored in the
+leaf: a `Watched` copy of the tree, made only when somebody asks (lineage, accounting, an issue), knows the
+way to each of its nodes and notes which leaves an expression looks at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from adapter.outcome import Issue
+
+Format = Literal["hl7v2", "xml", "json", "csv", "fhir"]
+Item: TypeAlias = Any
+"""Whatever can stand in a source or a result: a node, a leaf, a list of them, None."""
+Leaf: TypeAlias = Any
+"""str, or in JSON also int, bool, ExactDecimal."""
+Step: TypeAlias = "tuple[str, int | None]"
+"""A key and, where several stand under it, the index from 0."""
+
+
+class Node(dict[str, Any]):
+    """A part of the source that has parts."""
+
+    __slots__ = ()
+    type: str | None = None
+    line: int | None = None
+    namespace: str | None = None
+
+
+class Typed(Node):
+    """A node that knows more than its parts: its type, its line, in XML its namespace."""
+
+    __slots__ = ("line", "namespace", "type")
+
+    def __init__(
+        self, type: str | None = None, line: int | None = None, namespace: str | None = None
+    ) -> None:
+        self.type = type
+        self.line = line
+        self.namespace = namespace
+
+
+@dataclass(slots=True)
+class SourceTree:
+    """What a reader makes of the bytes."""
+
+    root: Item
+    format: Format
+    place: Callable[[tuple[Step, ...], str | None, int | None], str]
+    """Words for a place: the steps to a node, and the leaf's key and index, or None for the node itself."""
+    issues: list[Issue] = field(default_factory=list)
+    nulls: list[str] = field(default_factory=list)
+    """Places where the sender says on purpose that there is nothing (`""` in HL7 v2)."""
+    spent: tuple[tuple[str, ...], ...] = ()
+    """Ways to leaves that the reader itself lives by, such as delimiters; no map needs to read them."""
+
+
+LEAF_KEYS = ("c1", "xmlText", "value")
+
+
+def leaf_key(node: dict[str, Any]) -> str | None:
+    """Name the leaf that stands for a node where a plain value is wanted; None if it has none.
+
+    A v2 field stands for its first component, an element for its text, a FHIR primitive in XML for its value.
+    """
+    for key in LEAF_KEYS:
+        if key in node:
+            return key
+    return None
+
+
+def is_leaf(value: object) -> bool:
+    """True for what has no parts."""
+    return not isinstance(value, (dict, list))
+
+
+Origin: TypeAlias = "tuple[Watched, str | None, int | None]"
+"""A leaf by node, key and index, or with the key None the node as a whole."""
+
+
+class Watched(Node):
+    """A node that knows where it stands and notes in `log` which of its leaves were asked for by name."""
+
+    __slots__ = ("index", "key", "line", "log", "namespace", "parent", "type")
+
+    parent: Watched | None
+    key: str
+    index: int | None
+    log: list[Origin]
+
+    def get(self, key: str, default: Item = None) -> Item:
+        """Return the part, and note it."""
+        value = dict.get(self, key, default)
+        if value is not default:
+            self.note(key, value)
+        return value
+
+    def __getitem__(self, key: str) -> Item:
+        value = dict.__getitem__(self, key)
+        self.note(key, value)
+        return value
+
+    def note(self, key: str, value: Item) -> None:
+        """Note what stands under `key`: leaves by their place, nodes as such."""
+        if isinstance(value, list):
+            self.log.extend(
+                (one, None, None) if isinstance(one, Watched) else (self, key, at)
+                for at, one in enumerate(value)
+            )
+        elif isinstance(value, Watched):
+            self.log.append((value, None, None))
+        else:
+            self.log.append((self, key, None))
+
+    def steps(self) -> tuple[Step, ...]:
+        """The way from the root to this node."""
+        found: list[Step] = []
+        node = self
+        while node.parent is not None:
+            found.append((node.key, node.index))
+            node = node.parent
+        return tuple(reversed(found))
+
+
+def watch(root: Item, log: list[Origin]) -> Item:
+    """Copy the tree into watched nodes; a node that stands in two places stays one node."""
+    return _watched(root, log, None, "", None, {}) if isinstance(root, dict) else root
+
+
+def _watched(
+    node: dict[str, Any],
+    log: list[Origin],
+    parent: Watched | None,
+    key: str,
+    index: int | None,
+    known: dict[int, Watched],
+) -> Watched:
+    copy = known.get(id(node))
+    if copy is not None:
+        return copy
+    copy = known[id(node)] = Watched()
+    copy.type = getattr(node, "type", None)
+    copy.line = getattr(node, "line", None)
+    copy.namespace = getattr(node, "namespace", None)
+    copy.log, copy.parent, copy.key, copy.index = log, parent, key, index
+    put = dict.__setitem__
+    for name, value in node.items():
+        if isinstance(value, dict):
+            put(copy, name, _watched(value, log, copy, name, None, known))
+        elif isinstance(value, list):
+            put(
+                copy,
+                name,
+                [
+                    _watched(one, log, copy, name, at, known) if isinstance(one, dict) else one
+                    for at, one in enumerate(value)
+                ],
+            )
+        else:
+            put(copy, name, value)
+    return copy
+
+
+def looked_at(log: list[Origin]) -> list[Origin]:
+    """Return what a condition looked at in the end: leaves, and nodes that it asked nothing further of."""
+    passed = {id(node) if key is not None else id(node.parent) for node, key, _ in log}
+    return [one for one in log if one[1] is not None or id(one[0]) not in passed]
+
+
+def leaves(root: Item) -> Iterator[Origin]:
+    """Yield every leaf of a watched tree in document order, each once."""
+    seen: set[int] = set()
+    stack: list[Any] = [root]
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        below: list[Any] = []
+        for key, value in dict.items(node):
+            if isinstance(value, dict):
+                below.append(value)
+            elif isinstance(value, list):
+                for at, one in enumerate(value):
+                    if isinstance(one, dict):
+                        below.append(one)
+                    else:
+                        yield node, key, at
+            else:
+                yield node, key, None
+        stack.extend(reversed(below))

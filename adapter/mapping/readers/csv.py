@@ -1,0 +1,120 @@
+"""A table with a header line: `row` for each line, the header's columns as leaves.
+
+With `key` columns, lines that agree in them become one row whose other lines stand under `lines`, so that a
+map finds a tree and not a heap. RFC 4180; a semicolon or tab instead of the comma is told by the header.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+from adapter.errors import Malformed, TooCostly
+from adapter.fhir.budget import DEFAULT
+from adapter.mapping.nodes import Node, SourceTree, Step, Typed
+from adapter.mapping.readers.hl7v2 import CHARSETS
+from adapter.outcome import Issue
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from adapter.fhir.budget import Budget
+
+SEPARATORS = (",", ";", "\t", "|")
+
+
+def read(
+    body: bytes,
+    *,
+    budget: Budget = DEFAULT,
+    charset: str | None = None,
+    separator: str | None = None,
+    key: Sequence[str] = (),
+) -> SourceTree:
+    """Read a table. Empty cells are absent; cells are not stripped or changed.
+
+    Raises Malformed SR301 (no header), SR303 (charset), SR304 (a column twice); a line with another number of
+    cells than the header is an issue SR302.
+    """
+    if len(body) > budget.bytes:
+        raise TooCostly("SR108", params={"limit": budget.bytes, "unit": "bytes"})
+    lines = csv.reader(
+        io.StringIO(text := _decoded(body, charset), newline=""), delimiter=separator or _separator(text)
+    )
+    root, issues = Typed("CSV"), list[Issue]()
+    try:
+        header = next(lines, None)
+        if not header or not any(header):
+            raise Malformed("SR301", line=1)
+        names = _names(header)
+        _rows(lines, names, root, issues, budget, tuple(key))
+    except csv.Error:
+        raise Malformed(
+            "SR302", params={"line": lines.line_num, "found": 0, "columns": 0}, line=lines.line_num
+        ) from None
+    return SourceTree(root, "csv", place, issues)
+
+
+def _decoded(body: bytes, charset: str | None) -> str:
+    codec = CHARSETS.get((charset or "UTF-8").upper(), "utf-8")
+    try:
+        return body.decode("utf-8-sig" if codec == "utf-8" else codec)
+    except UnicodeDecodeError:
+        raise Malformed("SR303", params={"charset": charset or "UTF-8"}) from None
+
+
+def _separator(text: str) -> str:
+    header = text.partition("\n")[0]
+    return max(SEPARATORS, key=header.count)
+
+
+def _names(header: list[str]) -> list[str]:
+    names = [name.strip() or f"column{at}" for at, name in enumerate(header, 1)]
+    for at, name in enumerate(names):
+        if name in names[:at]:
+            raise Malformed("SR304", params={"column": name}, line=1)
+    return names
+
+
+def _rows(
+    lines: csv._reader,  # type: ignore[name-defined]
+    names: list[str],
+    root: Typed,
+    issues: list[Issue],
+    budget: Budget,
+    key: tuple[str, ...],
+) -> None:
+    rows: list[Node] = []
+    groups: dict[tuple[str | None, ...], Node] = {}
+    count = 0
+    for cells in lines:
+        if not cells:
+            continue
+        count += len(cells)
+        if count > budget.elements:
+            raise TooCostly("SR108", params={"limit": budget.elements, "unit": "cells"})
+        if len(cells) != len(names):
+            issues.append(
+                Issue(
+                    "SR302",
+                    params={"line": lines.line_num, "found": len(cells), "columns": len(names)},
+                    line=lines.line_num,
+                )
+            )
+        row = Typed("row", lines.line_num)
+        row.update({name: cell for name, cell in zip(names, cells, strict=False) if cell})
+        group = tuple(row.get(name) for name in key)
+        if not key or group not in groups:
+            groups[group] = row
+            rows.append(row)
+        else:
+            groups[group].setdefault("lines", []).append(row)
+    if rows:
+        root["row"] = rows
+
+
+def place(steps: tuple[Step, ...], key: str | None, index: int | None) -> str:
+    """Write a place: `row[3].birthDate`; rows count from 1, the header not among them."""
+    words = ".".join(name if at is None else f"{name}[{at + 1}]" for name, at in steps)
+    return f"{words}.{key}" if key is not None else words or "table"

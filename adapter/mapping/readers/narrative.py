@@ -1,0 +1,86 @@
+"""The narrative of a CDA section: its lines as plain text, and the same as XHTML of FHIR.
+
+Only what FHIR's narrative allows comes out: elements of the CDA text become those of XHTML that mean the
+same, everything else is kept as its content. CDA R2 4.3.5 (StrucDoc.Text); FHIR R4 narrative.html, txt-1.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeAlias
+from xml.sax.saxutils import escape, quoteattr
+
+Element: TypeAlias = Any
+"""An element as the XML reader has it, whose library stays there."""
+XHTML_OF = {
+    "paragraph": "p", "content": "span", "table": "table", "thead": "thead", "tbody": "tbody",
+    "tfoot": "tfoot",
+    "tr": "tr", "td": "td", "th": "th", "caption": "caption", "item": "li", "sub": "sub", "sup": "sup",
+    "col": "col", "colgroup": "colgroup",
+}  # fmt: skip
+LINES = frozenset({"paragraph", "item", "tr", "list", "table", "caption", "thead", "tbody", "text"})
+"""Elements that begin a line of their own."""
+STYLES = {"Bold": "b", "Italics": "i", "Underline": "u", "Emphasis": "em"}
+_KEPT = {"colspan", "rowspan"}
+_SPACE = re.compile(r"[ \t\r\n\f]+")
+
+
+def of(element: Element) -> tuple[str, str]:
+    """Return the lines of a section's `text`, and its XHTML `div`; both empty if there is no text."""
+    lines: list[str] = [""]
+    _lines(element, lines)
+    text = "\n".join(line for line in (_SPACE.sub(" ", line).strip() for line in lines) if line)
+    if not text:
+        return "", ""
+    return text, f'<div xmlns="http://www.w3.org/1999/xhtml">{_inside(element)}</div>'
+
+
+def _local(element: Element) -> str:
+    return str(element.tag).rpartition("}")[2]
+
+
+def _lines(element: Element, lines: list[str]) -> None:
+    name = _local(element)
+    if name in LINES:
+        lines.append("")
+    elif name in ("td", "th") and lines[-1].strip():
+        lines[-1] += " | "
+    elif name == "br":
+        lines.append("")
+    lines[-1] += element.text or ""
+    for child in element:
+        _lines(child, lines)
+        lines[-1] += child.tail or ""
+    if name in LINES:
+        lines.append("")
+
+
+def _inside(element: Element) -> str:
+    parts = [escape(element.text or "")]
+    for child in element:
+        parts.append(_xhtml(child))
+        parts.append(escape(child.tail or ""))
+    return "".join(parts)
+
+
+def _xhtml(element: Element) -> str:
+    name = _local(element)
+    if name == "br":
+        return "<br/>"
+    inside = _inside(element)
+    if name == "list":
+        return _tagged("ol" if element.get("listType") == "ordered" else "ul", element, inside)
+    if name == "content":
+        styles = [STYLES[style] for style in (element.get("styleCode") or "").split() if style in STYLES]
+        return _tagged(styles[0] if styles else "span", element, inside)
+    known = XHTML_OF.get(name)
+    return inside if known is None else _tagged(known, element, inside)
+
+
+def _tagged(name: str, element: Element, inside: str) -> str:
+    said = "".join(
+        f" {'id' if key == 'ID' else key}={quoteattr(str(value))}"
+        for key, value in element.attrib.items()
+        if key == "ID" or key in _KEPT
+    )
+    return f"<{name}{said}>{inside}</{name}>" if inside or name not in ("col",) else f"<{name}{said}/>"

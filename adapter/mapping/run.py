@@ -1,0 +1,206 @@
+"""One run of one map: what it knows, what it found, what it made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid5
+
+from adapter.errors import TooCostly
+from adapter.mapping.nodes import Item, Watched
+from adapter.outcome import Issue
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from adapter.mapping.accounting import Accounting
+    from adapter.mapping.conceptmap import ConceptMaps
+    from adapter.mapping.lineage import Lineage
+    from adapter.mapping.models import Shape
+    from adapter.mapping.nodes import Origin, SourceTree
+
+SILTA_NAMESPACE = UUID("5b3f0a4e-8a0c-5d8e-9a37-6f1d2c4b7e90")
+"""Namespace of every deterministic id. RFC 9562, version 5."""
+CALLS_AT_MOST = 500_000
+DEPTH_AT_MOST = 150
+
+
+class Made(dict[str, Item]):
+    """A part of the target while it is made; a primitive is one with `value`."""
+
+    __slots__ = ("shape",)
+
+    def __init__(self, shape: Shape | None) -> None:
+        self.shape = shape
+
+
+class RunFault(Exception):
+    """A transform cannot do what it is told with what it is given."""
+
+    def __init__(self, code: str, **params: str | int) -> None:
+        super().__init__(code)
+        self.code = code
+        self.params = params
+
+
+@dataclass(frozen=True, slots=True)
+class RuleMark:
+    """Where in a map something happens: for issues, lineage and coverage."""
+
+    file: str
+    line: int
+    column: int
+    group: str
+    rule: str
+    map: str
+
+    @property
+    def words(self) -> str:
+        """The place as `file:line`."""
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(slots=True)
+class Write:
+    """A value put into the target: where, from what, by which rule."""
+
+    node: Made
+    key: str
+    index: int | None
+    origins: tuple[Origin, ...]
+    mark: RuleMark
+    context: Origin | None
+    row: str | None = None
+    below: tuple[str | int, ...] = ()
+    """The way inside of a copied value."""
+
+
+class Run:
+    """What the closures of a map share while they run."""
+
+    __slots__ = (
+        "_digest",
+        "calls",
+        "concept_maps",
+        "constants",
+        "counters",
+        "created",
+        "depth",
+        "issues",
+        "log",
+        "marks",
+        "met",
+        "row",
+        "said",
+        "seen",
+        "source",
+        "source_id",
+        "writes",
+        "zone",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        concept_maps: ConceptMaps,
+        constants: dict[str, Item],
+        zone: tzinfo,
+        source_id: str,
+        traced: bool,
+    ) -> None:
+        self.concept_maps = concept_maps
+        self.constants = constants
+        self.zone = zone
+        self.source_id = source_id
+        self._digest: UUID | None = None
+        self.issues: list[Issue] = []
+        self.counters: dict[str, int] = {}
+        self.calls = 0
+        self.depth = 0
+        self.said: list[tuple[str, str]] = []
+        self.log: list[Origin] = []
+        self.writes: list[Write] | None = [] if traced else None
+        self.created: list[tuple[Made, Origin]] = []
+        """Made nodes, each with what the rule was reading; in a traced build only."""
+        self.met: list[Origin] = []
+        """Leaves that conditions looked at."""
+        self.marks: set[RuleMark] = set()
+        self.row: str | None = None
+        self.source: SourceTree | None = None
+        self.seen: set[tuple[str, str | None]] = set()
+
+    def uuid(self, map_name: str, where: str) -> str:
+        """Return the next id of this place in the map, the same in every run over the same source."""
+        key = f"{map_name}/{where}"
+        if self._digest is None:
+            self._digest = uuid5(SILTA_NAMESPACE, self.source_id)
+        count = self.counters[key] = self.counters.get(key, 0) + 1
+        return str(uuid5(self._digest, f"{key}/{count}"))
+
+    def enter(self) -> None:
+        """Count a call of a group.
+
+        Raises TooCostly (MP403) when a map goes in circles or makes too much of its source.
+        """
+        self.calls += 1
+        self.depth += 1
+        if self.calls > CALLS_AT_MOST or self.depth > DEPTH_AT_MOST:
+            raise TooCostly("MP403")
+
+    def place_of(self, origin: Origin | None, value: Item) -> str | None:
+        """Name a place of the source in the sender's words: of `origin`, else of the node `value`.
+
+        None in a plain build, which does not know places.
+        """
+        if origin is None and isinstance(value, Watched):
+            origin = (value, None, None)
+        if origin is None or self.source is None or not isinstance(origin[0], Watched):
+            return None
+        node, key, index = origin
+        if key == "c1" and len(node) == 1:
+            # A field of one component is called by its own name: PR1-3, not PR1-3.1.
+            key = None
+        return self.source.place(node.steps(), key, index)
+
+    def place_issues(self, since: int, origins: tuple[Origin, ...], context: Origin | None) -> None:
+        """Give the issues noted after the first `since` the place that they lack."""
+        if len(self.issues) == since:
+            return
+        place = self.place_of(origins[-1] if origins else context, None)
+        for at in range(since, len(self.issues)):
+            if self.issues[at].source_field is None:
+                self.issues[at] = replace(self.issues[at], source_field=place)
+
+    def fault(self, code: str, mark: RuleMark, field_: str | None, **params: str | int | None) -> None:
+        """Note an issue at a rule, once for each place of the source."""
+        key = (f"{code}/{mark.file}:{mark.line}:{mark.column}", field_)
+        if field_ is not None and key in self.seen:
+            return
+        self.seen.add(key)
+        self.issues.append(
+            Issue(
+                code,
+                mark.file,
+                {"rule": mark.rule, **params},
+                source_field=field_,
+                line=mark.line,
+                column=mark.column,
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run gives. Without `lineage=True` the last two are None."""
+
+    resources: list[dict[str, Item]]
+    """One for each target of the map's first group; for a notification the message Bundle."""
+    issues: list[Issue] = field(default_factory=list)
+    accounting: Accounting | None = None
+    lineage: Lineage | None = None
+    documents: list[bytes | None] = field(default_factory=list)
+    """The same results in the receiver's own form: XML where the target is a logical model, else None."""
+    rules: frozenset[RuleMark] = frozenset()
+    """The rules that ran, where lineage was asked for."""
+    said: list[tuple[str, str]] = field(default_factory=list)
+    """Rule and text of each `log`; content of the source, so never for a log file."""

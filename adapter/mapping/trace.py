@@ -1,0 +1,185 @@
+"""From what a traced run wrote down to lineage and accounting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from adapter.mapping.accounting import Accounting, Entry, Exemptions, Fate, Ignored
+from adapter.mapping.lineage import Lineage, Step
+from adapter.mapping.nodes import Item, Watched, leaves
+from adapter.mapping.run import Made
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from adapter.mapping.nodes import Origin
+    from adapter.mapping.run import Run, Write
+
+
+def lineage(run: Run, made: Sequence[Made]) -> Lineage:
+    """Name the way of every written value, as the finished result shows it."""
+    return Lineage(lambda: _lineage(run, made))
+
+
+def _lineage(run: Run, made: Sequence[Made]) -> tuple[list[Step], dict[str, str]]:
+    paths: dict[int, str] = {}
+    for root in made:
+        filled: dict[int, bool] = {}
+        _is_filled(root, filled)
+        _locate(root, root.shape.name if root.shape else "", paths, filled)
+    steps: list[Step] = []
+    for write in run.writes or ():
+        steps.extend(_steps(run, write, paths))
+    contexts: dict[str, str] = {}
+    for node, origin in run.created:
+        place = run.place_of(origin, None)
+        path = paths.get(id(node))
+        if path is not None and place is not None:
+            contexts.setdefault(path, place)
+    return list({step.target: step for step in steps}.values()), contexts
+
+
+def _is_filled(value: Item, known: dict[int, bool]) -> bool:
+    """Tell whether anything of `value` will be in the result."""
+    if isinstance(value, Made):
+        answers = [_is_filled(one, known) for one in value.values()]
+        known[id(value)] = any(answers)
+        return known[id(value)]
+    if isinstance(value, list):
+        answers = [_is_filled(one, known) for one in value]  # every one, so that each is known
+        return any(answers)
+    return value is not None and value != "" and value != {}
+
+
+def _locate(made: Made, path: str, paths: dict[int, str], filled: dict[int, bool]) -> None:
+    paths[id(made)] = path
+    for key, value in made.items():
+        if isinstance(value, Made):
+            _locate(value, f"{path}.{_element(made, key)}", paths, filled)
+        elif isinstance(value, list):
+            at = 0
+            for one in value:
+                if isinstance(one, Made):
+                    if filled.get(id(one)):
+                        _locate(one, f"{path}.{_element(made, key)}[{at}]", paths, filled)
+                        at += 1
+                elif one is not None:
+                    at += 1
+
+
+def _element(made: Made, key: str) -> str:
+    """Return the element's name in FHIRPath: of a choice its stem."""
+    shape = made.shape
+    known = shape.order.get(key) if shape is not None else None
+    return known[1].name if known is not None else key
+
+
+def _steps(run: Run, write: Write, paths: dict[int, str]) -> Iterator[Step]:
+    path = paths.get(id(write.node))
+    if path is None:
+        return
+    is_value = write.node.shape is not None and write.node.shape.is_primitive and write.key == "value"
+    target = path if is_value else f"{path}.{_element(write.node, write.key)}"
+    if write.index is not None:
+        target += f"[{write.index}]"
+    sources = tuple(place for one in write.origins if (place := run.place_of(one, None)))
+    context = run.place_of(write.context, None)
+    mark = write.mark
+    if write.below:
+        yield Step(target + _way(write.below), mark.file, mark.line, mark.rule, sources, context, write.row)
+        return
+    value: Item = dict.get(write.node, write.key)
+    if write.index is not None and isinstance(value, list) and write.index < len(value):
+        value = value[write.index]
+    for way in _leaf_ways(value):
+        yield Step(target + way, mark.file, mark.line, mark.rule, sources, context, write.row)
+
+
+def _leaf_ways(value: Item) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, one in value.items():
+            for way in _leaf_ways(one):
+                yield f".{key}{way}"
+    elif isinstance(value, list):
+        for at, one in enumerate(value):
+            for way in _leaf_ways(one):
+                yield f"[{at}]{way}"
+    else:
+        yield ""
+
+
+def _way(parts: tuple[str | int, ...]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+
+
+def accounting(run: Run, root: Item, ignored: Sequence[Ignored]) -> Accounting:
+    """Say of every leaf what became of it."""
+    return Accounting(lambda: _entries(run, root, ignored))
+
+
+def _entries(run: Run, root: Item, ignored: Sequence[Ignored]) -> list[Entry]:
+    mapped = {_key(origin) for write in run.writes or () for origin in write.origins}
+    tested = {_key(origin) for origin in run.met}
+    looked = {id(origin[0]) for origin in run.met if origin[1] is None}
+    mapped_nodes = {
+        id(write_origin[0])
+        for write in run.writes or ()
+        for write_origin in write.origins
+        if write_origin[1] is None
+    }
+    source = run.source
+    nulls = source.nulls if source is not None else []
+    spent = source.spent if source is not None else ()
+    exempt = Exemptions([*ignored, *(Ignored(way, "the reader itself reads it", "", 0) for way in spent)])
+    entries = [
+        Entry(
+            run.place_of(origin, None) or "", *_fate(origin, mapped, tested, (mapped_nodes, looked), exempt)
+        )
+        for origin in leaves(root)
+        if not _is_alias(origin)
+    ]
+    entries += [Entry(place, "ignored", 'empty on purpose: ""') for place in nulls]
+    return entries
+
+
+def _key(origin: Origin) -> tuple[int, str | None, int | None]:
+    return id(origin[0]), origin[1], origin[2]
+
+
+def _is_alias(origin: Origin) -> bool:
+    """`c1` and `c1s1` of a v2 field are one leaf under two names."""
+    node, key, _ = origin
+    if key == "div":
+        return "xmlText" in node
+    return key is not None and key.endswith("s1") and key[:-2] in node
+
+
+def _fate(
+    origin: Origin,
+    mapped: set[tuple[int, str | None, int | None]],
+    tested: set[tuple[int, str | None, int | None]],
+    nodes: tuple[set[int], set[int]],
+    exempt: Exemptions,
+) -> tuple[Fate, str | None]:
+    keys = [_key(origin)]
+    node, key, index = origin
+    if key is not None and f"{key}s1" in node:
+        keys.append((id(node), f"{key}s1", index))
+    if any(one in mapped for one in keys) or id(node) in nodes[0]:
+        return "mapped", None
+    if key == "xmlText" and (id(node), "div", None) in mapped:
+        return "mapped", None
+    if any(one in tested for one in keys) or id(node) in nodes[1]:
+        return "tested", None
+    names = _names(node, key)
+    known = exempt.of(names)
+    if known is not None:
+        return "ignored", known.reason
+    if key == "div" and "xmlText" in node:
+        return _fate((node, "xmlText", None), mapped, tested, nodes, exempt)
+    return "unaccounted", None
+
+
+def _names(node: Watched, key: str | None) -> tuple[str, ...]:
+    names = tuple(name for name, _ in node.steps())
+    return (*names, key) if key is not None else names
