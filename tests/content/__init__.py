@@ -1,0 +1,1 @@
+"""The content that ships: profiles, code systems, maps, tables and fixtures."""

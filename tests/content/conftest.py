@@ -1,0 +1,42 @@
+"""What the tests of the content share: the shipped folders, loaded once."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from adapter.mapping import MapSet
+from adapter.shipped import folder
+from adapter.validation.validator import Validator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ZONE = "Europe/Helsinki"
+NOTIFICATIONS = folder("fixtures") / "notification"
+
+
+@cache
+def read(path: Path) -> dict[str, Any]:
+    """Read one JSON file."""
+    return dict(json.loads(path.read_text("utf-8")))
+
+
+def resources() -> list[Path]:
+    """Return every shipped FHIR definition: profiles, terminology, code tables."""
+    return sorted([*folder("profiles").rglob("*.json"), *folder("mappings").rglob("*.json")])
+
+
+@pytest.fixture(scope="session")
+def maps() -> MapSet:
+    """All shipped maps."""
+    return MapSet.load([folder("mappings")])
+
+
+@pytest.fixture(scope="session")
+def validator() -> Validator:
+    """R4 and the shipped profiles."""
+    return Validator.shipped()
