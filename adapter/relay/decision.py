@@ -1,0 +1,306 @@
+"""The whole decision for one recipient, from what the store holds now: asked at intake and before each send.
+
+Here the deciding functions are given what they ask for: the directory, the agreements and the consents as
+they stand in the store, and the partner's settings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from adapter.errors import ConfigurationError, Malformed
+from adapter.fhir import hetu
+from adapter.relay import consent, directory, disclosure, eligibility, event, notification, report, routing
+from adapter.relay.consent import Deny, Permit, Request
+from adapter.relay.directory import RecipientClass, Register
+from adapter.relay.eligibility import Agreement, Eligible, NotEligible
+from adapter.relay.message import Kind, Level, Meaning
+from adapter.relay.store.values import NewConsent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from typing import Any
+
+    from adapter.relay.deployment import Relay
+    from adapter.relay.directory import Directory
+    from adapter.relay.notification import Notification
+    from adapter.relay.routing import Recipient
+    from adapter.relay.store import Store
+    from adapter.relay.store.values import Claimed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """Directory and agreements of one version."""
+
+    version: int
+    directory: Directory
+    agreements: tuple[Agreement, ...]
+
+
+_GROUNDS: WeakKeyDictionary[Store, Ground] = WeakKeyDictionary()
+
+
+def ground_of(relay: Relay) -> Ground:
+    """Return directory and agreements as the store holds them now.
+
+    An agreement that can no longer be read is left out: what it covered is then not eligible.
+    """
+    version = relay.store.directory_version()
+    known = _GROUNDS.get(relay.store)
+    if known is not None and known.version == version:
+        return known
+    ground = Ground(
+        version=version,
+        directory=directory.read(relay.store.directory(), reachable=relay.partners),
+        agreements=tuple(_agreements(relay.store.agreements())),
+    )
+    _GROUNDS[relay.store] = ground
+    return ground
+
+
+def _agreements(tables: Mapping[str, Mapping[str, Any]]) -> list[Agreement]:
+    found: list[Agreement] = []
+    for name, values in tables.items():
+        try:
+            found.append(eligibility.read_agreement(values, name))
+        except ConfigurationError:
+            continue
+    return found
+
+
+def agreements_with(ground: Ground, sender: str, recipient: str) -> tuple[Agreement, ...]:
+    """Return the agreements of two organisations, by whichever of their keys they are named."""
+    senders, recipients = _keys(ground, sender), _keys(ground, recipient)
+    return tuple(
+        each for each in ground.agreements if each.hospital in senders and each.provider in recipients
+    )
+
+
+def _keys(ground: Ground, key: str) -> tuple[str, ...]:
+    party = ground.directory.party(key)
+    return party.keys if party else (key,)
+
+
+def ask(
+    facts: Notification,
+    meaning: Meaning,
+    recipient: Recipient,
+    relay: Relay,
+    *,
+    sender: str,
+    at: datetime,
+    is_released: bool = False,
+) -> Permit | Deny | NotEligible:
+    """Decide for one recipient: eligible by the agreement, permitted by rule and consent.
+
+    `is_released`: a person has released what is on the sensitive list. Codes of a Deny that begin with PN
+    wait for such a release; no other denial can be released by anybody but the patient.
+    """
+    if RecipientClass.EMPLOYER is recipient.recipient_class:
+        return Deny(reasons=("CO109",))
+    partner = relay.partners.get(recipient.organisation)
+    if partner is None:
+        return Deny(reasons=("RT105",))
+    if partner.mode is not relay.mode:
+        return Deny(reasons=("RT109",))
+    ground = ground_of(relay)
+    pair = agreements_with(ground, sender, recipient.organisation)
+    answer = eligibility.assess_pair(facts, meaning, pair, facts.day)
+    if isinstance(answer, NotEligible):
+        return answer
+    decided = consent.decide(
+        _request(facts, recipient, relay, answer, sender=sender, cap=partner.level, at=at),
+        _consents(facts, relay),
+        relay.rules,
+    )
+    if isinstance(decided, Permit) and answer.sensitive and not is_released:
+        return Deny(reasons=answer.sensitive)
+    return _nameable(decided, facts)
+
+
+def _request(
+    facts: Notification,
+    recipient: Recipient,
+    relay: Relay,
+    eligible: Eligible,
+    *,
+    sender: str,
+    cap: Level,
+    at: datetime,
+) -> Request:
+    agreement = eligible.agreement
+    return Request(
+        event=facts.event or "",
+        purpose=facts.purpose or agreement.purpose,
+        sender=sender,
+        recipient=recipient.organisation,
+        recipient_class=recipient.recipient_class,
+        register=recipient.register,
+        evidence=recipient.evidence,
+        cap=cap,
+        agreed_levels=agreement.levels,
+        agreed_bases=agreement.bases,
+        at=at,
+        zone=relay.zone,
+    )
+
+
+def _consents(facts: Notification, relay: Relay) -> list[consent.ConsentRecord]:
+    subject = subject_of(facts, relay)
+    stored = relay.store.consents_for(subject) if subject else []
+    return [consent.read(each.resource, each.version, relay.zone) for each in stored]
+
+
+def _nameable(decided: Permit | Deny, facts: Notification) -> Permit | Deny:
+    """A minimal copy names the person by the identity code alone: without one there is no such copy."""
+    patient = facts.patient
+    has_code = patient is not None and patient.identity_code is not None
+    if isinstance(decided, Permit) and decided.level is Level.MINIMAL and not has_code:
+        return Deny(reasons=("CO121",))
+    return decided
+
+
+def subject_of(facts: Notification, relay: Relay) -> str | None:
+    """Return the keyed hash of the person, None if the message is not about exactly one.
+
+    Where the person had another identity code before, it is that one: what waits is filed under it.
+    """
+    patient = facts.patient
+    if patient is None:
+        return None
+    before = (each for each in patient.replaced if each[0] == hetu.SYSTEM)
+    identifier = next(before, patient.identifier)
+    return relay.store.subject_key(*identifier) if identifier else None
+
+
+def was_identity_changed(claimed: Claimed, relay: Relay) -> bool:
+    """Return True if the person's identity was changed or merged after the delivery was queued."""
+    if claimed.subject is None:
+        return False
+    return any(
+        each.meaning is Meaning.IDENTITY_CHANGE and each.received_at >= claimed.queued_at
+        for each in relay.store.messages(subject=claimed.subject)
+    )
+
+
+def recipient_of(key: str, evidence: routing.Evidence | None, ground: Ground) -> Recipient | None:
+    """Return the recipient of a delivery as the directory knows it now; None if it must get nothing more.
+
+    No evidence, an organisation that is gone, not active or not reachable: None.
+    """
+    party = ground.directory.party(key)
+    if evidence is None or party is None or not party.is_active or not party.has_endpoint:
+        return None
+    return routing.Recipient(
+        organisation=party.key,
+        recipient_class=party.recipient_class,
+        register=party.register,
+        evidence=evidence,
+    )
+
+
+# Before a send --------------------------------------------------------------------------------------------
+
+
+def ask_again(
+    bundle: Mapping[str, Any], claimed: Claimed, relay: Relay, at: datetime, *, is_released: bool = False
+) -> Permit | Deny | None:
+    """Decide once more for a delivery that is about to go, as consents, agreements and directory stand now.
+
+    `bundle`: the message as it came in. None for a cancellation or a delivery report, which disclose nothing
+    new and go to whoever had the first. Not eligible any more is a denial too.
+    """
+    if claimed.kind is not Kind.NOTIFICATION:
+        return None
+    if not is_released and was_identity_changed(claimed, relay):
+        return Deny(reasons=("PN150",))
+    facts = notification.read(bundle)
+    evidence = routing.Evidence.read(claimed.evidence)
+    recipient = recipient_of(claimed.recipient, evidence, ground_of(relay))
+    if recipient is None:
+        employer = ground_of(relay).directory.party(claimed.recipient)
+        is_employer = employer is None or employer.register is Register.EMPLOYER
+        return Deny(reasons=("CO109" if is_employer else "RT104",))
+    meaning = claimed.meaning or event.meaning_of(facts.event_system, facts.event, facts.reason)
+    answer = ask(facts, meaning, recipient, relay, sender=claimed.sender, at=at, is_released=is_released)
+    return Deny(reasons=answer.reasons) if isinstance(answer, NotEligible) else answer
+
+
+def copy_of(
+    bundle: Mapping[str, Any] | None, claimed: Claimed, permit: Permit | None, relay: Relay, at: datetime
+) -> dict[str, Any]:
+    """Build what a claimed delivery sends: the recipient's copy, a cancellation, or a delivery report.
+
+    `permit`: what `ask_again` gave; None for the kinds it does not speak of. `bundle`: None for a report.
+    """
+    if claimed.kind is Kind.DELIVERY_REPORT:
+        return report.of_claimed(claimed, relay, at, ground_of(relay).directory)
+    assert bundle is not None  # noqa: S101 - a message with deliveries has content
+    facts = notification.read(bundle)
+    level = permit.level if permit else claimed.level or Level.MINIMAL
+    return disclosure.copy_for(bundle, level, _envelope(facts, claimed, permit, relay, at))
+
+
+def _envelope(
+    facts: Notification, claimed: Claimed, permit: Permit | None, relay: Relay, at: datetime
+) -> disclosure.Envelope:
+    ground = ground_of(relay)
+    partner = relay.partners[claimed.recipient]
+    meaning = claimed.meaning or event.meaning_of(facts.event_system, facts.event, facts.reason)
+    return disclosure.Envelope(
+        bundle_id=claimed.bundle_id,
+        header_id=claimed.header_id,
+        notification_id=notification_id(claimed.sender, claimed.notification or claimed.message, relay),
+        message_id=claimed.message,
+        event=facts.event or event.PROCEDURE_NOTIFICATION,
+        meaning=Meaning.CANCEL if claimed.kind is Kind.CANCELLATION else meaning,
+        sender=house(claimed.sender, relay, ground.directory),
+        recipient=house(claimed.recipient, relay, ground.directory),
+        endpoint=partner.endpoint,
+        address=relay.address,
+        name=relay.name,
+        basis=permit.basis.value if permit else None,
+        purpose=facts.purpose,
+        mode=relay.mode,
+        language=partner.language,
+        at=at,
+    )
+
+
+def notification_id(sender: str, notification_key: str, relay: Relay) -> str:
+    """Return the UUID a sender's notification has towards recipients: always the same, and not guessable."""
+    return report.uuid_of(relay.store.subject_key(f"notification:{sender}", notification_key))
+
+
+def house(key: str, relay: Relay, known: Directory) -> disclosure.House:
+    """Return an organisation as a copy names it: by the directory, else by the configuration."""
+    party = known.party(key)
+    configured = relay.organisations.get(key)
+    return disclosure.House(
+        key=party.key if party else key,
+        name=(party.name if party else None) or (configured.name if configured else None),
+        phone=party.switchboard if party else None,
+    )
+
+
+# Consents that come in ------------------------------------------------------------------------------------
+
+
+def new_consent(resource: Mapping[str, Any], store: Store) -> NewConsent:
+    """Return a Consent in the form the store keeps it in, filed under its patient.
+
+    Raises Malformed (CO200) with every fault that keeps it from being decided by.
+    """
+    found = consent.faults(resource)
+    if found:
+        raise Malformed("CO200", params={"count": len(found)}, issues=found)
+    identifier = resource["patient"]["identifier"]
+    return NewConsent(
+        id=resource["id"],
+        subject=store.subject_key(identifier.get("system", ""), identifier["value"]),
+        resource=dict(resource),
+    )

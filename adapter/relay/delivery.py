@@ -1,0 +1,589 @@
+"""Delivery: from a claim to an attempt that is written down.
+
+For each delivery claimed under a lease: ask again what may have changed since intake, build the copy unless
+one is frozen, write audit and bytes down, look at the lease once more, send, judge the answer, write it down.
+What is decided stands in pure functions (`judge`, `attempt_end`, `may_reuse`, `has_time`); the rest is doing.
+
+Fencing by the lease's token keeps a late worker from changing anything; it does not keep it from sending.
+Hence the rule before the socket: what is left of the lease must exceed the deadline of the whole exchange
+and a margin, so that nobody else can have the lane while bytes are on the wire. What remains is a process
+that is stopped inside that last step for longer than the margin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+import adapter
+from adapter.errors import AdapterError, DeliveryError, StoreError
+from adapter.fhir import json as fhir_json
+from adapter.relay.consent import Deny, Permit
+from adapter.relay.message import DeliveryEvent, Kind
+from adapter.relay.reply import Reply, read_reply
+from adapter.relay.retry import Class, asked_wait, class_of_status, next_attempt
+from adapter.relay.store import claims, outcomes
+from adapter.relay.store.book import ENGINE
+from adapter.relay.store.outcomes import EVENT_OF_CODE
+from adapter.relay.store.values import AttemptEnd, Freeze, Frozen
+from adapter.relay.transport import UNSENT, WRONG_WAY, Inbound, Outbound
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from datetime import datetime
+
+    from adapter.relay.deployment import Acknowledgement, Partner, Relay
+    from adapter.relay.message import Level
+    from adapter.relay.retry import RetrySchedule
+    from adapter.relay.store.book import Book
+    from adapter.relay.store.values import Claimed, Paused
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/fhir+json"
+ACKNOWLEDGE_WITHIN = timedelta(minutes=15)
+RESENDS_WITHOUT_ACKNOWLEDGEMENT = 2
+"""MedCom reliable messaging: no acknowledgement in 15 minutes, resend, at most twice."""
+
+
+class Decisions(Protocol):
+    """What delivery asks the deciding side; the module `decision` answers it."""
+
+    def ask_again(
+        self,
+        bundle: Mapping[str, Any],
+        claimed: Claimed,
+        relay: Relay,
+        at: datetime,
+        *,
+        is_released: bool = False,
+    ) -> Permit | Deny | None:
+        """Decide once more whether this recipient may have it, and how much of it.
+
+        None for kinds that disclose nothing new: they go.
+        """
+        ...
+
+    def copy_of(
+        self,
+        bundle: Mapping[str, Any] | None,
+        claimed: Claimed,
+        permit: Permit | None,
+        relay: Relay,
+        at: datetime,
+    ) -> dict[str, Any]:
+        """Build what is sent; `bundle` is None for a delivery report."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How much at once, and how long anything may take."""
+
+    at_once: int = 32
+    """Messages on the wire at the same time, at most."""
+    each: int = 16
+    """Messages on the wire to one partner, at most: one that hangs leaves the others their share."""
+    ahead: int = 3
+    """How many times as many may be claimed: some are being decided and written while others are sent."""
+    deadline: timedelta = timedelta(seconds=30)
+    """Of one exchange, from connecting to the last byte of the answer."""
+    margin: timedelta = timedelta(seconds=10)
+    lease: timedelta = claims.LEASE
+    poll: timedelta = timedelta(seconds=1)
+    """How often time alone is looked at: retries that become due, leases, deadlines."""
+
+
+PACE = Pace()
+ASKS = 5
+"""How often the decision is taken anew for one claim while consents keep changing under it."""
+
+
+# What is decided -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What an attempt's end means for its delivery."""
+
+    outcome: Class
+    reason: str | None
+    status: int | None
+    reached: bool
+    counts: bool
+    events: tuple[DeliveryEvent, ...]
+    retries: bool
+    """True if it is queued again; False if `events` end it or let it wait for its acknowledgement."""
+    reply: Reply | None = None
+    asked: timedelta | None = None
+    """The partner's Retry-After."""
+
+
+_REASON_OF_CLASS = {
+    Class.TRANSIENT: "DL210",
+    Class.REFUSED: "DL211",
+    Class.ROUTE: "DL212",
+    Class.AMBIGUOUS: "DL213",
+}
+_REASON_OF_REPLY = {"ok": None, "transient-error": "DL120", "fatal-error": "DL121"}
+
+
+def judge(
+    got: Inbound | DeliveryError,
+    *,
+    kind: Kind,
+    acknowledgement: Acknowledgement,
+    ids: tuple[str, ...],
+    now: datetime,
+) -> Judgement:
+    """Say what came of an attempt.
+
+    `ids`: header and bundle id of the copy; a reply that names another id says nothing about this one.
+    """
+    if isinstance(got, DeliveryError):
+        return _failed(got)
+    outcome = class_of_status(got.status)
+    if outcome in (Class.TAKEN, Class.RECEIVED):
+        return _taken(got, outcome, kind, acknowledgement, ids, now)
+    retries = outcome is not Class.REFUSED
+    return Judgement(
+        outcome=outcome,
+        reason=_REASON_OF_CLASS[outcome],
+        status=got.status,
+        reached=True,
+        counts=outcome is not Class.ROUTE,
+        events=(DeliveryEvent.TRANSIENT_ERROR if retries else DeliveryEvent.FATAL_ERROR,),
+        retries=retries,
+        asked=asked_wait(got.headers.get("retry-after"), now),
+    )
+
+
+def _failed(error: DeliveryError) -> Judgement:
+    code = error.code
+    outcome = Class.ROUTE if code in WRONG_WAY else Class.UNSENT if code in UNSENT else Class.AMBIGUOUS
+    return Judgement(
+        outcome=outcome,
+        reason=code,
+        status=None,
+        reached=outcome is Class.AMBIGUOUS,
+        counts=outcome is not Class.ROUTE,
+        events=(DeliveryEvent.TRANSIENT_ERROR,),
+        retries=True,
+    )
+
+
+def _taken(
+    got: Inbound,
+    outcome: Class,
+    kind: Kind,
+    acknowledgement: Acknowledgement,
+    ids: tuple[str, ...],
+    now: datetime,
+) -> Judgement:
+    reply = read_reply(got.body, got.headers.get("content-type")) if got.complete else None
+    if reply is not None and reply.identifier is not None and reply.identifier not in ids:
+        reply = None
+    expects_none = acknowledgement == "none" or kind is Kind.DELIVERY_REPORT
+    if reply is not None:
+        event = EVENT_OF_CODE[reply.code]
+    else:
+        event = DeliveryEvent.SENT_UNACKNOWLEDGED if expects_none else DeliveryEvent.SENT
+    return Judgement(
+        outcome=outcome,
+        reason=_REASON_OF_REPLY[reply.code] if reply else None,
+        status=got.status,
+        reached=True,
+        counts=True,
+        events=(event,),
+        retries=event is DeliveryEvent.TRANSIENT_ERROR,
+        reply=reply,
+        asked=asked_wait(got.headers.get("retry-after"), now),
+    )
+
+
+def attempt_end(
+    judged: Judgement,
+    claimed: Claimed,
+    *,
+    started_at: datetime,
+    now: datetime,
+    schedule: RetrySchedule,
+    acknowledge_within: timedelta,
+    draw: float,
+    answer: bytes | None,
+) -> AttemptEnd:
+    """Add to the judgement when to go on, or that the schedule is spent. `draw`: random, 0 up to 1."""
+    events, due = judged.events, None
+    if judged.retries:
+        due = _next(judged, claimed, now=now, schedule=schedule, draw=draw)
+        if due is None:
+            events = (*events, DeliveryEvent.ATTEMPTS_SPENT)
+    elif DeliveryEvent.SENT in events:
+        due = now + acknowledge_within
+    return AttemptEnd(
+        delivery=claimed.delivery,
+        token=claimed.token,
+        started_at=started_at,
+        ended_at=now,
+        outcome=judged.outcome,
+        status=judged.status,
+        reason=judged.reason,
+        reached=judged.reached,
+        counts=judged.counts,
+        events=events,
+        due_at=due,
+        reply=judged.reply.code if judged.reply else None,
+        answer=answer,
+    )
+
+
+def _next(
+    judged: Judgement, claimed: Claimed, *, now: datetime, schedule: RetrySchedule, draw: float
+) -> datetime | None:
+    """A fault of the route waits with its partner, not by the schedule; it still gives up in the end."""
+    if judged.outcome is Class.ROUTE:
+        return now if now <= claimed.queued_at + schedule.give_up else None
+    return next_attempt(
+        claimed.attempts + 1,
+        schedule,
+        queued_at=claimed.queued_at,
+        now=now,
+        draw=draw,
+        asked=judged.asked,
+    )
+
+
+def may_reuse(claimed: Claimed, level: Level | None) -> bool:
+    """Return True if the frozen copy is still what this recipient may have."""
+    return claimed.frozen is not None and (level is None or claimed.frozen.level is level)
+
+
+def may_rebuild(claimed: Claimed) -> bool:
+    """Return True if no earlier copy can have reached the recipient, so that another may take its place."""
+    return not claimed.reached
+
+
+def has_time(lease_until: datetime, now: datetime, pace: Pace) -> bool:
+    """Return True if the whole exchange ends, and the margin passes, before the lease does."""
+    return lease_until - now >= pace.deadline + pace.margin
+
+
+# What is done --------------------------------------------------------------------------------------------
+
+
+async def deliver_due(
+    relay: Relay,
+    *,
+    now: datetime | None = None,
+    limit: int = 64,
+    pace: Pace = PACE,
+    decisions: Decisions | None = None,
+) -> int:
+    """Do what is due once: expiries, overdue acknowledgements, consents that changed, and one send per lane.
+
+    Returns how many deliveries were claimed; call it again until that is 0 to drain what is due.
+    """
+    at = now or relay.clock.now()
+    engine = _Engine(relay, pace, decisions or _decisions())
+    await engine.keep_house(at)
+    claimed = await engine.claim(at, limit)
+    await asyncio.gather(*(engine.deliver(each) for each in claimed))
+    return len(claimed)
+
+
+async def run(
+    relay: Relay, stop: asyncio.Event, *, pace: Pace = PACE, decisions: Decisions | None = None
+) -> None:
+    """Deliver until `stop` is set, then let what is on the wire finish.
+
+    Woken by every commit that makes something due, and by time. A store that cannot write (a full disk) or a
+    fault of ours in one delivery stops nothing: it is logged by its code and tried again.
+    """
+    await _Engine(relay, pace, decisions or _decisions()).run(stop)
+
+
+async def _prepare(relay: Relay) -> None:
+    """Tell the store who the partners are: all of them have an endpoint, so all take delivery reports."""
+    takers = dict.fromkeys(relay.partners, True)
+    if relay.store.parties_known != takers:
+        await asyncio.to_thread(relay.store.import_parties, takers)
+
+
+def _decisions() -> Decisions:
+    from adapter.relay import decision
+
+    return decision
+
+
+class _Engine:
+    """One process's delivering: the relay, its pace, and who decides."""
+
+    def __init__(self, relay: Relay, pace: Pace, decisions: Decisions) -> None:
+        self._relay = relay
+        self._pace = pace
+        self._decisions = decisions
+        self._wires = asyncio.Semaphore(pace.at_once)
+        self._wires_to: defaultdict[str, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(pace.each)
+        )
+
+    async def _write(
+        self, operation: Callable[Concatenate[Book, P], T], *arguments: P.args, **named: P.kwargs
+    ) -> T:
+        return await asyncio.wrap_future(self._relay.store.submit(operation, *arguments, **named))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        wake = asyncio.Event()
+
+        def woken() -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(wake.set)
+
+        self._relay.store.on_work(woken)
+        stopping = asyncio.ensure_future(stop.wait())
+        sending: set[asyncio.Task[None]] = set()
+        house_at = 0.0
+        try:
+            while not stop.is_set():
+                wake.clear()
+                if loop.time() >= house_at:
+                    await self._kept(self.keep_house(self._relay.clock.now()))
+                    house_at = loop.time() + self._pace.poll.total_seconds()
+                room = self._pace.at_once * self._pace.ahead - len(sending)
+                if room > 0:
+                    claimed = await self._kept(self.claim(self._relay.clock.now(), room)) or []
+                    for each in claimed:
+                        task = asyncio.create_task(self._kept(self.deliver(each)))
+                        sending.add(task)
+                        task.add_done_callback(sending.discard)
+                await self._pause(stopping, wake, sending)
+        finally:
+            self._relay.store.off_work(woken)
+            stopping.cancel()
+            if sending:
+                await asyncio.wait(sending)
+
+    async def _pause(
+        self, stopping: asyncio.Future[Any], wake: asyncio.Event, sending: set[asyncio.Task[None]]
+    ) -> None:
+        """Wait for work, for room, for the end, or for time to pass."""
+        waking = asyncio.ensure_future(wake.wait())
+        full = len(sending) >= self._pace.at_once * self._pace.ahead
+        waits: set[asyncio.Future[Any]] = {stopping, *sending} if full else {stopping, waking}
+        await asyncio.wait(
+            waits, timeout=self._pace.poll.total_seconds(), return_when=asyncio.FIRST_COMPLETED
+        )
+        waking.cancel()
+
+    async def _kept(self, doing: Awaitable[T]) -> T | None:
+        """Do it; what goes wrong is logged by its code and does not end the engine."""
+        try:
+            return await doing
+        except AdapterError as exc:
+            log.error("delivery: %s", exc.code)
+        except Exception as exc:
+            log.error("delivery: %s", exc.__class__.__name__)
+        return None
+
+    async def keep_house(self, now: datetime) -> None:
+        """Do what time alone brings."""
+        await _prepare(self._relay)
+        await self._write(claims.expire, now)
+        overdue, asked = await self._write(claims.due, now)
+        for delivery in overdue:
+            await self._write(
+                outcomes.overdue, delivery, now, most=RESENDS_WITHOUT_ACKNOWLEDGEMENT, due_at=now
+            )
+        for delivery in asked:
+            await self._reconsider(delivery, now)
+
+    async def claim(self, now: datetime, limit: int) -> list[Claimed]:
+        """Claim what is due."""
+        each = self._pace.each * self._pace.ahead
+        return await self._write(claims.claim, now, limit, each=each, lease=self._pace.lease)
+
+    async def _reconsider(self, delivery: str, now: datetime) -> None:
+        """A withheld delivery's consents changed: queue it if it is permitted now."""
+        claimed = await self._write(claims.look, delivery)
+        permit = self._ask(claimed, now)
+        if isinstance(permit, Permit) and (may_rebuild(claimed) or may_reuse(claimed, permit.level)):
+            await self._write(
+                outcomes.release,
+                delivery,
+                level=permit.level,
+                basis=permit.reference,
+                at=now,
+                actor=ENGINE,
+            )
+        else:
+            await self._write(outcomes.still_withheld, delivery)
+
+    def _ask(self, claimed: Claimed, now: datetime) -> Permit | Deny | None:
+        bundle = _bundle(claimed)
+        if bundle is None:
+            return None
+        return self._decisions.ask_again(bundle, claimed, self._relay, now, is_released=claimed.released)
+
+    async def deliver(self, claimed: Claimed) -> None:
+        """Lead one claimed delivery to the end of an attempt, or to where it must not go out."""
+        partner = self._relay.partners.get(claimed.recipient)
+        if partner is None:
+            await self._park(claimed, "DL116")
+            return
+        try:
+            copy = await self._ready(claimed)
+        except StoreError:
+            raise
+        except Exception as exc:
+            # A message we cannot prepare must neither stop the others nor come back for ever.
+            log.error("delivery: cannot prepare a copy: %s", exc.__class__.__name__)
+            await self._park(claimed, "DL117")
+            return
+        if copy is not None:
+            await self._send(claimed, partner, copy)
+
+    async def _ready(self, claimed: Claimed) -> Frozen | None:
+        """Return the bytes to send, written down with their audit row; None if nothing is to be sent now."""
+        seen, at = claimed.consents_seen, self._relay.clock.now()
+        for _ in range(ASKS):
+            permit = self._ask(claimed, at)
+            if isinstance(permit, Deny):
+                await self._withhold(claimed, permit.reason, at)
+                return None
+            level = permit.level if permit is not None else claimed.level
+            copy = None
+            if not may_reuse(claimed, level):
+                if not may_rebuild(claimed):
+                    await self._withhold(claimed, "DL115", at)
+                    return None
+                copy = self._build(claimed, permit, level, at)
+            at = self._relay.clock.now()
+            if not has_time(claimed.lease_until, at, self._pace):
+                break
+            answer, seen = await self._write(
+                claims.freeze,
+                claimed,
+                copy=copy,
+                basis=permit.reference if permit is not None else claimed.basis,
+                seen=seen,
+                until=at + self._pace.deadline + self._pace.margin,
+                at=at,
+            )
+            if answer is Freeze.GO:
+                return copy or claimed.frozen
+            if answer is not Freeze.ASK_AGAIN:
+                return None
+        await self._give_back(claimed, "DL118" if has_time(claimed.lease_until, at, self._pace) else "DL102")
+        return None
+
+    def _build(self, claimed: Claimed, permit: Permit | None, level: Level | None, at: datetime) -> Frozen:
+        resource = self._decisions.copy_of(_bundle(claimed), claimed, permit, self._relay, at)
+        return Frozen(body=fhir_json.write(resource), media_type=MEDIA_TYPE, level=level)
+
+    async def _send(self, claimed: Claimed, partner: Partner, copy: Frozen) -> None:
+        async with self._wires_to[claimed.recipient], self._wires:
+            started = self._relay.clock.now()
+            if not has_time(claimed.lease_until, started, self._pace):
+                await self._give_back(claimed, "DL102")
+                return
+            try:
+                got: Inbound | DeliveryError = await self._relay.transport.send(
+                    outbound(claimed, partner, copy, self._pace.deadline)
+                )
+            except DeliveryError as exc:
+                got = exc
+        now = self._relay.clock.now()
+        judged = judge(
+            got,
+            kind=claimed.kind,
+            acknowledgement=partner.acknowledgement,
+            ids=(claimed.header_id, claimed.bundle_id),
+            now=now,
+        )
+        end = attempt_end(
+            judged,
+            claimed,
+            started_at=started,
+            now=now,
+            schedule=self._relay.schedule,
+            acknowledge_within=partner.acknowledge_within or ACKNOWLEDGE_WITHIN,
+            draw=self._relay.random.random(),
+            answer=got.body if isinstance(got, Inbound) else None,
+        )
+        _alarm(await self._write(outcomes.record_attempt, end))
+
+    async def _withhold(self, claimed: Claimed, reason: str, at: datetime) -> None:
+        await self._write(
+            claims.give_back,
+            claimed,
+            DeliveryEvent.CONSENT_WITHDRAWN,
+            at=at,
+            action="withhold",
+            reason=reason,
+        )
+
+    async def _park(self, claimed: Claimed, reason: str) -> None:
+        await self._write(
+            claims.give_back,
+            claimed,
+            DeliveryEvent.LEASE_EXPIRED,
+            DeliveryEvent.ATTEMPTS_SPENT,
+            at=self._relay.clock.now(),
+            action="park",
+            reason=reason,
+        )
+
+    async def _give_back(self, claimed: Claimed, reason: str) -> None:
+        await self._write(
+            claims.give_back,
+            claimed,
+            DeliveryEvent.LEASE_EXPIRED,
+            at=self._relay.clock.now(),
+            action="give-back",
+            reason=reason,
+        )
+
+
+def outbound(claimed: Claimed, partner: Partner, copy: Frozen, deadline: timedelta) -> Outbound:
+    """Return the request of an attempt: every repeat of a delivery has the same one.
+
+    FHIR R4 messaging: POST to `$process-message`.
+    """
+    headers = {
+        "Content-Type": copy.media_type,
+        "Accept": MEDIA_TYPE,
+        "User-Agent": f"silta/{adapter.__version__}",
+        "X-Request-Id": claimed.header_id,
+    }
+    if partner.token:
+        headers["Authorization"] = f"Bearer {partner.token}"
+    return Outbound(
+        url=partner.endpoint.rstrip("/") + "/$process-message",
+        headers=headers,
+        body=copy.body,
+        deadline_seconds=deadline.total_seconds(),
+    )
+
+
+def _bundle(claimed: Claimed) -> dict[str, Any] | None:
+    """Read the message's content; None for a delivery report."""
+    if claimed.content is None:
+        return None
+    bundle = fhir_json.read(claimed.content)
+    if not isinstance(bundle, dict):
+        raise StoreError("ST107", params={"owner": claimed.message, "part": "content"})
+    return bundle
+
+
+def _alarm(paused: Paused | None) -> None:
+    """Say once that a way to a partner is closed; the partner's key is an organisation, not a person."""
+    if paused is not None and paused.alarm:
+        log.warning("delivery: route to %s rests: %s", paused.partner, paused.reason)

@@ -1,0 +1,121 @@
+"""One deployment of the relay: its organisations, sources, partners and the parts it works with."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+from zoneinfo import ZoneInfo
+
+from adapter.relay.message import Level, Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import timedelta
+
+    from adapter.mapping import MapSet
+    from adapter.relay.clock import Clock, Ids
+    from adapter.relay.consent import Rules
+    from adapter.relay.event import EventTable
+    from adapter.relay.retry import RetrySchedule
+    from adapter.relay.store import Store
+    from adapter.relay.transport import Transport
+    from adapter.validation import Validator
+
+SourceFormat = Literal["hl7v2", "cda", "json", "fhir"]
+Acknowledgement = Literal["reply", "later", "none"]
+PartnerProfile = Literal["r4"]
+Language = Literal["en", "fi", "sv"]
+
+HELSINKI = ZoneInfo("Europe/Helsinki")
+
+FHIR_SOURCE = "fhir"
+"""Name of the source that stands for the FHIR doors; every deployment has it without being told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Organisation:
+    """An organisation that may call: a tenant."""
+
+    key: str
+    """The one way it is named inside, `directory.key_of`."""
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A system that submits in one format of its own."""
+
+    name: str
+    """As it stands in `POST /ingest/{name}`."""
+    organisation: str
+    """Key of the organisation that owns it: nobody else may submit to it."""
+    format: SourceFormat
+    map: str = "auto"
+    """Name or canonical of the map; `auto` takes the one the deployment has for the format."""
+    zone: ZoneInfo = HELSINKI
+    """Zone of times that carry none."""
+    charset: str | None = None
+    """Charset of bodies that declare none; None takes the format's own default."""
+    inclusive_end: bool = True
+    """True if the source's sick-leave end date is the last day of leave."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partner:
+    """An organisation that receives, and how."""
+
+    organisation: str
+    """Key of the organisation."""
+    endpoint: str
+    """Base address of its `$process-message`; changed by configuration only, never by a message."""
+    mode: Mode
+    """Must be the deployment's own."""
+    profile: PartnerProfile = "r4"
+    level: Level = Level.MINIMAL
+    """The most it may ever get."""
+    acknowledgement: Acknowledgement = "reply"
+    """Whether `MessageHeader.response` comes in the HTTP reply, in a message of its own, or never."""
+    token: str | None = field(default=None, repr=False)
+    """Bearer token we show it."""
+    language: Language = "fi"
+    """Language of the narrative it gets."""
+    acknowledge_within: timedelta | None = None
+    """After this without an acknowledgement the delivery is overdue; None takes the schedule's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relay:
+    """Everything the verbs `accept`, `deliver_due` and `settle` work with; built in `config` alone.
+
+    Directory, agreements and consents are not here: decisions read them from the store, where they are
+    versioned.
+    """
+
+    mode: Mode
+    address: str
+    """Base address under which this adapter is reached: the source endpoint of every copy."""
+    name: str = "Silta"
+    """`MessageHeader.source.name` of every copy."""
+    store: Store
+    maps: MapSet
+    validator: Validator
+    events: EventTable
+    """What each trigger of a v2 source means: `mappings/v2-events.csv` with the deployment's own rows."""
+    rules: Rules
+    """Which event may go out on which basis, as the deployer's lawyer signed it."""
+    organisations: Mapping[str, Organisation]
+    """By key."""
+    sources: Mapping[str, Source]
+    """By name."""
+    partners: Mapping[str, Partner]
+    """By organisation key."""
+    clock: Clock
+    ids: Ids
+    transport: Transport
+    schedule: RetrySchedule
+    time_to_live: timedelta
+    """A copy that has not arrived after this is closed as expired."""
+    zone: ZoneInfo = HELSINKI
+    random: random.Random = field(default_factory=random.Random)
+    """Jitter of the retries; seeded in simulations."""

@@ -1,0 +1,200 @@
+"""The delivery report: the sender is told that somebody was not told. No patient, no clinical content."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from adapter.fhir.canonical import code_system, profile
+from adapter.outcome import Issue, operation_outcome
+from adapter.relay import event
+from adapter.relay.disclosure import URI, House, identifier_of
+from adapter.relay.message import DeliveryState, Mode
+from adapter.relay.notification import TEST_TAG
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from adapter.relay.deployment import Language, Relay
+    from adapter.relay.directory import Directory
+    from adapter.relay.store.values import Claimed
+
+NOT_DONE_REASON = code_system("not-done-reason")
+FATE = code_system("fate")
+
+REASON_OF_CODE: dict[str, str] = {
+    "CO103": "consent-withdrawn",
+    "CO109": "recipient-not-allowed",
+    "RT108": "ambiguous-oh",
+    "PN211": "sensitive-hold",
+    "PN212": "sensitive-hold",
+    "PN213": "sensitive-hold",
+    "DL111": "superseded",
+    "DL113": "undelivered",
+    "DL114": "cancelled",
+}
+"""Codes of findings with a not-done-reason of their own."""
+REASON_OF_ROOM: dict[str, str] = {"CO": "no-consent", "RT": "no-oh", "PN": "not-eligible"}
+REASON_OF_STATE: dict[DeliveryState, str] = {
+    DeliveryState.WITHHELD: "no-consent",
+    DeliveryState.PARKED: "undelivered",
+    DeliveryState.REFUSED: "receiver-rejected",
+    DeliveryState.CLOSED: "expired",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """How one delivery ended, and whose it was."""
+
+    message: str
+    """Id of the message here."""
+    notification: str | None
+    """The sender's own id of the notification, `system|value`."""
+    recipient: House
+    state: DeliveryState
+    reason: str | None
+    """A code of the catalogue."""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cover:
+    """From whom to whom a report goes, under which ids."""
+
+    bundle_id: str
+    header_id: str
+    endpoint: str
+    """Address of the sender of the notification."""
+    address: str
+    name: str
+    mode: Mode
+    language: Language
+    made_at: datetime
+
+
+def build(end: End, cover: Cover) -> dict[str, Any]:
+    """Build the message that tells a sender how one delivery ended.
+
+    The same arguments give the same message. R4 Bundle (message), MessageHeader, Communication.
+    """
+    space = uuid.UUID(cover.bundle_id)
+    header, communication, outcome, recipient = (
+        f"urn:uuid:{cover.header_id}",
+        *(
+            f"urn:uuid:{uuid.uuid5(space, kind)}"
+            for kind in ("Communication", "OperationOutcome", "Organization")
+        ),
+    )
+    resources = {
+        header: _header(cover, communication, outcome),
+        communication: _communication(end, cover, recipient),
+        outcome: _outcome(end, cover.language),
+        recipient: {
+            "resourceType": "Organization",
+            "identifier": [identifier_of(end.recipient.key)],
+            **({"name": end.recipient.name} if end.recipient.name else {}),
+        },
+    }
+    meta: dict[str, Any] = {"profile": [profile("delivery-report-message")]}
+    if cover.mode is Mode.TEST:
+        meta["tag"] = [{"system": TEST_TAG[0], "code": TEST_TAG[1]}]
+    return {
+        "resourceType": "Bundle",
+        "id": cover.bundle_id,
+        "meta": meta,
+        "identifier": {"system": URI, "value": f"urn:uuid:{cover.bundle_id}"},
+        "type": "message",
+        "timestamp": _instant(cover.made_at),
+        "entry": [
+            {
+                "fullUrl": url,
+                "resource": {"resourceType": each["resourceType"], "id": url[len("urn:uuid:") :], **each},
+            }
+            for url, each in resources.items()
+        ],
+    }
+
+
+def not_done_reason(state: DeliveryState, reason: str | None) -> str:
+    """Return the code of our not-done-reason system for an end: by its code, its room, else its state."""
+    code = reason or ""
+    return REASON_OF_CODE.get(code) or REASON_OF_ROOM.get(code[:2]) or REASON_OF_STATE[state]
+
+
+def of_claimed(claimed: Claimed, relay: Relay, at: datetime, directory: Directory) -> dict[str, Any]:
+    """Build the report that a claimed delivery of kind delivery-report sends."""
+    about = claimed.about
+    assert about is not None  # noqa: S101 - the store gives every report what it is about
+    party = directory.party(about.recipient)
+    partner = relay.partners[claimed.recipient]
+    return build(
+        End(
+            message=claimed.message,
+            notification=claimed.notification,
+            recipient=House(key=party.key if party else about.recipient, name=party.name if party else None),
+            state=about.state,
+            reason=about.reason,
+            at=about.at,
+        ),
+        Cover(
+            bundle_id=claimed.bundle_id,
+            header_id=claimed.header_id,
+            endpoint=partner.endpoint,
+            address=relay.address,
+            name=relay.name,
+            mode=relay.mode,
+            language=partner.language,
+            made_at=at,
+        ),
+    )
+
+
+def uuid_of(digest: str) -> str:
+    """Make a UUID of the first half of a keyed hash. RFC 9562, version 8."""
+    return str(
+        uuid.UUID(int=(int(digest[:32], 16) & ~(0xF << 76) & ~(0x3 << 62)) | (0x8 << 76) | (0x2 << 62))
+    )
+
+
+def _header(cover: Cover, communication: str, outcome: str) -> dict[str, Any]:
+    return {
+        "resourceType": "MessageHeader",
+        "eventCoding": {"system": event.MESSAGE_EVENT, "code": event.DELIVERY_REPORT},
+        "destination": [{"endpoint": cover.endpoint}],
+        "source": {"name": cover.name, "endpoint": cover.address},
+        "focus": [{"reference": communication}, {"reference": outcome}],
+    }
+
+
+def _communication(end: End, cover: Cover, recipient: str) -> dict[str, Any]:
+    about = {"system": URI, "value": f"urn:uuid:{end.message}"}
+    system, bar, value = (end.notification or "").partition("|")
+    if system:
+        about = {"system": system, "value": value} if bar else {"value": system}
+    reason = not_done_reason(end.state, end.reason)
+    return {
+        "resourceType": "Communication",
+        "meta": {"profile": [profile("delivery-report")]},
+        "identifier": [{"system": URI, "value": f"urn:uuid:{cover.bundle_id}"}],
+        "inResponseTo": [{"identifier": about}],
+        "status": "not-done",
+        "statusReason": {"coding": [{"system": NOT_DONE_REASON, "code": reason}]},
+        "category": [
+            {"coding": [{"system": code_system("communication-category"), "code": "delivery-report"}]}
+        ],
+        "sent": _instant(end.at),
+        "recipient": [{"reference": recipient}],
+    }
+
+
+def _outcome(end: End, language: Language) -> dict[str, Any]:
+    code = end.reason or "PN402"
+    outcome = operation_outcome([Issue(code)], language)
+    outcome["issue"][0]["details"]["coding"].append({"system": FATE, "code": end.state.value})
+    return outcome
+
+
+def _instant(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

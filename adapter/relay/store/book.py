@@ -1,0 +1,153 @@
+"""One write transaction: the connection, what operations need beside it, and the audit rows they leave."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, insert, select
+
+from adapter.relay import audit
+from adapter.relay.message import AuditRecord
+from adapter.relay.store import schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+    from sqlalchemy.sql import ClauseElement
+
+    from adapter.relay.clock import Clock, Ids
+    from adapter.relay.store.cipher import Envelope, Vault
+    from adapter.relay.store.prepared import Library, Row
+
+ENGINE = "silta"
+"""Actor of what the engine does by itself."""
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+_AUDIT_COLUMNS = tuple(column.name for column in schema.audit.columns)
+_ADD_AUDIT = insert(schema.audit)
+_LAST_AUDIT = select(schema.audit).order_by(schema.audit.c.sequence.desc()).limit(1)
+_ADD_KEY = insert(schema.content_key)
+_ADD_PAYLOAD = insert(schema.payload)
+_WRAPPED = select(schema.content_key.c.wrapped).where(schema.content_key.c.owner == bindparam("owner"))
+
+
+class Book:
+    """What an operation writes with, from BEGIN to COMMIT; a new one for every transaction.
+
+    Operations may be run again in another transaction when their group fails, so they change nothing but
+    the database.
+    """
+
+    __slots__ = ("_cursor", "_library", "_records", "clock", "head", "ids", "node", "vault", "work")
+
+    def __init__(
+        self,
+        connection: Connection,
+        library: Library,
+        vault: Vault,
+        clock: Clock,
+        ids: Ids,
+        head: audit.Head,
+    ) -> None:
+        self._cursor: Any = connection.connection.cursor()
+        self._library = library
+        self._records: list[AuditRecord] = []
+        self.vault = vault
+        self.clock = clock
+        self.ids = ids
+        self.head = head
+        self.node = head.node
+        self.work = False
+        """True if something may now be due that was not before."""
+
+    def run(self, statement: ClauseElement, parameters: Mapping[str, Any] = NOTHING) -> int:
+        """Execute one prebuilt statement; returns how many rows it touched."""
+        prepared = self._library.find(statement, tuple(parameters))
+        self._cursor.execute(prepared.sql, prepared.bound(parameters))
+        return int(self._cursor.rowcount)
+
+    def run_all(self, statement: ClauseElement, parameters: Sequence[Mapping[str, Any]]) -> None:
+        """Execute one prebuilt statement for each set of parameters; all name the same ones."""
+        if parameters:
+            prepared = self._library.find(statement, tuple(parameters[0]))
+            self._cursor.executemany(prepared.sql, [prepared.bound(each) for each in parameters])
+
+    def all(self, statement: ClauseElement, parameters: Mapping[str, Any] = NOTHING) -> list[Row]:
+        """Return every row."""
+        prepared = self._library.find(statement, tuple(parameters))
+        self._cursor.execute(prepared.sql, prepared.bound(parameters))
+        rows: list[Row] = prepared.rows(self._cursor)
+        return rows
+
+    def first(self, statement: ClauseElement, parameters: Mapping[str, Any] = NOTHING) -> Row | None:
+        """Return the first row, or None."""
+        rows = self.all(statement, parameters)
+        return rows[0] if rows else None
+
+    def scalar(self, statement: ClauseElement, parameters: Mapping[str, Any] = NOTHING) -> Any:  # noqa: ANN401
+        """Return the first column of the only row."""
+        return self.all(statement, parameters)[0][0]
+
+    def note(
+        self,
+        action: str,
+        object: str,
+        outcome: str,
+        *,
+        at: datetime,
+        actor: str = ENGINE,
+        reason: str | None = None,
+        **detail: str | int | None,
+    ) -> None:
+        """Leave an audit row, written before this transaction commits. Empty details are left out."""
+        pairs = tuple((name, str(value)) for name, value in detail.items() if value is not None)
+        self.record(
+            AuditRecord(
+                at=at, actor=actor, action=action, object=object, outcome=outcome, reason=reason, detail=pairs
+            )
+        )
+
+    def record(self, record: AuditRecord) -> None:
+        """Leave an audit row that was made elsewhere."""
+        self._records.append(record)
+
+    def flush(self) -> None:
+        """Write the audit rows, linked to the chain."""
+        rows = []
+        for record in self._records:
+            row = audit.link(self.head, record, self.vault.audit)
+            self.head = audit.head_of(row)
+            rows.append({name: getattr(row, name) for name in _AUDIT_COLUMNS})
+        self._records = []
+        self.run_all(_ADD_AUDIT, rows)
+
+    def seal_new(self, owner: str, parts: Mapping[str, bytes | None], at: datetime) -> None:
+        """Keep the parts that are not None, under a fresh key of `owner`."""
+        envelope, wrapped = self.vault.new_key(owner)
+        self.run(_ADD_KEY, {"owner": owner, "wrapped": wrapped, "master": self.vault.name, "made_at": at})
+        for part, clear in parts.items():
+            if clear is not None:
+                self.seal(envelope, part, clear)
+
+    def seal_more(self, owner: str, part: str, clear: bytes) -> None:
+        """Keep one more part under the owner's key; nothing if the key was destroyed."""
+        row = self.first(_WRAPPED, {"owner": owner})
+        if row is not None and row.wrapped is not None:
+            self.seal(self.vault.envelope(owner, row.wrapped), part, clear)
+
+    def seal(self, envelope: Envelope, part: str, clear: bytes) -> None:
+        """Keep one part under a key that is there already."""
+        self.run(
+            _ADD_PAYLOAD,
+            {"owner": envelope.owner, "part": part, "sealed": envelope.seal(part, clear)},
+        )
+
+
+def newest_head(connection: Connection, node: str) -> audit.Head:
+    """Return the head of the node's chain as the database has it."""
+    row = connection.execute(_LAST_AUDIT.where(schema.audit.c.node == node)).first()
+    return audit.Head(node=node, sequence=row.sequence, hash=row.hash) if row else audit.first_head(node)

@@ -1,0 +1,432 @@
+"""Claiming: which deliveries this process may send now, under a lease that fences everybody else out.
+
+The lane is what is claimed, not the delivery: one lane has one lease, so what stands behind its head waits,
+and order within recipient and subject falls out by itself. Partners take turns, so that a recipient with a
+long queue, or one that does not answer, leaves the others their share.
+
+Fencing by token keeps a late worker from changing anything, but not from sending: that takes a second look
+at the lease just before the socket (`delivery`).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import chain, zip_longest
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, bindparam, func, literal, literal_column, or_, select, text, update
+
+from adapter.errors import NotFound
+from adapter.relay.message import DeliveryEvent, DeliveryState, Kind, Level, Meaning, Mode, advance
+from adapter.relay.retry import FAILURES_THAT_SLOW
+from adapter.relay.store import deliveries, schema
+from adapter.relay.store.values import Claimed, Ended, Freeze, Frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from adapter.relay.store.book import Book
+    from adapter.relay.store.cipher import Envelope
+    from adapter.relay.store.prepared import Row
+
+LEASE = timedelta(seconds=60)
+"""Longer than the total deadline of the wire and its margin (`delivery`)."""
+
+_D, _L, _M, _P = schema.delivery.c, schema.lane.c, schema.message.c, schema.party.c
+_C, _K, _Y = schema.consent.c, schema.content_key.c, schema.payload.c
+_now = bindparam("now", type_=schema.Moment)
+
+# A partial index is used only where its condition stands in the statement as text, not as a bound value.
+_QUEUED: ColumnElement[str] = literal_column(f"'{DeliveryState.QUEUED.value}'")
+_SENDING: ColumnElement[str] = literal_column(f"'{DeliveryState.SENDING.value}'")
+
+_PARTIES = select(_P.key, _P.failures, _P.pauses).where(
+    _P.waiting > 0, or_(_P.paused_until.is_(None), _P.paused_until <= _now)
+)
+_LEASED = (
+    select(_L.recipient, func.count().label("leases"))
+    .where(_L.lease_until.is_not(None))
+    .group_by(_L.recipient)
+)
+_READY = (
+    select(_L.key)
+    .where(
+        _L.recipient == bindparam("recipient"),
+        _L.waiting > literal_column("0"),
+        _L.lease_until.is_(None),
+        _L.ready_at <= _now,
+    )
+    .order_by(_L.ready_at)
+    .limit(bindparam("room"))
+    .with_for_update(skip_locked=True)
+)
+_FULL = (
+    select(
+        schema.delivery,
+        _M.sender,
+        _M.source,
+        _M.mode,
+        _M.meaning,
+        _M.notification,
+        _M.subject,
+        _M.cancels,
+        _M.superseded_by,
+        _M.forgotten_at,
+        _L.lease_token,
+        _K.wrapped,
+    )
+    .join(schema.message, _M.id == _D.message)
+    .join(schema.lane, _L.key == _D.lane)
+    .join(schema.content_key, _K.owner == literal("message/").concat(_D.message))
+)
+_HEAD = _FULL.where(_D.lane == bindparam("the_lane"), _D.state == _QUEUED).order_by(_D.number).limit(1)
+_ONE = _FULL.where(_D.id == bindparam("the_delivery"))
+_PAYLOAD = select(_Y.sealed).where(_Y.owner == bindparam("owner"), _Y.part == bindparam("part"))
+_LEASE_LANE = (
+    update(schema.lane)
+    .where(_L.key == bindparam("the_lane"))
+    .values(
+        waiting=_L.waiting - 1,
+        lease_token=_L.lease_token + 1,
+        lease_owner=bindparam("owner"),
+        lease_until=bindparam("until", type_=schema.Moment),
+    )
+)
+_TAKE = (
+    update(schema.delivery)
+    .where(_D.id == bindparam("the_delivery"))
+    .values(state=advance(DeliveryState.QUEUED, DeliveryEvent.CLAIMED).value, changed_at=_now, due_at=None)
+)
+_LESS_WAITING = (
+    update(schema.party)
+    .where(_P.key == bindparam("the_party"))
+    .values(waiting=_P.waiting - bindparam("taken"))
+)
+_CONSENTS = select(func.coalesce(func.max(_C.number), 0)).where(_C.subject == bindparam("subject"))
+_ABOUT = select(_D.recipient, _D.kind).where(_D.id == bindparam("the_delivery"))
+_EARLIER = select(_D.bundle_id, _D.header_id, _D.reached).where(
+    _D.message == bindparam("the_message"),
+    _D.recipient == bindparam("recipient"),
+    _D.kind == Kind.NOTIFICATION.value,
+)
+_CANCELLED_BEFORE = select(_M.cancels).where(_M.id == bindparam("the_message"))
+_CHECK = (
+    select(_L.lease_token, _L.lease_until, _D.state, _D.kind, _D.frozen_type, _M.subject, _M.superseded_by)
+    .select_from(schema.delivery)
+    .join(schema.lane, _L.key == _D.lane)
+    .join(schema.message, _M.id == _D.message)
+    .where(_D.id == bindparam("the_delivery"))
+)
+_FREEZE = update(schema.delivery).where(_D.id == bindparam("the_delivery"))
+_DROP_PAYLOAD = schema.payload.delete().where(
+    _Y.owner == bindparam("owner"), _Y.part == bindparam("the_part")
+)
+_EXPIRED_LEASES = select(_L.key).where(_L.lease_until.is_not(None), _L.lease_until <= _now)
+_ALL_LEASES = select(_L.key).where(_L.lease_until.is_not(None))
+_IN_LANE = select(_D.id).where(_D.lane == bindparam("the_lane"), _D.state == _SENDING)
+_FREE_LANE = (
+    update(schema.lane).where(_L.key == bindparam("the_lane")).values(lease_until=None, lease_owner=None)
+)
+_EXPIRED = select(_D.id).where(text(schema.OPEN), _D.expires_at <= _now).limit(bindparam("room"))
+_DUE = select(_D.id, _D.state).where(text(schema.DUE), _D.due_at <= _now).limit(bindparam("room"))
+
+
+def owner_of(message: str) -> str:
+    """Return the name under which a message's content is sealed."""
+    return f"message/{message}"
+
+
+def part_of(delivery: str) -> str:
+    """Return the name of the part that holds a delivery's frozen copy."""
+    return f"copy/{delivery}"
+
+
+def claim(
+    book: Book, now: datetime, limit: int, *, each: int = 16, lease: timedelta = LEASE
+) -> list[Claimed]:
+    """Lease up to `limit` free lanes that are due, at most `each` per partner, and return their heads.
+
+    Leases that ended are taken back first. Heads that have expired, or were superseded or cancelled, are
+    closed on the way and do not count. A partner that failed several times in a row gets one lane at a time.
+    """
+    recover(book, now)
+    claimed: list[Claimed] = []
+    for lane in _lanes_in_turn(book, now, limit, each):
+        head = _sendable_head(book, lane, now)
+        if head is not None:
+            claimed.append(_take(book, head, now, now + lease))
+    for recipient in {one.recipient for one in claimed}:
+        taken = sum(one.recipient == recipient for one in claimed)
+        book.run(_LESS_WAITING, {"the_party": recipient, "taken": taken})
+    return claimed
+
+
+def _lanes_in_turn(book: Book, now: datetime, limit: int, each: int) -> list[str]:
+    """Return the lanes to claim: each partner's first, then each one's second, and so on."""
+    leased = {row.recipient: row.leases for row in book.all(_LEASED)}
+    ready = []
+    for party in book.all(_PARTIES, {"now": now}):
+        probing = party.pauses or party.failures >= FAILURES_THAT_SLOW
+        room = min((1 if probing else each) - leased.get(party.key, 0), limit)
+        if room > 0:
+            rows = book.all(_READY, {"recipient": party.key, "now": now, "room": room})
+            ready.append([row.key for row in rows])
+    turns = chain.from_iterable(zip_longest(*ready))
+    return [lane for lane in turns if lane is not None][:limit]
+
+
+def _sendable_head(book: Book, lane: str, now: datetime) -> Row | None:
+    """Return the lane's first delivery that may still go; close those before it that may not."""
+    while (head := book.first(_HEAD, {"the_lane": lane})) is not None:
+        event, reason = _overtaken(book, head, now)
+        if event is None:
+            return head
+        deliveries.move(book, deliveries.find(book, head.id), event, at=now, action="close", reason=reason)
+    return None
+
+
+def _overtaken(book: Book, head: Row, now: datetime) -> tuple[DeliveryEvent | None, str | None]:
+    """Return why a queued delivery must not go any more, or (None, None)."""
+    if head.expires_at <= now:
+        return DeliveryEvent.EXPIRED, "DL110"
+    if head.kind == Kind.NOTIFICATION.value and head.superseded_by is not None:
+        return DeliveryEvent.SUPERSEDED, "DL111"
+    if head.kind == Kind.CANCELLATION.value and not _got_anything(book, head):
+        return DeliveryEvent.CANCELLED, "DL112"
+    return None, None
+
+
+def _got_anything(book: Book, head: Row) -> bool:
+    """Return True if the recipient may hold a copy of what `head` cancels, or of what that superseded."""
+    cancelled = head.cancels
+    while cancelled is not None:
+        for row in book.all(_EARLIER, {"the_message": cancelled, "recipient": head.recipient}):
+            if row.reached:
+                return True
+        before = book.first(_CANCELLED_BEFORE, {"the_message": cancelled})
+        cancelled = before.cancels if before else None
+    return False
+
+
+def _take(book: Book, head: Row, now: datetime, until: datetime) -> Claimed:
+    """Lease the lane and give its head out."""
+    book.run(_LEASE_LANE, {"the_lane": head.lane, "owner": book.node, "until": until})
+    book.run(_TAKE, {"the_delivery": head.id, "now": now})
+    return _claimed(book, head, head.lease_token + 1, until)
+
+
+def look(book: Book, delivery: str) -> Claimed:
+    """Return a delivery as a claim would, without claiming it: its token opens nothing.
+
+    Raises NotFound ST121.
+    """
+    row = book.first(_ONE, {"the_delivery": delivery})
+    if row is None:
+        raise NotFound("ST121", params={"kind": "delivery"})
+    return _claimed(book, row, -1, row.changed_at)
+
+
+def _claimed(book: Book, head: Row, token: int, until: datetime) -> Claimed:
+    envelope = book.vault.envelope(owner_of(head.message), head.wrapped)
+    is_report = head.kind == Kind.DELIVERY_REPORT.value
+    bundle_id, header_id = _cancelled_copy(book, head)
+    return Claimed(
+        delivery=head.id,
+        message=head.message,
+        sender=head.sender,
+        recipient=head.recipient,
+        source=head.source,
+        mode=Mode(head.mode),
+        kind=Kind(head.kind),
+        meaning=Meaning(head.meaning) if head.meaning else None,
+        notification=head.notification,
+        subject=head.subject,
+        lane=head.lane,
+        level=Level(head.level) if head.level else None,
+        basis=head.basis,
+        evidence=head.evidence,
+        attempts=head.attempts,
+        tries=head.tries,
+        token=token,
+        lease_until=until,
+        bundle_id=head.bundle_id,
+        header_id=head.header_id,
+        queued_at=head.queued_at,
+        expires_at=head.expires_at,
+        content=None if is_report else _opened(book, envelope, "content"),
+        frozen=_frozen(book, envelope, head),
+        reached=head.reached > 0,
+        released=head.released_by is not None,
+        consents_seen=_mark(book, head.subject),
+        cancels=head.cancels,
+        about=_about(book, head) if is_report else None,
+        original_bundle_id=bundle_id,
+        original_header_id=header_id,
+    )
+
+
+def _opened(book: Book, envelope: Envelope, part: str) -> bytes | None:
+    row = book.first(_PAYLOAD, {"owner": envelope.owner, "part": part})
+    return envelope.open(part, row.sealed) if row else None
+
+
+def _frozen(book: Book, envelope: Envelope, head: Row) -> Frozen | None:
+    if head.frozen_type is None:
+        return None
+    body = _opened(book, envelope, part_of(head.id))
+    level = Level(head.frozen_level) if head.frozen_level else None
+    return None if body is None else Frozen(body=body, media_type=head.frozen_type, level=level)
+
+
+def _about(book: Book, head: Row) -> Ended:
+    told = book.first(_ABOUT, {"the_delivery": head.about})
+    if told is None:  # the foreign key forbids it
+        raise AssertionError(head.about)
+    return Ended(
+        delivery=head.about,
+        recipient=told.recipient,
+        kind=Kind(told.kind),
+        state=DeliveryState(head.about_state),
+        reason=head.about_reason,
+        at=head.about_at,
+    )
+
+
+def _cancelled_copy(book: Book, head: Row) -> tuple[str | None, str | None]:
+    """Return the ids of the newest copy that this recipient may hold of what is cancelled."""
+    cancelled = head.cancels if head.kind == Kind.CANCELLATION.value else None
+    while cancelled is not None:
+        for row in book.all(_EARLIER, {"the_message": cancelled, "recipient": head.recipient}):
+            if row.reached:
+                return row.bundle_id, row.header_id
+        before = book.first(_CANCELLED_BEFORE, {"the_message": cancelled})
+        cancelled = before.cancels if before else None
+    return None, None
+
+
+def _mark(book: Book, subject: str | None) -> int:
+    return int(book.scalar(_CONSENTS, {"subject": subject})) if subject else 0
+
+
+def freeze(
+    book: Book,
+    claimed: Claimed,
+    *,
+    copy: Frozen | None,
+    basis: str | None,
+    seen: int,
+    until: datetime,
+    at: datetime,
+    detail: Sequence[tuple[str, str]] = (),
+) -> tuple[Freeze, int]:
+    """Write down, before the socket, that this copy goes out now.
+
+    `copy`: bytes to fix; None if those of an earlier attempt go again. `seen`: mark of the consents that
+    the decision was made on. `until`: the send would have ended by then, so the lease must not end before.
+    Returns what to do, and the mark of the consents as they are now.
+    """
+    row = book.first(_CHECK, {"the_delivery": claimed.delivery})
+    if row is None or row.lease_token != claimed.token or row.lease_until is None or row.lease_until < until:
+        return Freeze.LOST, seen
+    if row.state != DeliveryState.SENDING.value:
+        return Freeze.LOST, seen
+    if row.kind == Kind.NOTIFICATION.value and row.superseded_by is not None:
+        steps = (DeliveryEvent.LEASE_EXPIRED, DeliveryEvent.SUPERSEDED)
+        found = deliveries.find(book, claimed.delivery)
+        deliveries.move(book, found, *steps, at=at, action="close", reason="DL111", release=True)
+        return Freeze.CLOSED, seen
+    mark = _mark(book, row.subject) if claimed.kind is not Kind.DELIVERY_REPORT else seen
+    if mark != seen:
+        return Freeze.ASK_AGAIN, mark
+    reached = max(int(claimed.reached) * 2, 1)
+    values: dict[str, Any] = {"the_delivery": claimed.delivery, "reached": reached, "basis": basis}
+    if copy is not None:
+        values |= {
+            "frozen_type": copy.media_type,
+            "frozen_level": copy.level.value if copy.level else None,
+            "level": copy.level.value if copy.level else None,
+        }
+        owner = owner_of(claimed.message)
+        if row.frozen_type is not None:
+            book.run(_DROP_PAYLOAD, {"owner": owner, "the_part": part_of(claimed.delivery)})
+        book.seal_more(owner, part_of(claimed.delivery), copy.body)
+    book.run(_FREEZE, values)
+    book.note(
+        "disclose",
+        f"delivery/{claimed.delivery}",
+        DeliveryState.SENDING.value,
+        at=at,
+        message=claimed.message,
+        recipient=claimed.recipient,
+        basis=basis,
+        consents=mark or None,
+        attempt=claimed.tries + 1,
+        **dict(detail),
+    )
+    return Freeze.GO, mark
+
+
+def give_back(
+    book: Book,
+    claimed: Claimed,
+    *events: DeliveryEvent,
+    at: datetime,
+    action: str,
+    reason: str | None,
+    due_at: datetime | None = None,
+) -> bool:
+    """End a claim without an attempt: withheld, closed, or queued again. False if the lease was lost."""
+    row = deliveries.find(book, claimed.delivery)
+    if row.lease_token != claimed.token or row.lease_until is None:
+        return False
+    if row.state != DeliveryState.SENDING.value:
+        book.run(_FREE_LANE, {"the_lane": row.lane})
+        return False
+    changes: dict[str, Any] = {} if due_at is None else {"due_at": due_at}
+    if row.reached == 1:  # frozen, but nothing left
+        changes["reached"] = 0
+    deliveries.move(book, row, *events, at=at, action=action, reason=reason, release=True, **changes)
+    return True
+
+
+def recover(book: Book, now: datetime, *, everything: bool = False) -> int:
+    """Take back the leases that ended, or all of them when no other process can be alive.
+
+    What was being sent goes back into the queue as perhaps received. Returns how many.
+    """
+    statement, given = (_ALL_LEASES, {}) if everything else (_EXPIRED_LEASES, {"now": now})
+    taken_back = 0
+    for lane in book.all(statement, given):
+        rows = [deliveries.find(book, row.id) for row in book.all(_IN_LANE, {"the_lane": lane.key})]
+        for row in rows:
+            deliveries.move(
+                book,
+                row,
+                DeliveryEvent.LEASE_EXPIRED,
+                at=now,
+                action="recover",
+                reason="DL102",
+                release=True,
+                reached=2 if row.reached else 0,
+            )
+        if not rows:
+            book.run(_FREE_LANE, {"the_lane": lane.key})
+        taken_back += len(rows)
+    return taken_back
+
+
+def expire(book: Book, now: datetime, limit: int = 200) -> int:
+    """Close what is too old, paused routes and withheld copies included. Returns how many."""
+    rows = book.all(_EXPIRED, {"now": now, "room": limit})
+    for row in rows:
+        found = deliveries.find(book, row.id)
+        deliveries.move(book, found, DeliveryEvent.EXPIRED, at=now, action="close", reason="DL110")
+    return len(rows)
+
+
+def due(book: Book, now: datetime, limit: int = 200) -> tuple[list[str], list[str]]:
+    """Return deliveries whose acknowledgement is overdue, and withheld ones whose consents changed."""
+    rows = book.all(_DUE, {"now": now, "room": limit})
+    awaiting = [row.id for row in rows if row.state == DeliveryState.AWAITING.value]
+    return awaiting, [row.id for row in rows if row.state == DeliveryState.WITHHELD.value]

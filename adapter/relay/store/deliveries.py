@@ -1,0 +1,312 @@
+"""The one place where a delivery changes its state, with everything that follows from it.
+
+`move` steps through the table of `message.advance` and keeps true, in the same transaction: how many wait in
+the lane and for the partner, when the lane's head is due, one delivery report for each end that is not
+success, one case for each success, a message that is settled once nothing of it is live, and an audit row.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, exists, func, insert, literal, literal_column, not_, select, text, update
+
+from adapter.errors import NotFound
+from adapter.relay.case import CaseState
+from adapter.relay.message import (
+    DELIVERY_TRANSITIONS,
+    ENDED,
+    LIVE,
+    SUCCESS,
+    DeliveryEvent,
+    DeliveryState,
+    Kind,
+    MessageEvent,
+    MessageState,
+    advance,
+    advance_message,
+)
+from adapter.relay.store import schema
+from adapter.relay.store.book import ENGINE
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from adapter.relay.message import NewDelivery
+    from adapter.relay.store.book import Book
+    from adapter.relay.store.prepared import Row
+
+_D, _L, _M, _P = schema.delivery.c, schema.lane.c, schema.message.c, schema.party.c
+
+REPORT_TIME_TO_LIVE = timedelta(days=5)
+
+_FIND = (
+    select(
+        schema.delivery,
+        _M.sender,
+        _M.subject,
+        _M.meaning,
+        _M.superseded_by,
+        _M.forgotten_at,
+        _L.lease_token,
+        _L.lease_until,
+    )
+    .join(schema.message, _M.id == _D.message)
+    .join(schema.lane, _L.key == _D.lane)
+    .where(_D.id == bindparam("the_delivery"))
+)
+_CHANGE = update(schema.delivery).where(_D.id == bindparam("the_delivery"))
+_ADD = insert(schema.delivery)
+
+_head_due = (
+    select(_D.due_at)
+    .where(_D.lane == bindparam("the_lane"), _D.state == literal_column("'queued'"))
+    .order_by(_D.number)
+    .limit(1)
+    .scalar_subquery()
+)
+_STEP_LANE = (
+    update(schema.lane)
+    .where(_L.key == bindparam("the_lane"))
+    .values(waiting=_L.waiting + bindparam("step"), ready_at=func.coalesce(_head_due, _L.ready_at))
+)
+_RELEASE_LANE = _STEP_LANE.values(lease_until=None, lease_owner=None)
+_STEP_PARTY = (
+    update(schema.party)
+    .where(_P.key == bindparam("the_party"))
+    .values(waiting=_P.waiting + bindparam("step"))
+)
+_ENSURE_PARTY = insert(schema.party).from_select(
+    ["key", "takes_reports", "waiting", "failures", "pauses"],
+    select(
+        bindparam("key", type_=schema.party.c.key.type),
+        literal(False),
+        literal(0),
+        literal(0),
+        literal(0),
+    ).where(not_(exists().where(_P.key == bindparam("key")))),
+    include_defaults=False,
+)
+_ENSURE_LANE = insert(schema.lane).from_select(
+    ["key", "recipient", "waiting", "ready_at", "lease_token"],
+    select(
+        bindparam("key", type_=_L.key.type),
+        bindparam("recipient", type_=_L.recipient.type),
+        literal(0),
+        bindparam("ready_at", type_=schema.Moment),
+        literal(0),
+    ).where(not_(exists().where(_L.key == bindparam("key")))),
+    include_defaults=False,
+)
+_TAKES_REPORTS = select(_P.takes_reports).where(_P.key == bindparam("the_party"))
+_ADD_CASE = insert(schema.case)
+_SETTLE = (
+    update(schema.message)
+    .where(
+        _M.id == bindparam("the_message"),
+        _M.state == MessageState.ACCEPTED.value,
+        not_(
+            exists().where(
+                _D.message == bindparam("the_message"),
+                _D.kind != Kind.DELIVERY_REPORT.value,
+                text(schema.allowed("delivery.state", sorted(LIVE))),
+            )
+        ),
+    )
+    .values(
+        state=advance_message(MessageState.ACCEPTED, MessageEvent.ALL_ENDED).value,
+        changed_at=bindparam("at", type_=schema.Moment),
+    )
+)
+_REOPEN = (
+    update(schema.message)
+    .where(_M.id == bindparam("the_message"), _M.state == MessageState.SETTLED.value)
+    .values(
+        state=advance_message(MessageState.SETTLED, MessageEvent.RESENT).value,
+        changed_at=bindparam("at", type_=schema.Moment),
+    )
+)
+
+
+def find(book: Book, delivery: str) -> Row:
+    """Return the delivery with what its message and lane say.
+
+    Raises NotFound ST121.
+    """
+    row = book.first(_FIND, {"the_delivery": delivery})
+    if row is None:
+        raise NotFound("ST121", params={"kind": "delivery"})
+    return row
+
+
+def add(book: Book, message: str, sender: str, new: NewDelivery, at: datetime) -> None:
+    """Write a new delivery, and its lane and partner if they are new."""
+    book.run(_ENSURE_PARTY, {"key": new.recipient})
+    book.run(_ENSURE_LANE, {"key": new.lane, "recipient": new.recipient, "ready_at": at})
+    book.run(
+        _ADD,
+        {
+            "id": new.id,
+            "message": message,
+            "recipient": new.recipient,
+            "lane": new.lane,
+            "kind": new.kind.value,
+            "state": new.state.value,
+            "level": new.level.value if new.level else None,
+            "reason": new.reason,
+            "basis": new.basis,
+            "evidence": new.evidence,
+            "bundle_id": new.bundle_id,
+            "header_id": new.header_id,
+            "created_at": at,
+            "queued_at": at,
+            "due_at": at if new.state is DeliveryState.QUEUED else None,
+            "changed_at": at,
+            "expires_at": new.expires_at,
+        },
+    )
+    if new.state is DeliveryState.QUEUED:
+        _step(book, new.lane, new.recipient, 1)
+        book.work = True
+
+
+def _step(book: Book, lane: str, recipient: str, step: int, *, release: bool = False) -> None:
+    book.run(_RELEASE_LANE if release else _STEP_LANE, {"the_lane": lane, "step": step})
+    if step:
+        book.run(_STEP_PARTY, {"the_party": recipient, "step": step})
+
+
+def move(
+    book: Book,
+    row: Row,
+    *events: DeliveryEvent,
+    at: datetime,
+    action: str,
+    actor: str = ENGINE,
+    reason: str | None = None,
+    release: bool = False,
+    detail: dict[str, str | int | None] | None = None,
+    **changes: object,
+) -> DeliveryState:
+    """Lead a delivery through `events` and keep everything true that hangs on its state.
+
+    `row`: as `find` returns it, unchanged since. `release`: its lane's lease ends too. `changes`: further
+    columns. Returns the new state. Raises Conflict DL101 where the table has no such step.
+    """
+    before = after = DeliveryState(row.state)
+    for event in events:
+        after = advance(after, event)
+    ended = after in ENDED and after is not before
+    values: dict[str, Any] = {"state": after.value, "reason": reason, "changed_at": at, **changes}
+    if after is DeliveryState.QUEUED:
+        values.setdefault("due_at", at)
+    else:
+        values.setdefault("due_at", None)
+    if ended:
+        values["ends"] = row.ends + 1
+    book.run(_CHANGE, {"the_delivery": row.id, **values})
+    step = (after is DeliveryState.QUEUED) - (before is DeliveryState.QUEUED)
+    if step or release:
+        _step(book, row.lane, row.recipient, step, release=release)
+    book.work = book.work or after is DeliveryState.QUEUED or release
+    book.note(
+        action,
+        f"delivery/{row.id}",
+        after.value,
+        at=at,
+        actor=actor,
+        reason=reason,
+        **{"message": row.message, "recipient": row.recipient, **(detail or {})},
+    )
+    if row.kind != Kind.DELIVERY_REPORT.value:
+        _follow(book, row, before, after, at=at, reason=reason)
+    return after
+
+
+def _follow(
+    book: Book,
+    row: Row,
+    before: DeliveryState,
+    after: DeliveryState,
+    *,
+    at: datetime,
+    reason: str | None,
+) -> None:
+    """Do what a new state asks for beyond the delivery itself."""
+    if after in LIVE:
+        if before in ENDED:
+            book.run(_REOPEN, {"the_message": row.message, "at": at})
+        return
+    if after is before:
+        return
+    if after in SUCCESS:
+        if row.kind == Kind.NOTIFICATION.value:
+            _open_case(book, row, at)
+    else:
+        _report(book, row, after, at=at, reason=reason)
+    settle(book, row.message, at)
+
+
+def settle(book: Book, message: str, at: datetime) -> None:
+    """Call an accepted message settled if none of its deliveries is live any more."""
+    if book.run(_SETTLE, {"the_message": message, "at": at}):
+        book.note("settle", f"message/{message}", MessageState.SETTLED.value, at=at)
+
+
+def _open_case(book: Book, row: Row, at: datetime) -> None:
+    book.run(
+        _ADD_CASE,
+        {
+            "id": row.id,
+            "message": row.message,
+            "recipient": row.recipient,
+            "state": CaseState.AWAITING_REPLY.value,
+            "opened_at": at,
+            "changed_at": at,
+        },
+    )
+    book.note("open-case", f"case/{row.id}", CaseState.AWAITING_REPLY.value, at=at, message=row.message)
+
+
+def _report(book: Book, row: Row, state: DeliveryState, *, at: datetime, reason: str | None) -> None:
+    """Queue the report of this end to the sender, if it takes reports; never one about a report."""
+    taker = book.first(_TAKES_REPORTS, {"the_party": row.sender})
+    if taker is None or not taker.takes_reports:
+        return
+    lane = f"report|{row.sender}|{row.message}"
+    book.run(_ENSURE_LANE, {"key": lane, "recipient": row.sender, "ready_at": at})
+    report = book.ids.new()
+    book.run(
+        _ADD,
+        {
+            "id": report,
+            "message": row.message,
+            "recipient": row.sender,
+            "lane": lane,
+            "kind": Kind.DELIVERY_REPORT.value,
+            "state": DeliveryState.QUEUED.value,
+            "bundle_id": book.ids.new(),
+            "header_id": book.ids.new(),
+            "created_at": at,
+            "queued_at": at,
+            "due_at": at,
+            "changed_at": at,
+            "expires_at": at + REPORT_TIME_TO_LIVE,
+            "about": row.id,
+            "about_round": row.ends + 1,
+            "about_state": state.value,
+            "about_reason": reason,
+            "about_at": at,
+        },
+    )
+    _step(book, lane, row.sender, 1)
+    book.work = True
+    book.note(
+        "report", f"delivery/{report}", DeliveryState.QUEUED.value, at=at, about=row.id, recipient=row.sender
+    )
+
+
+def has_step(state: str, event: DeliveryEvent) -> bool:
+    """Return True if the table leads from `state` by `event` anywhere."""
+    return (DeliveryState(state), event) in DELIVERY_TRANSITIONS

@@ -1,0 +1,286 @@
+"""The intake transaction: message, keys, payloads, deliveries, audit and answer, all or none."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from sqlalchemy import bindparam, insert, select, update
+
+from adapter.errors import Conflict, NotFound
+from adapter.relay.message import (
+    DELIVERY_TRANSITIONS,
+    ENDED,
+    Answer,
+    DeliveryEvent,
+    DeliveryState,
+    Kind,
+    Meaning,
+    MessageEvent,
+    MessageState,
+    advance_message,
+)
+from adapter.relay.store import deliveries, schema
+from adapter.relay.store.claims import owner_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Executable, Row
+
+    from adapter.outcome import Issue
+    from adapter.relay.message import AuditRecord, Intake, NewDelivery
+    from adapter.relay.store.book import Book
+    from adapter.relay.store.cipher import Vault
+
+_M, _I, _D = schema.message.c, schema.intake_key.c, schema.delivery.c
+
+WITHOUT_MEMORY = frozenset({MessageState.UNREADABLE, MessageState.INVALID})
+"""Submissions whose very bytes may be tried again: a map or a profile may have been mended meanwhile."""
+
+_ANSWER = (_M.id, _M.answer_status, _M.answer_type, _M.answer_body)
+KNOWN = (
+    select(_I.key, _I.digest, *_ANSWER)
+    .join(schema.message, _M.id == _I.message)
+    .where(_I.sender == bindparam("sender"), _I.key == bindparam("key"))
+)
+_ADD_MESSAGE = insert(schema.message)
+_ADD_CONTENT_KEY = insert(schema.content_key)
+_ADD_PAYLOAD = insert(schema.payload)
+_ADD_INTAKE_KEY = insert(schema.intake_key)
+_ADD_CONFLICT = insert(schema.conflicting_submission)
+_SAME_CONFLICT = select(schema.conflicting_submission.c.id).where(
+    schema.conflicting_submission.c.message == bindparam("the_message"),
+    schema.conflicting_submission.c.digest == bindparam("the_digest"),
+)
+_SUPERSEDE = (
+    update(schema.message)
+    .where(_M.id == bindparam("the_message"), _M.superseded_by.is_(None))
+    .values(superseded_by=bindparam("by"))
+)
+_UNSENT = select(_D.id, _D.state).where(
+    _D.message == bindparam("the_message"), _D.kind == Kind.NOTIFICATION.value
+)
+_STATE = select(_M.state, _M.sender).where(_M.id == bindparam("the_message"))
+_CHANGE_MESSAGE = update(schema.message).where(_M.id == bindparam("the_message"))
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """The same key came with other content; both are kept."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An intake with what costs time done before its transaction begins: digests and sealed payloads."""
+
+    intake: Intake
+    digest: str
+    keys: tuple[tuple[str, str], ...]
+    """Intake keys with their digests; the key of the very bytes among them."""
+    wrapped: bytes
+    payloads: tuple[dict[str, Any], ...]
+
+
+def prepare(intake: Intake, vault: Vault) -> Prepared:
+    """Seal the payloads and take the digests."""
+    digest = vault.fingerprint(intake.digest.encode())
+    keys = [(key, digest) for key in dict.fromkeys(intake.keys)]
+    if intake.state not in WITHOUT_MEMORY:
+        keys.append(body_key(vault, intake.source, intake.original))
+    owner = owner_of(intake.message)
+    envelope, wrapped = vault.new_key(owner)
+    parts = {"original": intake.original, "content": intake.content, "lineage": intake.lineage}
+    payloads = tuple(
+        {"owner": owner, "part": part, "sealed": envelope.seal(part, clear)}
+        for part, clear in parts.items()
+        if clear is not None
+    )
+    return Prepared(intake, digest, tuple(keys), wrapped, payloads)
+
+
+def body_key(vault: Vault, source: str, body: bytes) -> tuple[str, str]:
+    """Return the intake key of the very bytes, and its digest."""
+    digest = vault.fingerprint(source.encode(), body)
+    return f"body:{digest}", digest
+
+
+def commit(book: Book, prepared: Prepared) -> Answer | Clash:
+    """Write the intake, or find that it was here before."""
+    intake = prepared.intake
+    known = None
+    for key, digest in prepared.keys:
+        row = book.first(KNOWN, {"sender": intake.sender, "key": key})
+        if row is not None and row.digest != digest:
+            return _keep_conflict(book, prepared, row.id)
+        known = known or row
+    if known is not None:
+        book.note("repeat", f"message/{known.id}", "known", at=intake.received_at, actor=intake.sender)
+        return answer_of(known)
+    _write(book, prepared)
+    return intake.answer
+
+
+def answer_of(row: Row[Any]) -> Answer:
+    """Return the stored answer."""
+    return Answer(
+        status=row.answer_status, media_type=row.answer_type, body=bytes(row.answer_body), message=row.id
+    )
+
+
+def _write(book: Book, prepared: Prepared) -> None:
+    intake = prepared.intake
+    book.run(
+        _ADD_MESSAGE,
+        {
+            "id": intake.message,
+            "sender": intake.sender,
+            "source": intake.source,
+            "mode": intake.mode.value,
+            "state": intake.state.value,
+            "meaning": intake.meaning.value if intake.meaning else None,
+            "event": intake.event,
+            "notification": intake.notification,
+            "digest": prepared.digest,
+            "subject": intake.subject,
+            "received_at": intake.received_at,
+            "happened_at": intake.happened_at,
+            "changed_at": intake.received_at,
+            "media_type": intake.media_type,
+            "cancels": intake.cancels,
+            "issues": write_issues(intake.issues),
+            "extra": orjson.dumps(intake.extra).decode(),
+            "answer_status": intake.answer.status,
+            "answer_type": intake.answer.media_type,
+            "answer_body": intake.answer.body,
+        },
+    )
+    book.run(
+        _ADD_CONTENT_KEY,
+        {
+            "owner": owner_of(intake.message),
+            "wrapped": prepared.wrapped,
+            "master": book.vault.name,
+            "made_at": intake.received_at,
+        },
+    )
+    book.run_all(_ADD_PAYLOAD, prepared.payloads)
+    book.run_all(
+        _ADD_INTAKE_KEY,
+        [
+            {"sender": intake.sender, "key": key, "message": intake.message, "digest": digest}
+            for key, digest in prepared.keys
+        ],
+    )
+    if intake.cancels is not None:
+        _supersede(book, intake)
+    _add_deliveries(book, intake.message, intake.sender, intake.deliveries, intake.received_at)
+    for record in intake.audit:
+        book.record(record)
+
+
+def _add_deliveries(book: Book, message: str, sender: str, new: Sequence[NewDelivery], at: datetime) -> None:
+    for delivery in new:
+        deliveries.add(book, message, sender, delivery, at)
+    if new and all(delivery.state in ENDED for delivery in new):
+        deliveries.settle(book, message, at)
+
+
+def _supersede(book: Book, intake: Intake) -> None:
+    """Close what the earlier message has not sent. What is on the wire now is closed when it comes back."""
+    earlier, at = intake.cancels, intake.received_at
+    book.run(_SUPERSEDE, {"the_message": earlier, "by": intake.message})
+    cancelled = intake.meaning is Meaning.CANCEL
+    event = DeliveryEvent.CANCELLED if cancelled else DeliveryEvent.SUPERSEDED
+    for row in book.all(_UNSENT, {"the_message": earlier}):
+        if (DeliveryState(row.state), event) in DELIVERY_TRANSITIONS:
+            found = deliveries.find(book, row.id)
+            reason = "DL114" if cancelled else "DL111"
+            deliveries.move(book, found, event, at=at, action="close", actor=intake.sender, reason=reason)
+    book.note(
+        "cancel" if cancelled else "supersede",
+        f"message/{earlier}",
+        "superseded",
+        at=at,
+        actor=intake.sender,
+        by=intake.message,
+    )
+
+
+def _keep_conflict(book: Book, prepared: Prepared, message: str) -> Clash:
+    """Keep the second content where an operator can see it; once for the same content."""
+    intake = prepared.intake
+    if book.first(_SAME_CONFLICT, {"the_message": message, "the_digest": prepared.digest}) is None:
+        book.run(
+            _ADD_CONFLICT,
+            {
+                "id": intake.message,
+                "sender": intake.sender,
+                "source": intake.source,
+                "message": message,
+                "media_type": intake.media_type,
+                "digest": prepared.digest,
+                "received_at": intake.received_at,
+            },
+        )
+        book.seal_new(f"conflict/{intake.message}", {"original": intake.original}, intake.received_at)
+    book.note(
+        "conflict",
+        f"message/{message}",
+        "denied",
+        at=intake.received_at,
+        actor=intake.sender,
+        reason="ST120",
+        submission=intake.message,
+    )
+    return Clash(message)
+
+
+def assign(
+    book: Book, message: str, new: Sequence[NewDelivery], records: Sequence[AuditRecord], at: datetime
+) -> None:
+    """A person has named the recipients: needs-routing -> accepted."""
+    sender = _advance(book, message, MessageEvent.ASSIGNED, at)
+    _add_deliveries(book, message, sender, new, at)
+    for record in records:
+        book.record(record)
+
+
+def decline(book: Book, message: str, *, actor: str, reason: str, at: datetime) -> None:
+    """A person has decided that nobody is to be told: needs-routing -> closed."""
+    _advance(book, message, MessageEvent.DECLINED, at)
+    book.note("decline", f"message/{message}", MessageState.CLOSED.value, at=at, actor=actor, why=reason)
+
+
+def _advance(book: Book, message: str, event: MessageEvent, at: datetime) -> str:
+    row = book.first(_STATE, {"the_message": message})
+    if row is None:
+        raise NotFound("ST121", params={"kind": "message"})
+    state = advance_message(MessageState(row.state), event)
+    book.run(_CHANGE_MESSAGE, {"the_message": message, "state": state.value, "changed_at": at})
+    return str(row.sender)
+
+
+def known_answer(
+    read: Callable[[Executable, dict[str, Any]], Sequence[Row[Any]]], sender: str, keys: dict[str, str]
+) -> Answer | None:
+    """Return the stored answer for the keys (with their digests), read only.
+
+    Raises Conflict ST120 if a key is known with other content.
+    """
+    known = None
+    for key, digest in keys.items():
+        for row in read(KNOWN, {"sender": sender, "key": key}):
+            if row.digest != digest:
+                raise Conflict("ST120", params={"message": row.id})
+            known = known or row
+    return answer_of(known) if known is not None else None
+
+
+def write_issues(issues: Sequence[Issue]) -> str:
+    """Keep findings as JSON: they hold names, codes and places, never what a record says."""
+    return orjson.dumps([asdict(issue) for issue in issues], default=dict).decode()

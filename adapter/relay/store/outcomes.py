@@ -1,0 +1,417 @@
+"""What became of an attempt, an acknowledgement, a wait, or what a person decided.
+
+Every write about an attempt is fenced by the lease's token: one that comes late is kept as an attempt and
+changes nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, insert, or_, select, update
+
+from adapter.errors import Conflict
+from adapter.relay import retry
+from adapter.relay.message import DeliveryEvent, DeliveryState
+from adapter.relay.retry import Class
+from adapter.relay.store import deliveries, schema
+from adapter.relay.store.book import ENGINE
+from adapter.relay.store.claims import owner_of
+from adapter.relay.store.values import AckCode, AttemptEnd, Matched, Paused, Verdict
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from adapter.relay.message import Level
+    from adapter.relay.store.book import Book
+    from adapter.relay.store.prepared import Row
+
+EVENT_OF_CODE: dict[AckCode, DeliveryEvent] = {
+    "ok": DeliveryEvent.OK,
+    "transient-error": DeliveryEvent.TRANSIENT_ERROR,
+    "fatal-error": DeliveryEvent.FATAL_ERROR,
+}
+"""R4 response-code as a step of the delivery."""
+
+KEPT_OF_ANSWER = 65_536
+"""Bytes of a refusal that are kept for the operator."""
+
+_D, _P, _A = schema.delivery.c, schema.party.c, schema.acknowledgement.c
+
+_ADD_ATTEMPT = insert(schema.attempt)
+_CHANGE = update(schema.delivery).where(_D.id == bindparam("the_delivery"))
+_FREE_LANE = (
+    update(schema.lane)
+    .where(schema.lane.c.key == bindparam("the_lane"))
+    .values(lease_until=None, lease_owner=None)
+)
+_PARTY = select(schema.party).where(_P.key == bindparam("the_party"))
+_CHANGE_PARTY = update(schema.party).where(_P.key == bindparam("the_party"))
+_ADD_PARTY = insert(schema.party)
+_BY_ID = (
+    select(_D.id)
+    .where(
+        _D.recipient == bindparam("partner"),
+        or_(_D.header_id == bindparam("identifier"), _D.bundle_id == bindparam("identifier")),
+    )
+    .order_by((_D.header_id == bindparam("identifier")).desc())
+    .limit(1)
+)
+_ADD_ACK = insert(schema.acknowledgement).returning(_A.number)
+_VERDICTS = select(_A.code).where(_A.delivery == bindparam("the_delivery"), _A.verdict == "first")
+_UNMATCHED = (
+    select(_A.number, _A.code)
+    .where(
+        _A.identifier.in_([bindparam("header_id"), bindparam("bundle_id")]),
+        _A.partner == bindparam("partner"),
+        _A.delivery.is_(None),
+    )
+    .order_by(_A.number)
+)
+_MATCH = update(schema.acknowledgement).where(_A.number == bindparam("the_number"))
+
+
+def record_attempt(book: Book, end: AttemptEnd) -> Paused | None:
+    """Keep the attempt and do what its end asks for. Returns a pause of the route that begins with it."""
+    row = deliveries.find(book, end.delivery)
+    late = row.lease_token != end.token or row.lease_until is None
+    book.run(
+        _ADD_ATTEMPT,
+        {
+            "delivery": end.delivery,
+            "number": row.tries + 1,
+            "node": book.node,
+            "token": end.token,
+            "started_at": end.started_at,
+            "ended_at": end.ended_at,
+            "outcome": end.outcome.value,
+            "status": end.status,
+            "reason": end.reason,
+            "late": late,
+        },
+    )
+    changes: dict[str, Any] = {"tries": row.tries + 1}
+    if end.counts:
+        changes["attempts"] = row.attempts + 1
+    if end.reached:
+        changes["reached"] = 2
+    elif row.reached == 1 and not late:
+        changes["reached"] = 0
+    if end.outcome is Class.REFUSED and end.answer:
+        book.seal_more(owner_of(row.message), f"answer/{row.id}/{row.tries + 1}", end.answer[:KEPT_OF_ANSWER])
+    if late or row.state != DeliveryState.SENDING.value:
+        _keep_count(book, row, end, changes, late=late)
+    elif end.reply is not None:
+        _take(book, row, end.reply, end=end, changes=changes)
+    else:
+        _step(book, row, end, changes)
+    return _route(book, row.recipient, end) if not late else None
+
+
+def _keep_count(book: Book, row: Row, end: AttemptEnd, changes: dict[str, Any], *, late: bool) -> None:
+    """The delivery went on without this attempt: only the count, and the lane if it is still ours."""
+    book.run(_CHANGE, {"the_delivery": row.id, **changes})
+    if not late:
+        book.run(_FREE_LANE, {"the_lane": row.lane})
+        book.work = True
+    book.note(
+        "attempt",
+        f"delivery/{row.id}",
+        row.state,
+        at=end.ended_at,
+        reason=end.reason,
+        message=row.message,
+        result=end.outcome.value,
+        status=end.status,
+        late="true" if late else None,
+    )
+
+
+def _step(book: Book, row: Row, end: AttemptEnd, changes: dict[str, Any]) -> None:
+    if end.due_at is not None:
+        changes["due_at"] = end.due_at
+    if end.outcome in (Class.TAKEN, Class.RECEIVED):
+        changes["sent_at"] = row.sent_at or end.ended_at
+    after = deliveries.move(
+        book,
+        row,
+        *end.events,
+        at=end.ended_at,
+        action="attempt",
+        reason=end.reason,
+        release=True,
+        detail={"result": end.outcome.value, "status": end.status, "attempt": row.tries + 1},
+        **changes,
+    )
+    if after is DeliveryState.AWAITING:
+        _match_earlier(book, row, end.ended_at)
+
+
+def _take(
+    book: Book,
+    row: Row,
+    code: AckCode,
+    *,
+    end: AttemptEnd,
+    changes: dict[str, Any],
+) -> None:
+    """The reply carried the acknowledgement itself."""
+    _keep(book, row.recipient, row.header_id, code, "first", row, end.answer, end.ended_at)
+    if code == "ok":
+        changes["acknowledged_at"] = end.ended_at
+    if end.due_at is not None:
+        changes["due_at"] = end.due_at
+    deliveries.move(
+        book,
+        row,
+        *end.events,
+        at=end.ended_at,
+        action="attempt",
+        reason=end.reason,
+        release=True,
+        detail={
+            "result": end.outcome.value,
+            "status": end.status,
+            "attempt": row.tries + 1,
+            "acknowledgement": code,
+        },
+        sent_at=row.sent_at or end.ended_at,
+        **changes,
+    )
+
+
+def _match_earlier(book: Book, row: Row, at: datetime) -> None:
+    """An acknowledgement that came before its delivery was known finds it now."""
+    given = {"header_id": row.header_id, "bundle_id": row.bundle_id, "partner": row.recipient}
+    for earlier in book.all(_UNMATCHED, given):
+        found = deliveries.find(book, row.id)
+        verdict = _apply(book, found, earlier.code, at, due_at=None)
+        book.run(_MATCH, {"the_number": earlier.number, "delivery": row.id, "verdict": verdict})
+
+
+def _route(book: Book, partner: str, end: AttemptEnd) -> Paused | None:
+    """Count what this attempt says about the way to the partner; pause it if it says enough."""
+    party = book.first(_PARTY, {"the_party": partner})
+    if party is None:
+        return None
+    if end.outcome in (Class.TAKEN, Class.RECEIVED, Class.REFUSED):
+        if party.failures or party.pauses or party.paused_until:
+            _change_party(book, partner, failures=0, pauses=0, paused_until=None, pause_reason=None)
+            book.note("resume", f"partner/{partner}", "open", at=end.ended_at)
+            book.work = True
+        return None
+    failures = party.failures + 1
+    resting = party.paused_until is not None and party.paused_until > end.ended_at
+    rests = end.outcome is Class.ROUTE or failures >= retry.FAILURES_THAT_PAUSE
+    if resting or not rests:
+        _change_party(book, partner, failures=failures)
+        return None
+    until = end.ended_at + retry.pause(party.pauses)
+    reason = end.reason or "DL103"
+    _change_party(
+        book, partner, failures=failures, pauses=party.pauses + 1, paused_until=until, pause_reason=reason
+    )
+    alarm = party.pauses == 0
+    book.note(
+        "pause",
+        f"partner/{partner}",
+        "paused",
+        at=end.ended_at,
+        reason=reason,
+        alarm="true" if alarm else None,
+    )
+    return Paused(partner=partner, reason=reason, until=until, alarm=alarm)
+
+
+def _change_party(book: Book, partner: str, **changes: object) -> None:
+    book.run(_CHANGE_PARTY, {"the_party": partner, **changes})
+
+
+def acknowledge(
+    book: Book,
+    partner: str,
+    identifier: str,
+    code: AckCode,
+    body: bytes,
+    now: datetime,
+    *,
+    retry_after: timedelta,
+) -> Matched:
+    """Take in an acknowledgement that came by itself.
+
+    Only deliveries to `partner` can match, so that nobody acknowledges for another. The first final code
+    wins; a late `ok` lifts a parked or refused delivery (table of `message.advance`).
+    """
+    match = book.first(_BY_ID, {"partner": partner, "identifier": identifier})
+    if match is None:
+        number = _keep(book, partner, identifier, code, "unknown", None, body, now)
+        book.note("acknowledge", f"acknowledgement/{number}", "unknown", at=now, actor=partner, code=code)
+        return Matched(verdict="unknown", delivery=None, message=None, state=None)
+    row = deliveries.find(book, match.id)
+    verdict = _apply(book, row, code, now, due_at=now + retry_after)
+    _keep(book, partner, identifier, code, verdict, row, body, now)
+    state = DeliveryState(deliveries.find(book, row.id).state)
+    return Matched(verdict=verdict, delivery=row.id, message=row.message, state=state)
+
+
+def _apply(book: Book, row: Row, code: AckCode, now: datetime, *, due_at: datetime | None) -> Verdict:
+    """Step if the table has the step, and say what the acknowledgement was to the delivery."""
+    event = EVENT_OF_CODE[code]
+    earlier = [first.code for first in book.all(_VERDICTS, {"the_delivery": row.id})]
+    final = next((given for given in earlier if given != "transient-error"), None)
+    contradicts = final is not None and code != final
+    lifts = code == "ok" and row.state != DeliveryState.ACKNOWLEDGED.value
+    if not deliveries.has_step(row.state, event) or (final is not None and not lifts):
+        verdict: Verdict = "contradicting" if contradicts else "repeat" if final or earlier else "late"
+        book.note(
+            "acknowledge",
+            f"delivery/{row.id}",
+            row.state,
+            at=now,
+            actor=row.recipient,
+            message=row.message,
+            code=code,
+            verdict=verdict,
+        )
+        return verdict
+    changes: dict[str, Any] = {"reached": 2}
+    if code == "ok":
+        changes["acknowledged_at"] = now
+        changes["sent_at"] = row.sent_at or now
+    elif code == "transient-error" and due_at is not None:
+        changes["due_at"] = due_at
+    deliveries.move(
+        book,
+        row,
+        event,
+        at=now,
+        action="acknowledge",
+        actor=row.recipient,
+        reason=None if code == "ok" else "DL120" if code == "transient-error" else "DL121",
+        detail={"code": code, "contradicts": "true" if contradicts else None},
+        **changes,
+    )
+    return "contradicting" if contradicts else "first"
+
+
+def _keep(
+    book: Book,
+    partner: str,
+    identifier: str,
+    code: AckCode,
+    verdict: Verdict,
+    row: Row | None,
+    body: bytes | None,
+    at: datetime,
+) -> int:
+    """Keep the acknowledgement, its body sealed under a key of its own."""
+    number: int = book.scalar(
+        _ADD_ACK,
+        {
+            "partner": partner,
+            "identifier": identifier,
+            "code": code,
+            "verdict": verdict,
+            "delivery": row.id if row else None,
+            "received_at": at,
+        },
+    )
+    if body is not None:
+        book.seal_new(f"acknowledgement/{number}", {"body": body}, at)
+    return number
+
+
+def overdue(book: Book, delivery: str, now: datetime, *, most: int, due_at: datetime) -> DeliveryState | None:
+    """No acknowledgement came in time: send again, or park after `most` repeats. None if it moved on."""
+    row = deliveries.find(book, delivery)
+    if row.state != DeliveryState.AWAITING.value or row.due_at is None or row.due_at > now:
+        return None
+    spent = row.overdue >= most
+    events = (DeliveryEvent.OVERDUE, DeliveryEvent.ATTEMPTS_SPENT) if spent else (DeliveryEvent.OVERDUE,)
+    changes: dict[str, Any] = {} if spent else {"due_at": due_at}
+    return deliveries.move(
+        book, row, *events, at=now, action="overdue", reason="DL104", overdue=row.overdue + 1, **changes
+    )
+
+
+def release(
+    book: Book, delivery: str, *, level: Level, basis: str, at: datetime, actor: str
+) -> DeliveryState:
+    """Queue a withheld delivery: it is permitted now."""
+    row = deliveries.find(book, delivery)
+    changes: dict[str, Any] = {"level": level.value, "basis": basis, "queued_at": at, "attempts": 0}
+    if actor != ENGINE:
+        changes["released_by"] = actor
+    return deliveries.move(
+        book,
+        row,
+        DeliveryEvent.PERMITTED,
+        at=at,
+        action="release",
+        actor=actor,
+        detail={"level": level.value, "basis": basis},
+        **changes,
+    )
+
+
+def still_withheld(book: Book, delivery: str) -> None:
+    """The consents were asked again and still do not permit it: wait for the next change."""
+    row = deliveries.find(book, delivery)
+    if row.state == DeliveryState.WITHHELD.value:
+        book.run(_CHANGE, {"the_delivery": delivery, "due_at": None})
+
+
+def resend(book: Book, delivery: str, *, actor: str, reason: str, at: datetime) -> DeliveryState:
+    """Queue a parked or refused delivery again, with a fresh time to live.
+
+    Raises Conflict ST123 if its content was forgotten.
+    """
+    row = deliveries.find(book, delivery)
+    if row.forgotten_at is not None:
+        raise Conflict("ST123")
+    return deliveries.move(
+        book,
+        row,
+        DeliveryEvent.RESENT,
+        at=at,
+        action="resend",
+        actor=actor,
+        reason=None,
+        detail={"why": reason},
+        queued_at=at,
+        expires_at=max(row.expires_at, at + (row.expires_at - row.created_at)),
+        attempts=0,
+        overdue=0,
+    )
+
+
+def close(book: Book, delivery: str, *, actor: str, reason: str, at: datetime) -> DeliveryState:
+    """Close a parked or refused delivery."""
+    row = deliveries.find(book, delivery)
+    return deliveries.move(
+        book,
+        row,
+        DeliveryEvent.CLOSED_BY_OPERATOR,
+        at=at,
+        action="close",
+        actor=actor,
+        reason="DL113",
+        detail={"why": reason},
+    )
+
+
+def resume(book: Book, partner: str, *, actor: str, at: datetime) -> None:
+    """Lift the rest of a partner's route."""
+    _change_party(book, partner, failures=0, pauses=0, paused_until=None, pause_reason=None)
+    book.note("resume", f"partner/{partner}", "open", at=at, actor=actor)
+    book.work = True
+
+
+def import_parties(book: Book, takers: dict[str, bool]) -> None:
+    """Make known which partners there are, and which of them take delivery reports."""
+    for key, takes in takers.items():
+        if not book.run(_CHANGE_PARTY, {"the_party": key, "takes_reports": takes}):
+            book.run(
+                _ADD_PARTY,
+                {"key": key, "takes_reports": takes, "waiting": 0, "failures": 0, "pauses": 0},
+            )

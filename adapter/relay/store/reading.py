@@ -1,0 +1,329 @@
+"""The read side: query-only connections, plain values out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from sqlalchemy import bindparam, case, func, or_, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from adapter.errors import NotFound, StoreError
+from adapter.relay import audit
+from adapter.relay.case import CaseState
+from adapter.relay.message import DeliveryState, Kind, Level, Meaning, MessageState, Mode
+from adapter.relay.store import consents, references, schema
+from adapter.relay.store.values import (
+    AcknowledgementRow,
+    AttemptRow,
+    CaseRow,
+    ConflictRow,
+    ConsentVersion,
+    DeliveryRow,
+    MessageRow,
+    Party,
+    TimelineRow,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sqlalchemy import Engine, Executable, Row, Table
+
+    from adapter.relay.store.cipher import Vault
+
+_M, _D, _T = schema.message.c, schema.delivery.c, schema.attempt.c
+_A, _K, _Y, _U = schema.acknowledgement.c, schema.content_key.c, schema.payload.c, schema.audit.c
+
+_MESSAGE = select(schema.message).where(_M.id == bindparam("id"))
+_BY_NOTIFICATION = (
+    select(schema.message)
+    .where(
+        _M.sender == bindparam("sender"),
+        _M.notification == bindparam("notification"),
+        _M.state.not_in([MessageState.UNREADABLE.value, MessageState.INVALID.value]),
+    )
+    .order_by(_M.number.desc())
+    .limit(1)
+)
+_NUMBER = select(_M.number).where(_M.id == bindparam("id"))
+_DELIVERY = select(schema.delivery).where(_D.id == bindparam("id"))
+_OF_MESSAGE = select(schema.delivery).where(_D.message == bindparam("message")).order_by(_D.number)
+_ATTEMPTS = select(schema.attempt).where(_T.delivery == bindparam("delivery")).order_by(_T.number)
+_PAYLOAD = (
+    select(_K.wrapped, _Y.sealed)
+    .join(schema.payload, _Y.owner == _K.owner)
+    .where(_K.owner == bindparam("owner"), _Y.part == bindparam("part"), _K.wrapped.is_not(None))
+)
+_MESSAGE_STATES = select(_M.state, func.count().label("how_many")).group_by(_M.state)
+_DELIVERY_STATES = select(
+    case((_D.kind == Kind.DELIVERY_REPORT.value, "reports"), else_="deliveries").label("what"),
+    _D.state,
+    func.count().label("how_many"),
+).group_by("what", _D.state)
+_OF_ONE_MESSAGE = (
+    select(schema.audit)
+    .where(
+        or_(
+            _U.object == "message/" + bindparam("message", type_=_M.id.type),
+            _U.object.in_(select("delivery/" + _D.id).where(_D.message == bindparam("message"))),
+            _U.object.in_(select("case/" + _D.id).where(_D.message == bindparam("message"))),
+        )
+    )
+    .order_by(_U.at, _U.sequence)
+)
+_CHAIN = select(schema.audit).where(_U.node == bindparam("node")).order_by(_U.sequence)
+
+
+class Reader:
+    """Answers questions from the last committed state; blocks nobody and is blocked by nobody."""
+
+    def __init__(self, engine: Engine, vault: Vault) -> None:
+        self._engine = engine
+        self._vault = vault
+
+    def rows(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
+        """Return every row of one statement.
+
+        Raises StoreError ST111 if the database cannot answer.
+        """
+        try:
+            with self._engine.connect() as connection:
+                return connection.execute(statement, parameters).all()
+        except SQLAlchemyError as exc:
+            name = getattr(getattr(exc, "orig", None), "sqlite_errorname", exc.__class__.__name__)
+            raise StoreError("ST111", params={"name": name}) from None
+
+    def one(self, kind: str, statement: Executable, parameters: Mapping[str, Any]) -> Row[Any]:
+        """Return the only row. Raises NotFound ST121."""
+        found = self.rows(statement, parameters)
+        if not found:
+            raise NotFound("ST121", params={"kind": kind})
+        return found[0]
+
+    def message(self, id: str) -> MessageRow:
+        """Return one message."""
+        return _message(self.one("message", _MESSAGE, {"id": id}))
+
+    def find_message(self, sender: str, notification: str) -> MessageRow | None:
+        """Return the sender's newest message with this notification id."""
+        found = self.rows(_BY_NOTIFICATION, {"sender": sender, "notification": notification})
+        return _message(found[0]) if found else None
+
+    def messages(
+        self, *, sender: str | None, state: str | None, subject: str | None, before: str | None, limit: int
+    ) -> list[MessageRow]:
+        """Return messages, newest first."""
+        statement = select(schema.message).order_by(_M.number.desc()).limit(limit)
+        if sender is not None:
+            statement = statement.where(_M.sender == sender)
+        if state is not None:
+            statement = statement.where(_M.state == state)
+        if subject is not None:
+            statement = statement.where(_M.subject == subject)
+        if before is not None:
+            statement = statement.where(_M.number < self.one("message", _NUMBER, {"id": before}).number)
+        return [_message(row) for row in self.rows(statement)]
+
+    def opened(self, owner: str, part: str) -> bytes | None:
+        """Return the clear bytes, or None if there are none or they were forgotten."""
+        found = self.rows(_PAYLOAD, {"owner": owner, "part": part})
+        if not found:
+            return None
+        return self._vault.envelope(owner, found[0].wrapped).open(part, found[0].sealed)
+
+    def delivery(self, id: str) -> DeliveryRow:
+        """Return one delivery."""
+        return _delivery(self.one("delivery", _DELIVERY, {"id": id}))
+
+    def deliveries(self, message: str) -> list[DeliveryRow]:
+        """Return a message's deliveries in the order they were made."""
+        return [_delivery(row) for row in self.rows(_OF_MESSAGE, {"message": message})]
+
+    def find_deliveries(self, *, state: str | None, recipient: str | None, limit: int) -> list[DeliveryRow]:
+        """Return deliveries, newest first."""
+        statement = select(schema.delivery).order_by(_D.number.desc()).limit(limit)
+        if state is not None:
+            statement = statement.where(_D.state == state)
+        if recipient is not None:
+            statement = statement.where(_D.recipient == recipient)
+        return [_delivery(row) for row in self.rows(statement)]
+
+    def attempts(self, delivery: str) -> list[AttemptRow]:
+        """Return a delivery's attempts in order."""
+        return [AttemptRow(**row._mapping) for row in self.rows(_ATTEMPTS, {"delivery": delivery})]
+
+    def acknowledgements(self, delivery: str | None) -> list[AcknowledgementRow]:
+        """Return a delivery's acknowledgements, or those without one, in the order they came."""
+        condition = _A.delivery.is_(None) if delivery is None else _A.delivery == delivery
+        rows = self.rows(select(schema.acknowledgement).where(condition).order_by(_A.number))
+        return [AcknowledgementRow(**row._mapping) for row in rows]
+
+    def timeline(self, message: str) -> list[TimelineRow]:
+        """Return what the audit says of a message, its deliveries and cases, oldest first."""
+        return [_moment(_audit(row)) for row in self.rows(_OF_ONE_MESSAGE, {"message": message})]
+
+    def cases(self, *, message: str | None, state: str | None) -> list[CaseRow]:
+        """Return cases, oldest first."""
+        statement = select(schema.case).order_by(schema.case.c.opened_at)
+        if message is not None:
+            statement = statement.where(schema.case.c.message == message)
+        if state is not None:
+            statement = statement.where(schema.case.c.state == state)
+        return [CaseRow(**{**row._mapping, "state": CaseState(row.state)}) for row in self.rows(statement)]
+
+    def conflicts(self) -> list[ConflictRow]:
+        """Return submissions that came under an earlier key with other content."""
+        table = schema.conflicting_submission
+        rows = self.rows(select(table).order_by(table.c.received_at))
+        return [
+            ConflictRow(
+                id=row.id,
+                sender=row.sender,
+                source=row.source,
+                message=row.message,
+                media_type=row.media_type,
+                received_at=row.received_at,
+            )
+            for row in rows
+        ]
+
+    def parties(self) -> list[Party]:
+        """Return partners as the engine sees them."""
+        return [
+            Party(
+                key=row.key,
+                takes_reports=row.takes_reports,
+                waiting=row.waiting,
+                failures=row.failures,
+                paused_until=row.paused_until,
+                pause_reason=row.pause_reason,
+            )
+            for row in self.rows(select(schema.party).order_by(schema.party.c.key))
+        ]
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return how many messages, deliveries and reports are in which state."""
+        counted: dict[str, dict[str, int]] = {"messages": {}, "deliveries": {}, "reports": {}}
+        for row in self.rows(_MESSAGE_STATES):
+            counted["messages"][row.state] = row.how_many
+        for row in self.rows(_DELIVERY_STATES):
+            counted[row.what][row.state] = row.how_many
+        return counted
+
+    def references(self, table: Table) -> dict[str, str]:
+        """Return what is in force of the directory or the agreements: name -> JSON text."""
+        return {row.name: row.body for row in self.rows(references.newest(table))}
+
+    def references_version(self) -> int:
+        """Return the mark that grows with each change of either."""
+        return int(self.rows(references.VERSION)[0][0])
+
+    def consents_for(self, subject: str) -> list[ConsentVersion]:
+        """Return the newest version of each of the subject's consents in force."""
+        return [self._consent(row) for row in self.rows(consents.FOR_SUBJECT, {"subject": subject})]
+
+    def consent(self, id: str, version: int | None) -> ConsentVersion | None:
+        """Return one version of a consent, or its newest with content."""
+        rows = self.rows(consents.ONE, {"the_id": id})
+        found = next((row for row in rows if version in (None, row.version)), None)
+        return None if found is None else self._consent(found)
+
+    def _consent(self, row: Row[Any]) -> ConsentVersion:
+        from adapter.fhir import json as fhir_json
+
+        clear = self._vault.envelope(row.owner, row.wrapped).open(consents.PART, row.sealed)
+        resource = fhir_json.read(clear)
+        if not isinstance(resource, dict):
+            raise StoreError("ST107", params={"owner": row.owner, "part": consents.PART})
+        return ConsentVersion(
+            id=row.id,
+            version=row.version,
+            subject=row.subject,
+            resource=resource,
+            received_at=row.received_at,
+        )
+
+    def audit_rows(self, *, object: str | None, after: int, limit: int) -> list[audit.AuditRow]:
+        """Return rows of the chain in order."""
+        statement = (
+            select(schema.audit).where(_U.sequence > after).order_by(_U.node, _U.sequence).limit(limit)
+        )
+        if object is not None:
+            statement = statement.where(_U.object == object)
+        return [_audit(row) for row in self.rows(statement)]
+
+    def chain(self, node: str) -> Iterator[audit.AuditRow]:
+        """Walk a node's whole chain without holding it in memory."""
+        with self._engine.connect() as connection:
+            result = connection.execution_options(yield_per=1000).execute(_CHAIN, {"node": node})
+            for row in result:
+                yield _audit(row)
+
+
+def _message(row: Row[Any]) -> MessageRow:
+    return MessageRow(
+        id=row.id,
+        sender=row.sender,
+        source=row.source,
+        mode=Mode(row.mode),
+        state=MessageState(row.state),
+        meaning=Meaning(row.meaning) if row.meaning else None,
+        event=row.event,
+        notification=row.notification,
+        subject=row.subject,
+        received_at=row.received_at,
+        happened_at=row.happened_at,
+        changed_at=row.changed_at,
+        media_type=row.media_type,
+        cancels=row.cancels,
+        superseded_by=row.superseded_by,
+        issues=tuple(orjson.loads(row.issues)),
+        extra=orjson.loads(row.extra),
+        forgotten_at=row.forgotten_at,
+    )
+
+
+def _delivery(row: Row[Any]) -> DeliveryRow:
+    return DeliveryRow(
+        id=row.id,
+        message=row.message,
+        recipient=row.recipient,
+        kind=Kind(row.kind),
+        state=DeliveryState(row.state),
+        lane=row.lane,
+        level=Level(row.level) if row.level else None,
+        reason=row.reason,
+        basis=row.basis,
+        evidence=row.evidence,
+        bundle_id=row.bundle_id,
+        header_id=row.header_id,
+        attempts=row.attempts,
+        created_at=row.created_at,
+        queued_at=row.queued_at,
+        due_at=row.due_at,
+        changed_at=row.changed_at,
+        expires_at=row.expires_at,
+        sent_at=row.sent_at,
+        acknowledged_at=row.acknowledged_at,
+        frozen=row.frozen_type is not None,
+        reached=row.reached > 0,
+        about=row.about,
+    )
+
+
+def _audit(row: Row[Any]) -> audit.AuditRow:
+    return audit.AuditRow(**row._mapping)
+
+
+def _moment(row: audit.AuditRow) -> TimelineRow:
+    return TimelineRow(
+        at=datetime.fromisoformat(row.at),
+        what=row.action,
+        object=row.object,
+        outcome=row.outcome,
+        reason=row.reason,
+        actor=row.actor,
+        detail=row.pairs,
+    )

@@ -1,0 +1,368 @@
+"""The tables, once for every engine.
+
+Times are RFC 3339 text in UTC with microseconds: they sort as text in any engine and enter the audit hash as
+they stand. States are checked by the database against the same tables as `message.advance`. The migrations
+in `migrations/versions` make these tables; a test holds both together.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
+from sqlalchemy.types import TypeDecorator
+
+from adapter.relay.audit import moment
+from adapter.relay.case import CaseState
+from adapter.relay.message import DeliveryState, Kind, Level, Meaning, MessageState, Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from enum import StrEnum
+
+    from sqlalchemy.engine import Dialect
+
+
+class Moment(TypeDecorator[datetime]):
+    """A time, aware, as sortable text in UTC."""
+
+    impl = String(27)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        """Write it."""
+        return None if value is None else moment(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
+        """Read it."""
+        return None if value is None else datetime.fromisoformat(value).astimezone(UTC)
+
+
+def allowed(column: str, values: Iterable[StrEnum]) -> str:
+    """Return the SQL condition that `column` holds one of `values`."""
+    listed = ", ".join(f"'{value.value}'" for value in values)
+    return f"{column} IN ({listed})"
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+node = Table(
+    "node",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("started_at", Moment, nullable=False),
+    Column("version", String, nullable=False),
+    Column("master", String, nullable=False),  # names the master key; never anything of it
+)
+
+party = Table(
+    "party",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("takes_reports", Boolean, nullable=False, server_default=false()),
+    Column("waiting", Integer, nullable=False, server_default="0"),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("pauses", Integer, nullable=False, server_default="0"),
+    Column("paused_until", Moment),
+    Column("pause_reason", String),
+    CheckConstraint("waiting >= 0", name="waiting"),
+)
+
+message = Table(
+    "message",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("sender", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("mode", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("meaning", String),
+    Column("event", String),
+    Column("notification", String),
+    Column("digest", String, nullable=False),  # keyed hash
+    Column("subject", String),  # keyed hash
+    Column("received_at", Moment, nullable=False),
+    Column("happened_at", String),
+    Column("changed_at", Moment, nullable=False),
+    Column("media_type", String, nullable=False),
+    Column("cancels", String),
+    Column("superseded_by", String),
+    Column("issues", Text, nullable=False),
+    Column("extra", Text, nullable=False),
+    Column("answer_status", Integer, nullable=False),
+    Column("answer_type", String, nullable=False),
+    Column("answer_body", LargeBinary, nullable=False),
+    Column("forgotten_at", Moment),
+    CheckConstraint(
+        allowed("state", [s for s in MessageState if s is not MessageState.RECEIVED]), name="state"
+    ),
+    CheckConstraint(allowed("mode", Mode), name="mode"),
+    CheckConstraint(f"meaning IS NULL OR {allowed('meaning', Meaning)}", name="meaning"),
+    Index("ix_message_notification", "sender", "notification"),
+    Index("ix_message_state", "state", "number"),
+    Index("ix_message_subject", "subject"),
+    Index("ix_message_kept", "changed_at", sqlite_where=text("forgotten_at IS NULL")),
+)
+
+content_key = Table(
+    "content_key",
+    metadata,
+    Column("owner", String, primary_key=True),
+    Column("wrapped", LargeBinary),  # NULL once forgotten
+    Column("master", String, nullable=False),
+    Column("made_at", Moment, nullable=False),
+    Column("destroyed_at", Moment),
+)
+
+payload = Table(
+    "payload",
+    metadata,
+    Column("owner", ForeignKey("content_key.owner"), primary_key=True),
+    Column("part", String, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+intake_key = Table(
+    "intake_key",
+    metadata,
+    Column("sender", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("message", ForeignKey("message.id"), nullable=False),
+    Column("digest", String, nullable=False),
+)
+
+conflicting_submission = Table(
+    "conflicting_submission",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("sender", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("message", ForeignKey("message.id"), nullable=False),
+    Column("media_type", String, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("received_at", Moment, nullable=False),
+    UniqueConstraint("message", "digest"),
+)
+
+lane = Table(
+    "lane",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("recipient", ForeignKey("party.key"), nullable=False),
+    Column("waiting", Integer, nullable=False, server_default="0"),
+    Column("ready_at", Moment, nullable=False),
+    Column("lease_token", Integer, nullable=False, server_default="0"),
+    Column("lease_owner", String),
+    Column("lease_until", Moment),
+    CheckConstraint("waiting >= 0", name="waiting"),
+    Index(
+        "ix_lane_ready",
+        "recipient",
+        "ready_at",
+        sqlite_where=text("waiting > 0 AND lease_until IS NULL"),
+        postgresql_where=text("waiting > 0 AND lease_until IS NULL"),
+    ),
+    Index(
+        "ix_lane_leased",
+        "lease_until",
+        sqlite_where=text("lease_until IS NOT NULL"),
+        postgresql_where=text("lease_until IS NOT NULL"),
+    ),
+)
+
+# Conditions of partial indexes: a query uses the index only if it says the very same.
+DUE = "state IN ('awaiting', 'withheld') AND due_at IS NOT NULL"
+OPEN = "state IN ('queued', 'awaiting', 'withheld')"
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),  # order within a lane
+    Column("id", String, nullable=False, unique=True),
+    Column("message", ForeignKey("message.id"), nullable=False),
+    Column("recipient", ForeignKey("party.key"), nullable=False),
+    Column("lane", ForeignKey("lane.key"), nullable=False),
+    Column("kind", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("level", String),
+    Column("reason", String),
+    Column("basis", String),
+    Column("evidence", String),
+    Column("bundle_id", String, nullable=False),
+    Column("header_id", String, nullable=False, unique=True),
+    Column("attempts", Integer, nullable=False, server_default="0"),  # that count
+    Column("tries", Integer, nullable=False, server_default="0"),  # all of them
+    Column("overdue", Integer, nullable=False, server_default="0"),
+    Column(
+        "reached", Integer, nullable=False, server_default="0"
+    ),  # 0 no, 1 on the wire now, 2 perhaps or surely
+    Column("released_by", String),  # the person who released a withheld copy
+    Column("frozen_level", String),
+    Column("frozen_type", String),  # NULL: not frozen
+    Column("created_at", Moment, nullable=False),
+    Column("queued_at", Moment, nullable=False),
+    Column("due_at", Moment),
+    Column("changed_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("sent_at", Moment),
+    Column("acknowledged_at", Moment),
+    Column("ends", Integer, nullable=False, server_default="0"),
+    Column("about", ForeignKey("delivery.id")),
+    Column("about_round", Integer),
+    Column("about_state", String),
+    Column("about_reason", String),
+    Column("about_at", Moment),
+    CheckConstraint(allowed("state", DeliveryState), name="state"),
+    CheckConstraint(allowed("kind", Kind), name="kind"),
+    CheckConstraint(f"level IS NULL OR {allowed('level', Level)}", name="level"),
+    CheckConstraint("(kind = 'delivery-report') = (about IS NOT NULL)", name="about"),
+    UniqueConstraint("about", "about_round"),
+    Index(
+        "ix_delivery_queue",
+        "lane",
+        "number",
+        sqlite_where=text("state = 'queued'"),
+        postgresql_where=text("state = 'queued'"),
+    ),
+    Index("ix_delivery_message", "message"),
+    Index("ix_delivery_bundle_id", "bundle_id"),
+    Index("ix_delivery_state", "state", "number"),
+    Index("ix_delivery_due", "due_at", sqlite_where=text(DUE), postgresql_where=text(DUE)),
+    Index("ix_delivery_expiry", "expires_at", sqlite_where=text(OPEN), postgresql_where=text(OPEN)),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("delivery", ForeignKey("delivery.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("node", String, nullable=False),
+    Column("token", Integer, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("ended_at", Moment, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("status", Integer),
+    Column("reason", String),
+    Column("late", Boolean, nullable=False),
+)
+
+acknowledgement = Table(
+    "acknowledgement",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("partner", String, nullable=False),
+    Column("identifier", String, nullable=False),
+    Column("code", String, nullable=False),
+    Column("verdict", String, nullable=False),
+    Column("delivery", ForeignKey("delivery.id")),
+    Column("received_at", Moment, nullable=False),
+    CheckConstraint("code IN ('ok', 'transient-error', 'fatal-error')", name="code"),
+    CheckConstraint(
+        "verdict IN ('first', 'repeat', 'late', 'contradicting', 'unknown')",
+        name="verdict",
+    ),
+    Index("ix_acknowledgement_identifier", "identifier"),
+    Index("ix_acknowledgement_delivery", "delivery"),
+)
+
+case = Table(
+    "case",
+    metadata,
+    Column("id", ForeignKey("delivery.id"), primary_key=True),
+    Column("message", ForeignKey("message.id"), nullable=False),
+    Column("recipient", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("opened_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("due_at", Moment),
+    Column("reply", String),
+    CheckConstraint(allowed("state", CaseState), name="state"),
+    Index("ix_case_message", "message"),
+    Index("ix_case_state", "state"),
+)
+
+consent = Table(
+    "consent",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("owner", ForeignKey("content_key.owner")),  # NULL: this version ends the consent
+    Column("digest", String, nullable=False),  # keyed hash
+    Column("origin", String, nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("newest", Boolean, nullable=False),
+    Column("ended", Boolean, nullable=False),
+    CheckConstraint("origin IN ('folder', 'door')", name="origin"),
+    UniqueConstraint("id", "version"),
+    Index("ix_consent_subject", "subject", "number"),
+)
+
+directory = Table(
+    "directory",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("name", String, nullable=False),  # type/id
+    Column("version", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("newest", Boolean, nullable=False),
+    Column("ended", Boolean, nullable=False),
+    UniqueConstraint("name", "version"),
+)
+
+agreement = Table(
+    "agreement",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("name", String, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("newest", Boolean, nullable=False),
+    Column("ended", Boolean, nullable=False),
+    UniqueConstraint("name", "version"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("node", String, primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("at", String(27), nullable=False),
+    Column("actor", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("object", String, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("reason", String),
+    Column("detail", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index("ix_audit_object", "object"),
+)

@@ -1,0 +1,151 @@
+"""The SQLite file: closed to others from birth, locked to one process, opened by two kinds of connection.
+
+Python's sqlite3 (3.11) begins a transaction before INSERT, UPDATE and DELETE only, so a SELECT before them
+and a CREATE TABLE stand outside: what is read may be stale when it is written, and a migration that fails
+half-way leaves half of itself. Here the driver is told to begin nothing, and SQLAlchemy's own `begin` says
+BEGIN IMMEDIATE (writer) or BEGIN (readers).
+
+One connection writes and checkpoints. That is also the answer to the WAL-reset fault of SQLite 3.7.0 to
+3.51.2, which needs a second one that does.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.pool import QueuePool, StaticPool
+
+from adapter.errors import StoreError
+from adapter.outcome import Issue
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.engine import URL
+
+SOUND_FROM = (3, 51, 3)
+SOUND_BRANCHES = {(3, 44): 6, (3, 50): 7}
+"""SQLite versions without the WAL-reset fault: from the first on, or back-ported to these."""
+
+_EVERY_CONNECTION = ("PRAGMA foreign_keys = ON", "PRAGMA busy_timeout = 10000")
+_WRITER = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA secure_delete = ON",
+    "PRAGMA wal_autocheckpoint = 1000",
+    "PRAGMA temp_store = MEMORY",
+)
+_READER = ("PRAGMA query_only = ON", "PRAGMA wal_autocheckpoint = 0")
+
+
+def place_of(url: URL) -> Path:
+    """Return the file of a `sqlite:///…` address.
+
+    Raises StoreError ST106 for another engine, ST104 for a database without a file.
+    """
+    if url.get_backend_name() != "sqlite":
+        raise StoreError("ST106", params={"engine": url.get_backend_name()})
+    if url.database in (None, "", ":memory:"):
+        raise StoreError("ST104", params={"why": "memory"})
+    return Path(str(url.database))
+
+
+def make_file(place: Path) -> None:
+    """Create the file for its owner alone, before any connection does; SQLite gives -wal and -shm its mode.
+
+    Raises StoreError ST104 if it cannot be made, or is open to others and cannot be closed to them.
+    """
+    try:
+        os.close(os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        for file in (place, *_beside(place)):
+            if file.exists() and file.stat().st_mode & 0o077:
+                file.chmod(0o600)
+    except OSError as exc:
+        raise StoreError("ST104", params={"why": exc.__class__.__name__}) from exc
+
+
+def _beside(place: Path) -> tuple[Path, Path]:
+    return place.with_name(place.name + "-wal"), place.with_name(place.name + "-shm")
+
+
+class Lock:
+    """The proof that no other process has this file; the kernel lifts it when the process dies.
+
+    Raises StoreError ST101 if another process (or another Store of this one) has it.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self._file = os.open(
+            place.with_name(place.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            os.close(self._file)
+            raise StoreError("ST101") from exc
+
+    def release(self) -> None:
+        """Let another process have the file."""
+        os.close(self._file)
+
+
+def writing(url: URL) -> Engine:
+    """Return the engine with the one connection that writes."""
+    engine = create_engine(
+        url, poolclass=StaticPool, hide_parameters=True, connect_args={"check_same_thread": False}
+    )
+    _prepare(engine, (*_EVERY_CONNECTION, *_WRITER), "BEGIN IMMEDIATE")
+    return engine
+
+
+def reading(url: URL, connections: int = 4) -> Engine:
+    """Return the engine whose connections can only read."""
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=connections,
+        max_overflow=connections,
+        hide_parameters=True,
+        connect_args={"check_same_thread": False},
+    )
+    _prepare(engine, (*_EVERY_CONNECTION, *_READER), "BEGIN")
+    return engine
+
+
+def _prepare(engine: Engine, pragmas: tuple[str, ...], begin: str) -> None:
+    """Take transactions over from the driver, and set what a connection of this kind needs."""
+
+    def on_connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        for pragma in pragmas:
+            connection.execute(pragma).close()
+
+    def on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine, "connect", on_connect)
+    event.listen(engine, "begin", on_begin)
+
+
+def truncate_log(engine: Engine) -> None:
+    """Fold the write-ahead log into the file and empty it: what was forgotten is not left in it.
+
+    Nothing else may be using the writing connection.
+    """
+    connection = engine.raw_connection()
+    try:
+        connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+    finally:
+        connection.close()
+
+
+def findings(version: tuple[int, int, int] = sqlite3.sqlite_version_info[:3]) -> tuple[Issue, ...]:
+    """Return what is worth saying about the SQLite at hand: ST114 if it has the WAL-reset fault."""
+    branch = SOUND_BRANCHES.get(version[:2])
+    if version >= SOUND_FROM or (branch is not None and version[2] >= branch):
+        return ()
+    return (Issue("ST114", params={"version": ".".join(map(str, version)), "sound": "3.51.3"}),)

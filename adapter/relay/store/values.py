@@ -1,0 +1,333 @@
+"""What the store hands out: plain frozen values, cut loose from any connection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from adapter.relay.case import CaseState
+    from adapter.relay.message import (
+        Answer,
+        DeliveryEvent,
+        DeliveryState,
+        Kind,
+        Level,
+        Meaning,
+        MessageState,
+        Mode,
+    )
+    from adapter.relay.retry import Class
+
+AckCode = Literal["ok", "transient-error", "fatal-error"]
+"""R4 response-code."""
+
+Verdict = Literal["first", "repeat", "late", "contradicting", "unknown"]
+"""What an acknowledgement meant to its delivery when it came."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a delivery ended, as a delivery report tells it: kept with the report, so it never changes."""
+
+    delivery: str
+    recipient: str
+    kind: Kind
+    state: DeliveryState
+    reason: str | None
+    """A code of the catalogue."""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frozen:
+    """A copy's bytes as they went out, or will: fixed before the first send."""
+
+    body: bytes
+    media_type: str
+    level: Level | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A delivery that this process, and no other, may send until its lease ends."""
+
+    delivery: str
+    message: str
+    sender: str
+    recipient: str
+    source: str
+    mode: Mode
+    kind: Kind
+    meaning: Meaning | None
+    notification: str | None
+    subject: str | None
+    lane: str
+    level: Level | None
+    """Level that was permitted when it was queued."""
+    basis: str | None
+    evidence: str | None
+    attempts: int
+    """Attempts that counted so far; a fault of the route does not count."""
+    tries: int
+    """All attempts so far."""
+    token: int
+    """Fences every write about this claim."""
+    lease_until: datetime
+    bundle_id: str
+    header_id: str
+    queued_at: datetime
+    """When it was last queued by intake, consent or operator: retries are counted from here."""
+    expires_at: datetime
+    content: bytes | None
+    """The message Bundle as canonical JSON; None for a delivery report."""
+    frozen: Frozen | None
+    reached: bool
+    """True if an attempt may have reached the recipient."""
+    released: bool
+    """True if a person released it after it was withheld."""
+    consents_seen: int
+    """Mark of the subject's consents at the claim: a later mark means ask again."""
+    cancels: str | None
+    """Id of the message that this one cancels or supersedes."""
+    about: Ended | None
+    """What a delivery report tells; None for other kinds."""
+    original_bundle_id: str | None
+    original_header_id: str | None
+    """For a cancellation: ids of the copy that this recipient got; None if none was made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageRow:
+    """A message as it stands, without content."""
+
+    id: str
+    sender: str
+    source: str
+    mode: Mode
+    state: MessageState
+    meaning: Meaning | None
+    event: str | None
+    notification: str | None
+    subject: str | None
+    received_at: datetime
+    happened_at: str | None
+    changed_at: datetime
+    """When it came into its present state."""
+    media_type: str
+    cancels: str | None
+    superseded_by: str | None
+    issues: tuple[dict[str, Any], ...]
+    """Findings, as `store.issues` keeps them: code, at, params, source_field, line, column."""
+    extra: dict[str, str]
+    forgotten_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRow:
+    """One recipient's copy as it stands, without content."""
+
+    id: str
+    message: str
+    recipient: str
+    kind: Kind
+    state: DeliveryState
+    lane: str
+    level: Level | None
+    reason: str | None
+    basis: str | None
+    evidence: str | None
+    bundle_id: str
+    header_id: str
+    attempts: int
+    created_at: datetime
+    queued_at: datetime
+    due_at: datetime | None
+    changed_at: datetime
+    expires_at: datetime
+    sent_at: datetime | None
+    """When the recipient first took it."""
+    acknowledged_at: datetime | None
+    frozen: bool
+    reached: bool
+    about: str | None
+    """For a delivery report: the delivery it tells of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRow:
+    """One try at the socket; never changed."""
+
+    delivery: str
+    number: int
+    node: str
+    token: int
+    started_at: datetime
+    ended_at: datetime
+    outcome: str
+    """Class of `adapter.relay.retry.Class`."""
+    status: int | None
+    reason: str | None
+    late: bool
+    """True if the lease was lost when it ended, so that it changed nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcknowledgementRow:
+    """One acknowledgement as it came in."""
+
+    number: int
+    partner: str
+    identifier: str
+    code: AckCode
+    verdict: Verdict
+    delivery: str | None
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRow:
+    """One recipient's side of the matter."""
+
+    id: str
+    message: str
+    recipient: str
+    state: CaseState
+    opened_at: datetime
+    changed_at: datetime
+    due_at: datetime | None
+    reply: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentVersion:
+    """One version of a Consent; `resource` is FHIR JSON."""
+
+    id: str
+    version: int
+    subject: str
+    resource: dict[str, Any]
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewConsent:
+    """A Consent to keep. `subject` comes from `Store.subject_key`."""
+
+    id: str
+    subject: str
+    resource: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """A partner as the engine sees it: may it be sent to now, and does it take delivery reports."""
+
+    key: str
+    takes_reports: bool
+    waiting: int = 0
+    """Deliveries queued for it."""
+    failures: int = 0
+    """Failed attempts in a row."""
+    paused_until: datetime | None = None
+    pause_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConflictRow:
+    """A submission that came under the key of an earlier one with other content."""
+
+    id: str
+    sender: str
+    source: str
+    message: str
+    """The earlier one."""
+    media_type: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """What an acknowledgement did."""
+
+    verdict: Verdict
+    delivery: str | None
+    message: str | None
+    state: DeliveryState | None
+    answer: Answer | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineRow:
+    """One moment in the life of a message."""
+
+    at: datetime
+    what: str
+    """Verb of the audit, or `attempt`, `acknowledgement`."""
+    object: str
+    outcome: str
+    reason: str | None
+    actor: str
+    detail: tuple[tuple[str, str], ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long content is kept after a message came to its end; ids and audit stay."""
+
+    not_applicable: timedelta
+    delivered: timedelta
+    parked: timedelta
+    """Unreadable, invalid, closed, or with a delivery that did not succeed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnd:
+    """How an attempt ended, and what the engine has decided to do about it."""
+
+    delivery: str
+    token: int
+    started_at: datetime
+    ended_at: datetime
+    outcome: Class
+    status: int | None
+    reason: str | None
+    """A code of the catalogue; None for success."""
+    reached: bool
+    """True if the recipient may hold the copy now."""
+    counts: bool
+    """False if it must not use up the schedule: a fault of the route."""
+    events: tuple[DeliveryEvent, ...]
+    """Steps from `sending`."""
+    due_at: datetime | None
+    """Queued again: when to try next. Awaiting: until when. None otherwise."""
+    reply: AckCode | None = None
+    """Response code that came in the HTTP reply."""
+    answer: bytes | None = None
+    """What came back: kept with the acknowledgement, or with the attempt where it was refused."""
+
+
+class Freeze(StrEnum):
+    """Whether a copy may go to the socket now."""
+
+    GO = "go"
+    LOST = "lost"
+    """The lease is no longer ours."""
+    ASK_AGAIN = "ask-again"
+    """The subject's consents changed since the claim."""
+    CLOSED = "closed"
+    """It was superseded or cancelled meanwhile, and is closed now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paused:
+    """A route that has just come to rest: what the alarm tells."""
+
+    partner: str
+    reason: str
+    until: datetime
+    alarm: bool
+    """True for the first rest since the last success."""

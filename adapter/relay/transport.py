@@ -1,0 +1,181 @@
+"""The wire: one request, one answer, and an honest word about what cannot be known.
+
+After a failure the question is only whether the recipient may hold the copy. Proven unsent is what failed
+before a connection stood. Whatever fails later is ambiguous, and httpx alone cannot tell the two apart: over
+the aiohttp transport it raises the same class for both, so that the cause is what decides here.
+
+No redirects (they would carry a patient's data to an address nobody configured), no proxies from the
+environment, no cookies, no decompression, a cap on what is read, and one deadline over everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from adapter.errors import AmbiguousDelivery, DeliveryError, RefusedDelivery, TransientDelivery
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import httpx
+
+CONNECT_SECONDS = 5.0
+RESPONSE_BYTES = 2_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outbound:
+    """What goes out."""
+
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    deadline_seconds: float
+    """For everything: connecting, sending, and reading the answer to its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inbound:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes = field(repr=False)
+    complete: bool = True
+    """False if the body was longer than the cap, or compressed unasked: then `body` is empty."""
+
+
+class Transport(Protocol):
+    """Anything that can carry one request."""
+
+    async def send(self, request: Outbound) -> Inbound:
+        """Carry `request` and return the answer, whatever its status.
+
+        Raises TransientDelivery where it is proven that nothing was sent (DL201 refused, DL207 name service
+        not available, DL208 no connection in time), RefusedDelivery where the way is wrong (DL202 no such
+        name, DL203 TLS, DL206 no usable address), AmbiguousDelivery where the fate is unknown (DL204 broke
+        off, DL205 deadline).
+        """
+        ...
+
+
+UNSENT = frozenset({"DL201", "DL207", "DL208"})
+"""Codes of failures before a connection stood."""
+WRONG_WAY = frozenset({"DL202", "DL203", "DL206"})
+"""Codes of failures that only a change of configuration mends; nothing was sent either."""
+
+
+class HttpTransport:
+    """The real one: httpx over the aiohttp transport. Use it within one event loop, and close it."""
+
+    def __init__(
+        self,
+        *,
+        tls: ssl.SSLContext | None = None,
+        connections: int = 100,
+        connect_seconds: float = CONNECT_SECONDS,
+        response_bytes: int = RESPONSE_BYTES,
+    ) -> None:
+        self._tls = tls
+        self._connections = connections
+        self._connect_seconds = connect_seconds
+        self._response_bytes = response_bytes
+        self._client: httpx.AsyncClient | None = None
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    async def send(self, request: Outbound) -> Inbound:
+        """Carry `request`; see `Transport.send`."""
+        client = self._client = self._client or self._open()
+        try:
+            async with asyncio.timeout(request.deadline_seconds):
+                return await self._exchange(client, request)
+        except TimeoutError as exc:
+            raise AmbiguousDelivery("DL205") from exc
+        except DeliveryError:
+            raise
+        except Exception as exc:
+            raise _judged(exc) from exc
+
+    async def _exchange(self, client: httpx.AsyncClient, request: Outbound) -> Inbound:
+        async with client.stream(
+            "POST", request.url, headers=dict(request.headers), content=request.body
+        ) as response:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            body = await self._capped(response)
+            if headers.get("content-encoding", "identity").lower() != "identity":
+                body = None
+        return Inbound(
+            status=response.status_code, headers=headers, body=body or b"", complete=body is not None
+        )
+
+    async def _capped(self, response: httpx.Response) -> bytes | None:
+        """Return the body as it came over the wire, or None as soon as it grows beyond the cap."""
+        parts: list[bytes] = []
+        left = self._response_bytes
+        async for part in response.aiter_raw():
+            left -= len(part)
+            if left < 0:
+                return None
+            parts.append(part)
+        return b"".join(parts)
+
+    def _open(self) -> httpx.AsyncClient:
+        from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+        import aiohttp
+        import httpx
+        import httpx_aiohttp
+
+        tls = self._tls or ssl.create_default_context()
+
+        def session() -> aiohttp.ClientSession:
+            return aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._connections, ssl=tls),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+            )
+
+        return httpx.AsyncClient(
+            transport=httpx_aiohttp.AiohttpTransport(verify=tls, client=session, trust_env=False),
+            timeout=httpx.Timeout(None, connect=self._connect_seconds),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            follow_redirects=False,
+            trust_env=False,
+            headers={"Accept-Encoding": "identity"},
+        )
+
+
+def _judged(exc: Exception) -> DeliveryError:
+    """Say by the cause what may have reached the recipient."""
+    import aiohttp
+
+    cause = exc.__cause__ or exc
+    if isinstance(cause, aiohttp.ClientSSLError | ssl.SSLError):
+        return RefusedDelivery("DL203")
+    if isinstance(cause, aiohttp.ClientConnectorError):
+        return _not_connected(cause.os_error)
+    if isinstance(cause, aiohttp.ConnectionTimeoutError):
+        return TransientDelivery("DL208")
+    if isinstance(cause, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError | ValueError):
+        return RefusedDelivery("DL206")
+    if exc.__class__.__name__ in ("UnsupportedProtocol", "InvalidURL", "LocalProtocolError"):
+        return RefusedDelivery("DL206")
+    return AmbiguousDelivery("DL204")
+
+
+def _not_connected(error: OSError) -> DeliveryError:
+    if isinstance(error, ssl.SSLError):
+        return RefusedDelivery("DL203")
+    if isinstance(error, socket.gaierror):
+        return TransientDelivery("DL207") if error.errno == socket.EAI_AGAIN else RefusedDelivery("DL202")
+    return TransientDelivery("DL201")
