@@ -1,0 +1,7 @@
+"""`python -m adapter.cli` is `silta`."""
+
+import sys
+
+from adapter.cli import main
+
+sys.exit(main())

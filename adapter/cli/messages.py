@@ -1,0 +1,118 @@
+"""`silta messages`: what was taken in, what became of it, and sending or closing what waits for a person."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from adapter.cli.operator import arguments_of, desk
+from adapter.outcome import finding
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser("messages", help="what was taken in and what became of it")
+    acts = parser.add_subparsers(dest="act", metavar="ACT", required=True)
+
+    listing = acts.add_parser("list", help="the newest messages")
+    listing.add_argument("--state", help="only those in this state")
+    listing.add_argument("--limit", type=int, default=20)
+    listing.add_argument("--before", metavar="MESSAGE", help="older than this one")
+    listing.set_defaults(run=_list)
+
+    show = acts.add_parser("show", help="one message: findings, deliveries, attempts")
+    show.add_argument("message")
+    show.add_argument("--reveal", action="store_true", help="show its content; audited before it is shown")
+    show.add_argument("--part", default="content", help="original, content, lineage or copy/DELIVERY")
+    show.add_argument("--reason", help="why; needed with --reveal")
+    show.set_defaults(run=_show)
+
+    timeline = acts.add_parser("timeline", help="every moment in the life of a message")
+    timeline.add_argument("message")
+    timeline.set_defaults(run=_timeline)
+
+    for act, says in (
+        ("resend", "queue a parked or refused delivery again"),
+        ("close", "close a parked or refused delivery for good"),
+    ):
+        doing = acts.add_parser(act, help=says)
+        doing.add_argument("delivery")
+        doing.add_argument("--reason", required=True, help="why; it is kept in the audit")
+        doing.set_defaults(run=_do, act=act)
+    for act_parser in acts.choices.values():
+        arguments_of(act_parser)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    found = desk(arguments).get(
+        "messages", state=arguments.state, limit=str(arguments.limit), before=arguments.before
+    )
+    return tell(arguments, found, (line for item in found["items"] for line in message_lines(item)))
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from adapter.cli import OK, USAGE
+
+    if not arguments.reveal:
+        found = desk(arguments).get(f"messages/{arguments.message}")
+        return tell(arguments, found, message_lines(found, is_whole=True))
+    if not arguments.reason:
+        print("silta messages show: --reveal needs --reason", file=sys.stderr)
+        return USAGE
+    shown = desk(arguments).post(
+        f"messages/{arguments.message}/reveal", part=arguments.part, reason=arguments.reason
+    )
+    sys.stdout.buffer.write(shown.content)
+    return OK
+
+
+def _timeline(arguments: argparse.Namespace) -> int:
+    found = desk(arguments).get(f"messages/{arguments.message}/timeline")
+    return tell(arguments, found, map(_moment, found["items"]))
+
+
+def _do(arguments: argparse.Namespace) -> int:
+    found = desk(arguments).post(f"deliveries/{arguments.delivery}/{arguments.act}", reason=arguments.reason)
+    delivery = found.json()
+    return tell(arguments, delivery, [f"delivery {delivery['id']} is now {delivery['state']}"])
+
+
+def tell(arguments: argparse.Namespace, document: dict[str, Any], lines: Any) -> int:  # noqa: ANN401
+    """Print the document as JSON, or the lines for a person."""
+    from adapter.cli import OK
+
+    if arguments.json:
+        print(json.dumps(document, ensure_ascii=False, indent=2))
+    else:
+        for line in lines:
+            print(line)
+    return OK
+
+
+def message_lines(message: dict[str, Any], *, is_whole: bool = False) -> Iterator[str]:
+    """Yield a message and its deliveries as lines."""
+    event = message.get("event") or "-"
+    yield f"{message['received_at'][:19]}  {message['state']:<14} {event}  {message['id']}"
+    for issue in message["issues"] if is_whole else ():
+        place = issue.get("source_field") or issue.get("at") or ""
+        yield f"    {issue['code']}  {place}  {finding(issue['code']).text['en']}"
+    for delivery in message["deliveries"]:
+        reason = f"  {delivery['reason']}" if delivery["reason"] else ""
+        level = delivery["level"] or "-"
+        yield f"    {delivery['state']:<13} {level:<9} {delivery['recipient']}{reason}  {delivery['id']}"
+        for attempt in delivery.get("attempts_made", ()) if is_whole else ():
+            status = attempt["status"] or "no answer"
+            began = attempt["started_at"][:19]
+            yield f"        attempt {attempt['number']}  {began}  {status}  {attempt['outcome']}"
+
+
+def _moment(moment: dict[str, Any]) -> str:
+    reason = f"  {moment['reason']}" if moment["reason"] else ""
+    detail = " ".join(f"{key}={value}" for key, value in moment["detail"])
+    what = f"{moment['what']:<16} {moment['outcome']:<14} {moment['object']}"
+    return f"{moment['at'][:23]}  {what}{reason}  {detail}".rstrip()

@@ -1,0 +1,53 @@
+"""`silta queue`: messages that wait for a person to say who is to get them, or that nobody is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from adapter.cli.messages import message_lines, tell
+from adapter.cli.operator import arguments_of, desk
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser("queue", help="messages that wait for a person")
+    acts = parser.add_subparsers(dest="act", metavar="ACT", required=True)
+    acts.add_parser("list", help="messages without a recipient").set_defaults(run=_list)
+
+    assign = acts.add_parser("assign", help="name the recipient; consent is asked as for any other")
+    assign.add_argument("message")
+    assign.add_argument("recipient", help="id of the organisation: urn:oid:...")
+    assign.add_argument("--reason", required=True, help="what proves that it is theirs; kept as evidence")
+    assign.set_defaults(run=_assign)
+
+    decline = acts.add_parser("decline", help="close it: nobody is to get it")
+    decline.add_argument("message")
+    decline.add_argument("--reason", required=True, help="why; it is kept in the audit")
+    decline.set_defaults(run=_decline)
+    for act_parser in acts.choices.values():
+        arguments_of(act_parser)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    found = desk(arguments).get("queue")
+    lines = [line for item in found["items"] for line in message_lines(item)]
+    return tell(arguments, found, lines or ["Nothing waits for a person."])
+
+
+def _assign(arguments: argparse.Namespace) -> int:
+    found = (
+        desk(arguments)
+        .post(f"queue/{arguments.message}/assign", recipient=arguments.recipient, reason=arguments.reason)
+        .json()
+    )
+    fate = found["fate"]
+    line = f"{fate['recipient']}: {fate['state']} {fate['reason'] or ''}".rstrip()
+    return tell(arguments, found, [line])
+
+
+def _decline(arguments: argparse.Namespace) -> int:
+    found = desk(arguments).post(f"queue/{arguments.message}/decline", reason=arguments.reason).json()
+    return tell(arguments, found, message_lines(found))

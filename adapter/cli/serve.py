@@ -1,0 +1,70 @@
+"""`silta serve`: the doors and the delivery in one process, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+    from adapter.config import Settings
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "serve",
+        help="run the doors and the delivery in one process",
+        description="Take messages in over HTTP and deliver them. Stops in order on SIGTERM or Ctrl-C. Does "
+        "not start if anything in the settings is wrong: every fault is listed, exit 2.",
+    )
+    config_argument(parser)
+    parser.set_defaults(run=run)
+
+
+def config_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--config` to a command that needs a deployment."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=Path(os.environ.get("SILTA_CONFIG", "silta.toml")),
+        metavar="FILE",
+        help="settings of the deployment (default: $SILTA_CONFIG, else silta.toml)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until told to stop; return the exit code."""
+    from adapter import config
+    from adapter.server import log
+    from adapter.server.listen import bind
+
+    settings = config.load(arguments.config)
+    log.to_stderr()
+    listener = bind(*settings.listen)
+    return asyncio.run(_serve(settings, listener))
+
+
+async def _serve(settings: Settings, listener: object) -> int:
+    from adapter.cli import INTERNAL, OK
+    from adapter.config.run import running
+    from adapter.server import log
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(settings, listener) as adapter:  # type: ignore[arg-type]
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({stopping, adapter.delivery}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        error = adapter.delivery.exception() if adapter.delivery.done() else None
+        if error is not None:
+            # Nobody may believe that messages still go out: the process ends and its supervisor sees it.
+            log.say_error("delivery-ended", error)
+            return INTERNAL
+    return OK

@@ -1,0 +1,251 @@
+"""Where the concrete parts meet: folders read, store opened and filled, the relay made."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from adapter.config.settings import position
+from adapter.errors import AdapterError, ConfigurationError
+from adapter.outcome import Issue, has_errors
+from adapter.relay.clock import RandomIds, SystemClock
+from adapter.relay.deployment import Relay
+from adapter.server.access import Access
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from adapter.config.settings import Settings
+    from adapter.mapping import MapSet
+    from adapter.relay.clock import Clock, Ids
+    from adapter.relay.consent import Rules
+    from adapter.relay.event import EventTable
+    from adapter.relay.store import Store
+    from adapter.relay.transport import Transport
+    from adapter.validation import Validator
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """The parts of one running adapter."""
+
+    settings: Settings
+    relay: Relay
+    access: Access
+
+    @property
+    def store(self) -> Store:
+        """The store, to be closed by whoever built the deployment."""
+        return self.relay.store
+
+
+def build(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    transport: Transport | None = None,
+    address: str | None = None,
+) -> Deployment:
+    """Make the parts: read the folders, open the store, import what decisions are made from.
+
+    `address` stands above the settings' own, for a port that was not known before. Raises ConfigurationError
+    with every fault of maps, tables, directory, agreements and consents at once; StoreError if the store
+    cannot be opened.
+    """
+    from adapter.relay.store import Store as OpenStore
+    from adapter.relay.transport import HttpTransport
+
+    clock, ids = clock or SystemClock(), ids or RandomIds()
+    content = read_content(settings)
+    store = OpenStore.open(settings.store_url, key=settings.key, clock=clock, node=settings.node, ids=ids)
+    try:
+        _import(content, settings, store, clock)
+        relay = Relay(
+            mode=settings.mode,
+            address=address or settings.address,
+            name=settings.name,
+            store=store,
+            maps=content.maps,
+            validator=content.validator,
+            events=content.events,
+            rules=content.rules,
+            organisations={one.key: one for one in settings.organisations},
+            sources={one.name: one for one in settings.sources},
+            partners={one.organisation: one for one in settings.partners},
+            clock=clock,
+            ids=ids,
+            transport=transport or HttpTransport(),
+            schedule=settings.schedule,
+            time_to_live=settings.time_to_live,
+            zone=settings.zone,
+        )
+    except BaseException:
+        store.close()
+        raise
+    return Deployment(settings=settings, relay=relay, access=Access.of(settings.credentials))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What the folders of a deployment hold, read and checked."""
+
+    maps: MapSet
+    validator: Validator
+    events: EventTable
+    rules: Rules
+    directory: tuple[dict[str, Any], ...]
+    agreements: Mapping[str, dict[str, Any]]
+    consents: tuple[dict[str, Any], ...]
+    warnings: tuple[Issue, ...]
+
+
+def read_content(settings: Settings) -> Content:
+    """Read every folder and table of a deployment.
+
+    Raises ConfigurationError (CF100) with the faults of all of them.
+    """
+    from adapter import shipped
+    from adapter.config.validator import OrderlyValidator
+    from adapter.fhir import packages
+    from adapter.mapping import MapSet
+    from adapter.relay import directory
+
+    faults: list[Issue] = []
+
+    def tried(make: Callable[[], T]) -> T | None:
+        try:
+            return make()
+        except AdapterError as error:
+            faults.extend(error.issues)
+            return None
+
+    loaded = tried(lambda: [packages.load(path) for path in settings.packages]) or []
+    maps = tried(lambda: MapSet.load([shipped.folder("mappings"), settings.maps], loaded))
+    validator = tried(lambda: OrderlyValidator.shipped(loaded))
+    events = tried(lambda: _events(settings.tables))
+    rules = tried(lambda: _rules(settings.tables))
+    parties = tuple(_resources(settings.directory, faults))
+    found = directory.faults(parties)
+    faults.extend(issue for issue in found if issue.is_error)
+    agreements = _agreements(settings.agreements, faults)
+    consents = tuple(_consents(settings.consents, faults))
+    if maps is None or validator is None or events is None or rules is None or has_errors(faults):
+        raise ConfigurationError("CF100", at=str(settings.file), issues=faults)
+    return Content(
+        maps=maps,
+        validator=validator,
+        events=events,
+        rules=rules,
+        directory=parties,
+        agreements=agreements,
+        consents=consents,
+        warnings=tuple(issue for issue in (*found, *faults) if not issue.is_error),
+    )
+
+
+def _events(tables: Path) -> EventTable:
+    """Read the shipped table of triggers, and the deployment's own rows above it."""
+    from adapter.relay.event import V2_TABLE, read_table
+    from adapter.shipped import folder
+
+    texts = [(folder("mappings") / V2_TABLE).read_text("utf-8")]
+    own = tables / V2_TABLE
+    if own.is_file():
+        texts.append(own.read_text("utf-8"))
+    return read_table(texts)
+
+
+def _rules(tables: Path) -> Rules:
+    """Read the deployment's own disclosure rules, else the shipped ones."""
+    from adapter.relay.consent import read_rules, shipped_rules
+
+    own = tables / "disclosure-rules.csv"
+    return read_rules(own.read_text("utf-8")) if own.is_file() else shipped_rules()
+
+
+def _resources(folder: Path, faults: list[Issue]) -> Iterator[dict[str, Any]]:
+    """Yield every resource of a folder's JSON files, those in Bundles too."""
+    from adapter.fhir import json as fhir_json
+
+    for path in sorted(folder.rglob("*.json")):
+        try:
+            resource = fhir_json.read(path.read_bytes())
+        except AdapterError as error:
+            faults.append(Issue("CF130", str(path), {"code": error.code}, line=error.issue.line))
+            continue
+        if not isinstance(resource, dict) or "resourceType" not in resource:
+            faults.append(Issue("CF131", str(path)))
+        elif resource["resourceType"] == "Bundle":
+            yield from (entry["resource"] for entry in resource.get("entry", ()) if "resource" in entry)
+        else:
+            yield resource
+
+
+def _agreements(folder: Path, faults: list[Issue]) -> dict[str, dict[str, Any]]:
+    """Read the agreement files of a folder, by the stem of their names, as plain JSON values."""
+    from adapter.relay.eligibility import read_agreement
+
+    agreements = {}
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            table = tomllib.loads(path.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            line, column = position(str(error))
+            faults.append(Issue("CF102", str(path), line=line, column=column))
+            continue
+        plain = _plain(table)
+        try:
+            read_agreement(plain, path.name)
+        except ConfigurationError as error:
+            faults.extend(error.issues)
+        agreements[path.stem] = plain
+    return agreements
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  (any TOML value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {key: _plain(held) for key, held in value.items()}
+    return [_plain(held) for held in value] if isinstance(value, list) else value
+
+
+def _consents(folder: Path, faults: list[Issue]) -> Iterator[dict[str, Any]]:
+    """Yield the Consents of a folder; one that names no patient is a fault."""
+    for resource in _resources(folder, faults):
+        if resource["resourceType"] != "Consent" or not resource.get("id"):
+            faults.append(Issue("CF132", str(folder)))
+        elif patient_of(resource) is None:
+            faults.append(Issue("CF133", f"{folder}: Consent/{resource['id']}"))
+        else:
+            yield resource
+
+
+def patient_of(consent: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return system and value of the identifier a Consent names its patient by, None without one."""
+    identifier = (consent.get("patient") or {}).get("identifier") or {}
+    system, value = identifier.get("system"), identifier.get("value")
+    return (system, value) if isinstance(system, str) and isinstance(value, str) else None
+
+
+def _import(content: Content, settings: Settings, store: Store, clock: Clock) -> None:
+    """Bring what the folders hold into the store's versioned tables."""
+    from adapter.relay.store.values import NewConsent
+
+    now = clock.now()
+    store.import_directory(content.directory, now)
+    store.import_agreements(content.agreements, now)
+    store.import_consents(
+        [
+            NewConsent(id=resource["id"], subject=store.subject_key(*named), resource=resource)
+            for resource in content.consents
+            if (named := patient_of(resource)) is not None
+        ],
+        now,
+    )

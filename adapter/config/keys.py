@@ -1,0 +1,194 @@
+"""The settings file as a table: every section and key, what a value becomes, and what stands without it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from adapter.relay.directory import key_of
+from adapter.relay.message import Level, Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class Wrong(ValueError):
+    """A value is not what its key takes; the text says what it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of a section: what its value becomes, and what stands if it is absent."""
+
+    read: Callable[[Any], Any]
+    default: Any = None
+    is_required: bool = False
+    note: str = ""
+    """One line of explanation, for the reference page."""
+
+
+def _text(value: Any) -> str:  # noqa: ANN401  (any TOML value)
+    if not isinstance(value, str) or not value.strip():
+        raise Wrong("a text")
+    return value.strip()
+
+
+def _truth(value: Any) -> bool:  # noqa: ANN401  (any TOML value)
+    if not isinstance(value, bool):
+        raise Wrong("true or false")
+    return value
+
+
+def _one_of(*choices: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:  # noqa: ANN401  (any TOML value)
+        if value not in choices:
+            raise Wrong("one of " + ", ".join(choices))
+        return str(value)
+
+    return read
+
+
+_DURATION = re.compile(r"(\d{1,6})(ms|s|min|h|d)", re.ASCII)
+_UNITS = {
+    "ms": timedelta(milliseconds=1),
+    "s": timedelta(seconds=1),
+    "min": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+}
+
+
+def _duration(value: Any) -> timedelta:  # noqa: ANN401  (any TOML value)
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None or not int(match[1]):
+        raise Wrong('a time like "5s", "10min", "6h" or "5d"')
+    return int(match[1]) * _UNITS[match[2]]
+
+
+_SIZE = re.compile(r"(\d{1,6}) ?(kB|MB)", re.ASCII)
+
+
+def _size(value: Any) -> int:  # noqa: ANN401  (any TOML value)
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if match is None or not int(match[1]):
+        raise Wrong('a size like "10 MB"')
+    return int(match[1]) * (1_000 if match[2] == "kB" else 1_000_000)
+
+
+def _listen(value: Any) -> tuple[str, int]:  # noqa: ANN401  (any TOML value)
+    host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise Wrong('an address like "127.0.0.1:8080"')
+    return host.strip("[]"), int(port)
+
+
+def _web_address(value: Any) -> str:  # noqa: ANN401  (any TOML value)
+    text = _text(value)
+    if not re.fullmatch(r"https?://[^\s/@?#]+(?:/[^\s?#]*)?", text):
+        raise Wrong("an http or https address without user, query or fragment")
+    return text.rstrip("/")
+
+
+def _zone(value: Any) -> ZoneInfo:  # noqa: ANN401  (any TOML value)
+    try:
+        return ZoneInfo(_text(value))
+    except (KeyError, ValueError, OSError):
+        raise Wrong('a time zone like "Europe/Helsinki"') from None
+
+
+def _organisation_key(value: Any) -> str:  # noqa: ANN401  (any TOML value)
+    """Read an organisation's id: a URN, a bare OID, or `system|value`."""
+    system, bar, text = _text(value).rpartition("|")
+    key = key_of({"value": text, "system": system} if bar else {"value": text})
+    if key is None or (not bar and not key.startswith("urn:")):
+        raise Wrong("an organisation id: urn:oid:..., urn:uuid:... or system|value")
+    return key
+
+
+def _texts(value: Any) -> tuple[str, ...]:  # noqa: ANN401  (any TOML value)
+    if not isinstance(value, list):
+        raise Wrong("a list of texts")
+    return tuple(_text(one) for one in value)
+
+
+_TOKEN_FILE = Key(_text, note="file with the secret; a line each")
+_TOKEN_ENV = Key(_text, note="name of the environment variable that holds it instead")
+
+TOP: Mapping[str, Key] = {
+    "mode": Key(_one_of(*Mode), is_required=True, note="test or production: walled off from each other"),
+    "name": Key(_text, "Silta", note="what this adapter calls itself in messages"),
+    "zone": Key(_zone, ZoneInfo("Europe/Helsinki"), note="zone of days and of times that carry none"),
+    "packages": Key(_texts, (), note="FHIR packages (.tgz) to validate with, beside the shipped profiles"),
+}
+
+SECTIONS: Mapping[str, Mapping[str, Key]] = {
+    "server": {
+        "listen": Key(_listen, ("127.0.0.1", 8080), note="host and port"),
+        "address": Key(_web_address, note="base under which partners reach the FHIR doors"),
+        "body_limit": Key(_size, 10_000_000, note="largest body a door takes"),
+    },
+    "store": {
+        "url": Key(_text, "sqlite:///silta.db", note="sqlite:///FILE; a relative one is beside this file"),
+        "key_file": Key(_text, note="file with the 32-byte master key in hex; 0600"),
+        "key_env": Key(_text, note="name of the environment variable that holds it instead"),
+        "node": Key(_text, "silta", note="name of this process in the audit"),
+    },
+    "folders": {
+        "directory": Key(_text, "partners", note="Organization and OrganizationAffiliation resources"),
+        "consents": Key(_text, "consents", note="Consent resources"),
+        "agreements": Key(_text, "agreements", note="one TOML file per pair of hospital and provider"),
+        "maps": Key(_text, "maps", note="own mappings; they stand above the shipped ones"),
+        "tables": Key(_text, "tables", note="own v2-events.csv and disclosure-rules.csv"),
+    },
+    "retry": {
+        "first": Key(_duration, timedelta(seconds=5), note="wait before the second attempt"),
+        "longest": Key(_duration, timedelta(hours=6), note="no wait is longer"),
+        "give_up": Key(_duration, timedelta(days=5), note="after this the delivery is parked"),
+        "expire": Key(_duration, timedelta(days=30), note="after this an unsent copy is closed"),
+    },
+    "retention": {
+        "not_applicable": Key(_duration, timedelta(hours=24), note="content of what was not for the relay"),
+        "delivered": Key(_duration, timedelta(days=7), note="content of what arrived"),
+        "parked": Key(_duration, timedelta(days=90), note="content of what did not"),
+    },
+}
+"""Sections that stand at most once, and their keys."""
+
+LISTS: Mapping[str, Mapping[str, Key]] = {
+    "organisation": {
+        "id": Key(_organisation_key, is_required=True, note="urn:oid:..., or system|value"),
+        "name": Key(_text, is_required=True, note="for people"),
+        "token_file": Key(_text, note="hashes of its tokens, one sha256:... a line"),
+        "token_env": _TOKEN_ENV,
+    },
+    "operator": {
+        "name": Key(_text, is_required=True, note="a person; stands in the audit"),
+        "token_file": Key(_text, note="hashes of their tokens, one sha256:... a line"),
+        "token_env": _TOKEN_ENV,
+    },
+    "source": {
+        "name": Key(_text, is_required=True, note="as in POST /ingest/NAME"),
+        "organisation": Key(_organisation_key, is_required=True, note="who submits by it"),
+        "format": Key(_one_of("hl7v2", "cda", "json", "fhir"), is_required=True, note="what it sends"),
+        "map": Key(_text, "auto", note="name of the map; auto takes the shipped one for the format"),
+        "zone": Key(_zone, note="zone of its local times; absent: the deployment's"),
+        "charset": Key(_text, note="charset of bodies that declare none"),
+        "inclusive_end": Key(_truth, True, note="true if a sick leave's end date is its last day"),
+    },
+    "partner": {
+        "organisation": Key(_organisation_key, is_required=True, note="who receives"),
+        "endpoint": Key(_web_address, is_required=True, note="where its $process-message is"),
+        "mode": Key(_one_of(*Mode), note="absent: the deployment's"),
+        "profile": Key(_one_of("r4"), "r4", note="shape of what it gets"),
+        "level": Key(_one_of(*Level), Level.MINIMAL, note="the most it may ever get"),
+        "acknowledgement": Key(_one_of("reply", "later", "none"), "reply", note="how it acknowledges"),
+        "acknowledge_within": Key(_duration, note="later than this is overdue"),
+        "language": Key(_one_of("en", "fi", "sv"), "fi", note="language of the texts it gets"),
+        "token_file": Key(_text, note="bearer token we show it; 0600"),
+        "token_env": _TOKEN_ENV,
+    },
+}
+"""Sections that stand once for each thing they describe."""

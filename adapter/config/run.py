@@ -1,0 +1,98 @@
+"""The adapter running: doors open, deliveries on their way, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from adapter import __version__
+from adapter.config.build import Deployment, build
+from adapter.errors import AdapterError
+from adapter.server import log
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import AsyncIterator
+
+    from adapter.config.settings import Settings
+    from adapter.relay.clock import Clock, Ids
+    from adapter.relay.transport import Transport
+
+
+FORGET_EVERY = 3600.0
+"""Seconds between two looks at what may be forgotten."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """One adapter at work."""
+
+    deployment: Deployment
+    address: str
+    """`http://host:port` it listens on."""
+    delivery: asyncio.Task[None]
+    """The delivery loop; it ends before the stop only if something is badly wrong."""
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings,
+    listener: socket.socket,
+    *,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    transport: Transport | None = None,
+    address: str | None = None,
+) -> AsyncIterator[Running]:
+    """Run the doors and the delivery while the block runs.
+
+    On leaving: no new connection, running requests end, the delivery loop finishes what it has begun, the
+    store closes. Nothing accepted is lost by the stop; what was being sent is sent again after the lease.
+    """
+    from adapter.relay import delivery
+    from adapter.relay.transport import HttpTransport
+    from adapter.server.app import app
+    from adapter.server.doors import Doors
+    from adapter.server.listen import listening
+
+    wire = HttpTransport() if transport is None else None
+    deployment = await asyncio.to_thread(
+        build, settings, clock=clock, ids=ids, transport=transport or wire, address=address
+    )
+    stop = asyncio.Event()
+    delivering = asyncio.create_task(delivery.run(deployment.relay, stop))
+    forgetting = asyncio.create_task(_forget(deployment, stop))
+    doors = Doors(
+        relay=deployment.relay,
+        access=deployment.access,
+        budget=settings.budget,
+        is_delivering=lambda: not delivering.done(),
+    )
+    try:
+        async with listening(app(doors), listener) as base:
+            log.say("serving", address=base, mode=settings.mode.value, version=__version__)
+            yield Running(deployment=deployment, address=base, delivery=delivering)
+    finally:
+        stop.set()
+        try:
+            await forgetting
+            await delivering
+        finally:
+            if wire is not None:
+                await wire.aclose()
+            await asyncio.to_thread(deployment.store.close)
+            log.say("stopped")
+
+
+async def _forget(deployment: Deployment, stop: asyncio.Event) -> None:
+    """Let content go whose time has come, at the start and every hour; a failure is tried again then."""
+    relay, kept = deployment.relay, deployment.settings.retention
+    while not stop.is_set():
+        try:
+            await asyncio.to_thread(relay.store.forget, relay.clock.now(), kept)
+        except AdapterError as error:
+            log.say("retention-failed", code=error.code)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), FORGET_EVERY)

@@ -1,0 +1,127 @@
+"""Secrets: from files and the environment, never from the settings file itself."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from typing import TYPE_CHECKING, Protocol
+
+from adapter.outcome import Issue
+from adapter.server.access import HASH_PREFIX, Caller, Credential, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from typing import Any
+
+KEY_BYTES = 32
+"""Length of the store's master key."""
+
+
+class Faults(Protocol):
+    """Where faults of the file go, and what its paths are relative to."""
+
+    warnings: list[Issue]
+
+    def fault(self, code: str, at: str, **params: str | int) -> None:
+        """Note a fault at a key."""
+        ...
+
+    def resolve(self, name: str) -> Path:
+        """Return a path of the file."""
+        ...
+
+
+class Secrets:
+    """Reads the secrets that a settings file names."""
+
+    def __init__(self, reading: Faults, *, is_production: bool) -> None:
+        self._reading = reading
+        self._is_production = is_production
+
+    def credentials(self, lists: Mapping[str, list[dict[str, Any]]]) -> Iterator[Credential]:
+        """Yield the credentials of every organisation and operator."""
+        for section, role, key in (
+            ("organisation", Role.ORGANISATION, "id"),
+            ("operator", Role.OPERATOR, "name"),
+        ):
+            for number, one in enumerate(lists[section], 1):
+                at = f"{section}[{number}]"
+                text = self._secret(one, at, "token", is_required=section == "operator")
+                for digest in self._digests(text, at):
+                    if one[key] is not None:
+                        yield Credential(digest=digest, caller=Caller(role=role, name=one[key]))
+
+    def _digests(self, text: str | None, at: str) -> Iterator[str]:
+        """Yield the hashes of a token file: lines `sha256:` and 64 hex digits; # begins a comment."""
+        for line in (text or "").splitlines():
+            line = line.partition("#")[0].strip()
+            if not line:
+                continue
+            hexadecimal = line.removeprefix(HASH_PREFIX).lower()
+            if not line.startswith(HASH_PREFIX) or not re.fullmatch(r"[0-9a-f]{64}", hexadecimal):
+                self._reading.fault("CF112", f"{at}.token_file")
+                return
+            yield hexadecimal
+
+    def plain(self, one: Mapping[str, Any], at: str) -> str | None:
+        """Return a secret that we have to show others, None if none is named."""
+        text = self._secret(one, at, "token", is_private=True)
+        return text.strip() or None if text else None
+
+    def store_key(self, one: Mapping[str, Any]) -> bytes | None:
+        """Return the master key of the store, None after a fault."""
+        text = self._secret(one, "store", "key", is_required=True, is_private=True)
+        if text is None:
+            return None
+        try:
+            key = bytes.fromhex(text.strip())
+        except ValueError:
+            key = b""
+        if len(key) != KEY_BYTES:
+            self._reading.fault("CF119", "store.key_file", bytes=KEY_BYTES)
+            return None
+        return key
+
+    def _secret(
+        self,
+        one: Mapping[str, Any],
+        at: str,
+        kind: str,
+        *,
+        is_required: bool = False,
+        is_private: bool = False,
+    ) -> str | None:
+        """Read `{kind}_file` or `{kind}_env`. `is_private`: nobody else may be able to read the file."""
+        name, variable = one[f"{kind}_file"], one[f"{kind}_env"]
+        if name is not None and variable is not None:
+            self._reading.fault("CF116", f"{at}.{kind}_file", kind=kind)
+        elif name is not None:
+            return self._file(name, f"{at}.{kind}_file", is_private=is_private)
+        elif variable is not None:
+            found = os.environ.get(variable)
+            if not found:
+                self._reading.fault("CF121", f"{at}.{kind}_env", variable=variable)
+            return found
+        elif is_required:
+            self._reading.fault("CF105", f"{at}.{kind}_file", key=f"{kind}_file")
+        return None
+
+    def _file(self, name: str, at: str, *, is_private: bool) -> str | None:
+        path = self._reading.resolve(name)
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            self._reading.fault("CF110", at, path=name)
+            return None
+        if is_private and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            self._open_to_others(name, at)
+        return text
+
+    def _open_to_others(self, name: str, at: str) -> None:
+        """A secret others can read stops a production deployment, and is said in a test one."""
+        if self._is_production:
+            self._reading.fault("CF111", at, path=name)
+        else:
+            self._reading.warnings.append(Issue("CF111", at, {"path": name}, level="warning"))

@@ -1,0 +1,302 @@
+"""The settings of a deployment, read from one TOML file with every fault found at once."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from adapter.config.keys import LISTS, SECTIONS, TOP, Wrong
+from adapter.config.secrets import Secrets
+from adapter.errors import ConfigurationError
+from adapter.outcome import Issue
+from adapter.relay.deployment import Organisation, Partner, Source
+from adapter.relay.message import Level, Mode
+from adapter.relay.retry import RetrySchedule
+from adapter.server.budgets import DoorBudget
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import timedelta
+    from zoneinfo import ZoneInfo
+
+    from adapter.config.keys import Key
+    from adapter.relay.store.values import Retention
+    from adapter.server.access import Credential
+
+FILE = "silta.toml"
+"""What `silta init` calls it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """A deployment as its file describes it, checked; nothing is opened yet."""
+
+    file: Path
+    mode: Mode
+    name: str
+    zone: ZoneInfo
+    packages: tuple[Path, ...]
+    listen: tuple[str, int]
+    address: str
+    """Base address of the FHIR doors, as partners reach them."""
+    budget: DoorBudget
+    store_url: str
+    key: bytes = field(repr=False)
+    node: str
+    directory: Path
+    consents: Path
+    agreements: Path
+    maps: Path
+    tables: Path
+    organisations: tuple[Organisation, ...]
+    sources: tuple[Source, ...]
+    partners: tuple[Partner, ...]
+    credentials: tuple[Credential, ...] = field(repr=False)
+    schedule: RetrySchedule
+    time_to_live: timedelta
+    retention: Retention
+    """How long content is kept; ids and audit stay."""
+    warnings: tuple[Issue, ...] = ()
+
+    @property
+    def store_file(self) -> Path | None:
+        """Return the file of an SQLite store, None for another kind."""
+        prefix = "sqlite:///"
+        return Path(self.store_url.removeprefix(prefix)) if self.store_url.startswith(prefix) else None
+
+
+def load(path: Path) -> Settings:
+    """Read and check a settings file. Relative paths in it are relative to it.
+
+    Raises ConfigurationError with every fault at once.
+    """
+    text = _read(path)
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line, column = position(str(error))
+        raise ConfigurationError("CF102", at=str(path), line=line, column=column) from error
+    reading = Reading(path, text)
+    settings = reading.settings(table)
+    if settings is None:
+        raise ConfigurationError("CF100", at=str(path), issues=reading.faults)
+    return settings
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise ConfigurationError("CF101", at=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError("CF102", at=str(path)) from error
+
+
+def position(words: str) -> tuple[int | None, int | None]:
+    """Take line and column out of the words of tomllib, which has them nowhere else."""
+    match = re.search(r"line (\d+), column (\d+)", words)
+    return (int(match[1]), int(match[2])) if match else (None, None)
+
+
+class Reading:
+    """One reading of a file: collects faults instead of stopping at the first."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path = path
+        self.folder = path.resolve().parent
+        self.lines = text.splitlines()
+        self.faults: list[Issue] = []
+        self.warnings: list[Issue] = []
+
+    def fault(self, code: str, at: str, **params: str | int) -> None:
+        """Note a fault at a key such as `partner[2].level`."""
+        self.faults.append(Issue(code, at, params, line=self._line(at)))
+
+    def settings(self, table: dict[str, Any]) -> Settings | None:
+        """Return the settings, None if a fault was noted."""
+        from adapter.relay.store.values import Retention
+
+        top = self._section(
+            {key: value for key, value in table.items() if key not in (*SECTIONS, *LISTS)}, TOP, ""
+        )
+        parts = {name: self._section(self._table(table, name), keys, name) for name, keys in SECTIONS.items()}
+        lists = {name: self._list(table, name, keys) for name, keys in LISTS.items()}
+        mode = top.get("mode")
+        secrets = Secrets(self, is_production=mode == Mode.PRODUCTION)
+        credentials = tuple(secrets.credentials(lists))
+        key = secrets.store_key(parts["store"])
+        partners = tuple(self._partners(lists["partner"], mode, secrets))
+        sources = tuple(self._sources(lists["source"], top, lists["organisation"]))
+        self._meaning(parts, lists)
+        if self.faults or mode is None or key is None:
+            return None
+        server, folders, retry = parts["server"], parts["folders"], parts["retry"]
+        return Settings(
+            file=self.path,
+            mode=Mode(mode),
+            name=top["name"],
+            zone=top["zone"],
+            packages=tuple(self.resolve(name) for name in top["packages"]),
+            listen=server["listen"],
+            address=server["address"] or "http://{}:{}/fhir".format(*server["listen"]),
+            budget=DoorBudget(bytes=server["body_limit"]),
+            store_url=self._store_url(parts["store"]["url"]),
+            key=key,
+            node=parts["store"]["node"],
+            **{name: self.resolve(value) for name, value in folders.items()},
+            organisations=tuple(
+                Organisation(key=one["id"], name=one["name"]) for one in lists["organisation"]
+            ),
+            sources=sources,
+            partners=partners,
+            credentials=credentials,
+            schedule=RetrySchedule(first=retry["first"], longest=retry["longest"], give_up=retry["give_up"]),
+            time_to_live=retry["expire"],
+            retention=Retention(**parts["retention"]),
+            warnings=tuple(self.warnings),
+        )
+
+    def resolve(self, name: str) -> Path:
+        """Return a path of the file, relative to the file."""
+        return self.folder / Path(name).expanduser()
+
+    def _table(self, table: dict[str, Any], name: str) -> dict[str, Any]:
+        value = table.get(name, {})
+        if isinstance(value, dict):
+            return value
+        self.fault("CF106", name, key=name, takes=f"a section [{name}]")
+        return {}
+
+    def _list(self, table: dict[str, Any], name: str, keys: Mapping[str, Key]) -> list[dict[str, Any]]:
+        value = table.get(name, [])
+        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+            self.fault("CF106", name, key=name, takes=f"sections [[{name}]]")
+            return []
+        return [self._section(one, keys, f"{name}[{number}]") for number, one in enumerate(value, 1)]
+
+    def _section(self, table: dict[str, Any], keys: Mapping[str, Key], at: str) -> dict[str, Any]:
+        """Read the keys of one section; absent ones get their default, wrong ones None."""
+        dot = f"{at}." if at else ""
+        for key in table:
+            if key not in keys:
+                self._unknown(key, (*keys, *SECTIONS, *LISTS) if not at else tuple(keys), f"{dot}{key}")
+        read: dict[str, Any] = {}
+        for key, spec in keys.items():
+            read[key] = spec.default
+            if key not in table:
+                if spec.is_required:
+                    self.fault("CF105", f"{dot}{key}", key=key)
+                continue
+            try:
+                read[key] = spec.read(table[key])
+            except Wrong as error:
+                read[key] = None if spec.is_required else spec.default
+                self.fault("CF106", f"{dot}{key}", key=key, takes=str(error))
+        return read
+
+    def _unknown(self, key: str, known: tuple[str, ...], at: str) -> None:
+        near = get_close_matches(key, known, n=1, cutoff=0.5)
+        if near:
+            self.fault("CF103", at, key=key, near=near[0])
+        else:
+            self.fault("CF104", at, key=key, known=", ".join(known))
+
+    def _partners(
+        self, tables: list[dict[str, Any]], mode: str | None, secrets: Secrets
+    ) -> Iterator[Partner]:
+        self._once(tables, "partner", "organisation")
+        for number, one in enumerate(tables, 1):
+            at = f"partner[{number}]"
+            if one["mode"] is not None and mode is not None and one["mode"] != mode:
+                self.fault("CF118", f"{at}.mode", mode=mode)
+            endpoint = one["endpoint"] or ""
+            if mode == Mode.PRODUCTION and endpoint.startswith("http:"):
+                self.fault("CF117", f"{at}.endpoint")
+            token = secrets.plain(one, at)
+            if None in (one["organisation"], one["endpoint"], mode):
+                continue
+            yield Partner(
+                organisation=one["organisation"],
+                endpoint=endpoint,
+                mode=Mode(str(mode)),
+                profile=one["profile"],
+                level=Level(one["level"]),
+                acknowledgement=one["acknowledgement"],
+                token=token,
+                language=one["language"],
+                acknowledge_within=one["acknowledge_within"],
+            )
+
+    def _sources(
+        self, tables: list[dict[str, Any]], top: dict[str, Any], organisations: list[dict[str, Any]]
+    ) -> Iterator[Source]:
+        self._once(tables, "source", "name")
+        known = {one["id"] for one in organisations}
+        for number, one in enumerate(tables, 1):
+            at = f"source[{number}]"
+            if one["organisation"] is not None and one["organisation"] not in known:
+                self.fault("CF114", f"{at}.organisation")
+            if one["name"] is not None and not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", one["name"]):
+                self.fault("CF106", f"{at}.name", key="name", takes="letters, digits, dot, hyphen")
+            if None in (one["name"], one["organisation"], one["format"]):
+                continue
+            yield Source(
+                name=one["name"],
+                organisation=one["organisation"],
+                format=one["format"],
+                map=one["map"],
+                zone=one["zone"] or top["zone"],
+                charset=one["charset"],
+                inclusive_end=one["inclusive_end"],
+            )
+
+    def _once(self, tables: list[dict[str, Any]], name: str, key: str) -> None:
+        """Note what stands twice where it may stand once."""
+        seen: set[str] = set()
+        for number, one in enumerate(tables, 1):
+            if one[key] is not None and one[key] in seen:
+                self.fault("CF113", f"{name}[{number}].{key}", key=key, section=name)
+            seen.add(one[key])
+
+    def _meaning(self, parts: dict[str, dict[str, Any]], lists: dict[str, list[dict[str, Any]]]) -> None:
+        """Note what is well-formed but makes no sense together."""
+        self._once(lists["organisation"], "organisation", "id")
+        self._once(lists["operator"], "operator", "name")
+        retry = parts["retry"]
+        if retry["first"] > retry["longest"]:
+            self.fault("CF115", "retry.first", key="first", other="longest")
+        if retry["longest"] > retry["give_up"]:
+            self.fault("CF115", "retry.longest", key="longest", other="give_up")
+        if retry["give_up"] > retry["expire"]:
+            self.fault("CF115", "retry.give_up", key="give_up", other="expire")
+        for name, value in parts["folders"].items():
+            if not self.resolve(value).is_dir():
+                self.fault("CF120", f"folders.{name}", path=value)
+
+    def _store_url(self, url: str) -> str:
+        prefix = "sqlite:///"
+        return prefix + str(self.resolve(url.removeprefix(prefix))) if url.startswith(prefix) else url
+
+    def _line(self, at: str) -> int | None:
+        """Find the line of a key such as `partner[2].level`; of its section where the key is absent."""
+        section, _, key = at.rpartition(".")
+        name, _, number = section.partition("[")
+        wanted = int(number.rstrip("]")) if number else 1
+        here, found, best = "", 0, None
+        for count, line in enumerate(self.lines, 1):
+            header = re.match(r"\s*\[{1,2}\s*([\w-]+)\s*\]{1,2}", line)
+            if header:
+                here = header[1]
+                found += here == name
+                best = count if here == name and found == wanted else best
+                rest = line[header.end() :]
+            else:
+                rest = line
+            is_here = here == name and (found == wanted or not name)
+            if is_here and re.search(rf"(?:^|\s)[\"']?{re.escape(key)}[\"']?\s*=", rest):
+                return count
+        return best

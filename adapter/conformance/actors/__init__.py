@@ -1,0 +1,1 @@
+"""The other side of the wire: stub patient systems to develop and test against."""

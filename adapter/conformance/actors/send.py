@@ -1,0 +1,117 @@
+"""The sending half of a stub hospital: a file goes to the adapter's door, and the answer is shown."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import httpx
+
+from adapter.errors import RefusedDelivery, TransientDelivery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MEDIA_TYPES = {
+    ".hl7": "x-application/hl7-v2+er7",
+    ".er7": "x-application/hl7-v2+er7",
+    ".xml": "application/xml",
+    ".cda": "application/xml",
+    ".json": "application/json",
+}
+"""By the ending of the file's name."""
+
+FHIR_MEDIA_TYPES = {".xml": "application/fhir+xml", ".json": "application/fhir+json"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """Where a hospital sends, and what it shows there."""
+
+    address: str
+    """Base address of the adapter, without a path."""
+    source: str | None
+    """Name of the native source; None sends to `$process-message`."""
+    token: str | None = field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        """The whole address of the door."""
+        path = f"/ingest/{self.source}" if self.source else "/fhir/$process-message"
+        return self.address.rstrip("/").removesuffix("/fhir") + path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What the adapter said to one submission."""
+
+    status: int
+    media_type: str
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """True for the 2xx."""
+        return 200 <= self.status < 300
+
+
+def media_type_of(path: Path, source: str | None) -> str:
+    """Return the media type a file is sent with."""
+    table = MEDIA_TYPES if source else FHIR_MEDIA_TYPES
+    return table.get(path.suffix.lower(), "application/octet-stream")
+
+
+def send(body: bytes, media_type: str, door: Door, *, request_id: str) -> Answered:
+    """Post one submission and return the answer.
+
+    Raises TransientDelivery (KT131) if nobody answers in time, RefusedDelivery (KT132) for an address that
+    is none.
+    """
+    headers = {"Content-Type": media_type, "X-Request-Id": request_id}
+    if door.token is not None:
+        headers["Authorization"] = f"Bearer {door.token}"
+    try:
+        with httpx.Client(trust_env=False, timeout=30) as client:
+            answer = client.post(door.url, content=body, headers=headers)
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        raise RefusedDelivery("KT132") from error
+    except httpx.TransportError as error:
+        raise TransientDelivery("KT131") from error
+    return Answered(
+        status=answer.status_code, media_type=answer.headers.get("content-type", ""), body=answer.content
+    )
+
+
+def wait_for(door: Door, seconds: float) -> None:
+    """Wait until somebody listens at the address of a door, `seconds` at most; then go on either way."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            httpx.get(door.address, trust_env=False, timeout=1)
+        except httpx.TransportError:
+            time.sleep(0.2)
+        else:
+            return
+
+
+def lines(answered: Answered) -> Iterator[str]:
+    """Yield an answer as lines a person reads: the status, then each issue."""
+    yield f"answer HTTP {answered.status} {answered.media_type}"
+    if "json" not in answered.media_type:
+        yield from (f"  {line}" for line in answered.body.decode("utf-8", "replace").splitlines())
+        return
+    resource = json.loads(answered.body)
+    entries = resource.get("entry", [{"resource": resource}])
+    for entry in entries:
+        held = entry.get("resource", {})
+        if "response" in held:
+            yield f"  response {held['response'].get('code')}"
+        for issue in held.get("issue", ()):
+            codes = [coding.get("code", "") for coding in issue.get("details", {}).get("coding", ())]
+            text = issue.get("details", {}).get("text") or issue.get("diagnostics", "")
+            yield f"  {issue.get('severity')} {' '.join(codes)}  {text}"
+            yield from (f"      at {place}" for place in issue.get("location", ()))
+            yield from (f"      at {place}" for place in issue.get("expression", ()))

@@ -1,0 +1,64 @@
+"""How much one caller may ask of a door: bytes and time, counted while the body comes in."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from adapter.errors import Malformed, TooCostly, Unsupported
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorBudget:
+    """The limits of a door."""
+
+    bytes: int = 10 * MEGABYTE
+    """Largest body."""
+    seconds: float = 30.0
+    """For a body of any size."""
+    seconds_per_megabyte: float = 1.0
+    """More, for each megabyte the door takes."""
+
+    @property
+    def deadline(self) -> float:
+        """Seconds in which the whole body has to arrive."""
+        return self.seconds + self.seconds_per_megabyte * self.bytes / MEGABYTE
+
+
+async def read_body(request: Request, budget: DoorBudget) -> bytes:
+    """Read the body; stop as soon as it is beyond the budget.
+
+    Raises TooCostly (IN101) for too many bytes, announced or sent, and (IN110) for too slow a sender;
+    Unsupported (IN102) for a Content-Encoding; Malformed (IN108) for an empty body.
+    """
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise Unsupported("IN102")
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > budget.bytes:
+        raise TooCostly("IN101", params={"limit": budget.bytes})
+    try:
+        async with asyncio.timeout(budget.deadline):
+            body = await _counted(request, budget)
+    except TimeoutError as error:
+        raise TooCostly("IN110", params={"seconds": int(budget.deadline)}) from error
+    if not body:
+        raise Malformed("IN108")
+    return body
+
+
+async def _counted(request: Request, budget: DoorBudget) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > budget.bytes:
+            raise TooCostly("IN101", params={"limit": budget.bytes})
+        pieces.append(piece)
+    return b"".join(pieces)

@@ -1,0 +1,81 @@
+"""What every door works with: the relay, who may come in, the budgets, and the pool that does the work."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from adapter.errors import StoreError
+from adapter.server.budgets import DoorBudget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from adapter.relay.deployment import Relay
+    from adapter.server.access import Access
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+WORKERS = 8
+"""Threads that map, validate and wait for commits: the event loop stays free for other callers."""
+LONGEST_QUEUE = 256
+"""Submissions in work or waiting for a thread, before a caller is asked to come again."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Doors:
+    """The parts behind the routes of one deployment."""
+
+    relay: Relay
+    access: Access
+    budget: DoorBudget = field(default_factory=DoorBudget)
+    is_delivering: Callable[[], bool] = lambda: True
+    """Whether the delivery loop runs: asked by `/readyz`."""
+    _pool: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(WORKERS, thread_name_prefix="silta-door")
+    )
+    _in_work: int = 0
+
+    async def work(self, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run blocking work off the event loop.
+
+        A caller that goes away does not stop it: what has begun is committed.
+
+        Raises StoreError (IN112) if too much is waiting already.
+        """
+        if self._in_work >= LONGEST_QUEUE:
+            raise StoreError("IN112")
+        self._in_work += 1
+        work = asyncio.get_running_loop().run_in_executor(self._pool, lambda: do(*args, **kwargs))
+        work.add_done_callback(self._one_less)
+        return await asyncio.shield(work)
+
+    def _one_less(self, _done: object) -> None:
+        self._in_work -= 1
+
+    def organisation(self, request: Request) -> str:
+        """Return the key of the calling organisation, and note it for the log.
+
+        Raises NotPermitted (AC101, AC102, AC103).
+        """
+        key = self.access.organisation(request.headers.get("authorization"))
+        request.state.organisation = key
+        return key
+
+    def operator(self, request: Request) -> str:
+        """Return the name of the calling operator, and note it for the log.
+
+        Raises NotPermitted (AC101, AC102, AC104).
+        """
+        name = self.access.operator(request.headers.get("authorization"))
+        request.state.operator = name
+        return name
+
+    def close(self) -> None:
+        """Wait for what is in work, then let the threads go."""
+        self._pool.shutdown(wait=True)

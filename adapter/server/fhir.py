@@ -1,0 +1,188 @@
+"""The FHIR doors: messages in, acknowledgements in, what we are able to do, and validation. FHIR R4."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from adapter import __version__, fhir
+from adapter.errors import AdapterError, Malformed
+from adapter.fhir.canonical import profile
+from adapter.relay import acknowledgement, intake
+from adapter.relay.deployment import FHIR_SOURCE
+from adapter.relay.message import Submission
+from adapter.server.budgets import read_body
+from adapter.server.ingest import as_response
+from adapter.server.negotiation import (
+    FHIR_BODIES,
+    FHIR_JSON,
+    FHIR_XML,
+    fhir_format,
+    media_type_of,
+    outcome_response,
+    resource_response,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from adapter.outcome import Issue
+    from adapter.relay.deployment import Relay
+    from adapter.relay.message import Answer
+    from adapter.server.doors import Doors
+
+    Endpoint = Callable[[Request], Awaitable[Response]]
+
+CACHE_MINUTES = 7 * 24 * 60
+"""How long a repeat is known for sure, `CapabilityStatement.messaging.reliableCache`: a delivered message's
+content goes after seven days; its ids and answer stay longer."""
+
+EVENTS_TAKEN = ("procedure-notification", "cancel", "correction", "acknowledgement")
+EVENTS_SENT = (*EVENTS_TAKEN, "delivery-report")
+
+
+def process_message(doors: Doors) -> Endpoint:
+    """Return the endpoint of `$process-message`: a message, or the acknowledgement of one of ours.
+
+    FHIR R4 messaging.html, operation MessageHeader-process-message.
+    """
+
+    async def endpoint(request: Request) -> Response:
+        caller = doors.organisation(request)
+        wanted = [fhir_format(request)]
+        media_type, charset = media_type_of(request, FHIR_BODIES)
+        body = await read_body(request, doors.budget)
+        submission = Submission(
+            sender=caller,
+            source=FHIR_SOURCE,
+            body=body,
+            media_type=media_type,
+            charset=charset,
+            received_at=doors.relay.clock.now(),
+        )
+        answer = await doors.work(_take, submission, doors.relay, wanted)
+        return as_response(answer)
+
+    return endpoint
+
+
+def _take(submission: Submission, relay: Relay, wanted: list[str]) -> Answer:
+    """Settle what answers one of our messages; everything else is a submission."""
+    bundle = _acknowledgement(submission)
+    if bundle is None:
+        return intake.accept(submission, relay, wanted)
+    return acknowledgement.settle(bundle, relay, submission.sender)
+
+
+def _acknowledgement(submission: Submission) -> dict[str, Any] | None:
+    """Return the Bundle if it is a response message; None for others and for what cannot be read.
+
+    The look at the bytes spares every other message a second reading.
+    """
+    if b"response" not in submission.body:
+        return None
+    try:
+        bundle = fhir.decode(submission.body, submission.media_type)
+    except AdapterError:
+        return None
+    return bundle if acknowledgement.is_one(bundle) else None
+
+
+def validate(doors: Doors) -> Endpoint:
+    """Return the endpoint of `$validate`: the body is checked, nothing is kept.
+
+    The resource stands in the body as it is, or in a Parameters resource as `resource`, with the profile as
+    `profile`. 200 with an OperationOutcome, whatever is found. FHIR R4 operation Resource-validate.
+    """
+
+    async def endpoint(request: Request) -> Response:
+        doors.organisation(request)
+        media_type = fhir_format(request)
+        given, _charset = media_type_of(request, FHIR_BODIES)
+        body = await read_body(request, doors.budget)
+        issues = await doors.work(
+            _findings, body, given, request.path_params["type"], request.query_params.get("profile"), doors
+        )
+        return outcome_response(request, issues, 200, {"Content-Type": media_type})
+
+    return endpoint
+
+
+def _findings(body: bytes, media_type: str, wanted: str, asked: str | None, doors: Doors) -> list[Issue]:
+    resource, asked = _subject(fhir.decode(body, media_type), asked)
+    if resource.get("resourceType") != wanted:
+        raise Malformed("IN117", params={"type": wanted})
+    return doors.relay.validator.validate(resource, asked)
+
+
+def _subject(resource: dict[str, Any], asked: str | None) -> tuple[dict[str, Any], str | None]:
+    """Take the resource and the profile out of a Parameters resource, where one was sent."""
+    if resource.get("resourceType") != "Parameters":
+        return resource, asked
+    parts = {part.get("name"): part for part in resource.get("parameter", ()) if isinstance(part, dict)}
+    held = parts.get("resource", {}).get("resource")
+    if not isinstance(held, dict):
+        return resource, asked
+    stated = parts.get("profile", {})
+    return held, asked or next((stated[key] for key in stated if key.startswith("value")), None)
+
+
+def metadata(doors: Doors) -> Endpoint:
+    """Return the endpoint of the CapabilityStatement. FHIR R4 http.html#capabilities."""
+
+    async def endpoint(request: Request) -> Response:
+        media_type = fhir_format(request)
+        return resource_response(capability_statement(doors.relay), 200, media_type)
+
+    return endpoint
+
+
+def capability_statement(relay: Relay) -> dict[str, Any]:
+    """Say what this adapter takes and sends. FHIR R4 CapabilityStatement, cpb-2, cpb-14, cpb-15."""
+    supported = [
+        {"mode": mode, "definition": profile(definition)}
+        for mode, definition in (
+            ("receiver", "notification-message"),
+            ("receiver", "acknowledgement-message"),
+            ("sender", "notification-message"),
+            ("sender", "delivery-report-message"),
+        )
+    ]
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": "2026-11-21",
+        "kind": "instance",
+        "software": {"name": "Silta", "version": __version__},
+        "implementation": {
+            "description": f"{relay.name}, {relay.mode.value} deployment",
+            "url": relay.address,
+        },
+        "fhirVersion": "4.0.1",
+        "format": [FHIR_JSON, FHIR_XML],
+        "messaging": [
+            {
+                "endpoint": [{"protocol": _PROTOCOL, "address": f"{relay.address}/$process-message"}],
+                "reliableCache": CACHE_MINUTES,
+                "documentation": "A repeat with the same ids and bytes gets the stored answer; the same "
+                "notification with other content is a conflict (409).",
+                "supportedMessage": supported,
+            }
+        ],
+        "rest": [
+            {
+                "mode": "server",
+                "documentation": "Callers show a bearer token of their organisation.",
+                "operation": [
+                    {"name": "process-message", "definition": f"{_OPERATIONS}/MessageHeader-process-message"},
+                    {"name": "validate", "definition": f"{_OPERATIONS}/Resource-validate"},
+                ],
+            }
+        ],
+    }
+
+
+_OPERATIONS = "http://hl7.org/fhir/OperationDefinition"
+_PROTOCOL = {"system": "http://terminology.hl7.org/CodeSystem/message-transport", "code": "http"}

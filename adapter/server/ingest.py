@@ -1,0 +1,61 @@
+"""`POST /ingest/{source}`: a system's own format, as it records it. HL7 v2, CDA, JSON, or FHIR as it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from adapter.errors import NotFound
+from adapter.relay import intake
+from adapter.relay.message import Submission
+from adapter.server.budgets import read_body
+from adapter.server.negotiation import NATIVE_BODIES, accepted, media_type_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+
+    from adapter.relay.deployment import Source
+    from adapter.relay.message import Answer
+    from adapter.server.doors import Doors
+
+
+def endpoint(doors: Doors) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint of the native door."""
+
+    async def ingest(request: Request) -> Response:
+        caller = doors.organisation(request)
+        source = _source(doors, request.path_params["source"], caller)
+        media_type, charset = media_type_of(request, NATIVE_BODIES[source.format])
+        body = await read_body(request, doors.budget)
+        submission = Submission(
+            sender=caller,
+            source=source.name,
+            body=body,
+            media_type=media_type,
+            charset=charset,
+            received_at=doors.relay.clock.now(),
+        )
+        wanted = accepted(request.headers.get("accept", ""))
+        answer = await doors.work(intake.accept, submission, doors.relay, wanted)
+        return as_response(answer)
+
+    return ingest
+
+
+def _source(doors: Doors, name: str, caller: str) -> Source:
+    """Return the caller's source of that name.
+
+    Raises NotFound (IN105); for somebody else's source too, so that nobody learns of it.
+    """
+    source = doors.relay.sources.get(name)
+    if source is None or source.organisation != caller:
+        raise NotFound("IN105")
+    return source
+
+
+def as_response(answer: Answer) -> Response:
+    """Return a stored answer as it is, byte for byte."""
+    return Response(answer.body, answer.status, media_type=answer.media_type)

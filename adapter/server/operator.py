@@ -1,0 +1,220 @@
+"""`/operator/*`: what a person may see of the relay and do to it. Every act carries a reason and is audited.
+
+Nothing here shows content but `reveal`, and that writes its audit row before it reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import JSONResponse, Response
+
+from adapter.errors import Malformed, NotFound, NotPermitted
+from adapter.fhir import json as fhir_json
+from adapter.relay import intake
+from adapter.relay.message import AuditRecord, MessageState
+from adapter.server.budgets import DoorBudget, read_body
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+
+    from adapter.relay.store.values import MessageRow
+    from adapter.server.doors import Doors
+
+    Endpoint = Callable[[Request], Awaitable[Response]]
+
+SMALL = DoorBudget(bytes=10_000, seconds=10)
+"""An operator's request is a few words."""
+LONGEST_PAGE = 500
+PARTS = ("original", "content", "lineage")
+"""What of a message can be revealed; a copy is revealed as `copy/<delivery id>`."""
+
+
+def routes(doors: Doors) -> list[tuple[str, Endpoint, str]]:
+    """Return path, endpoint and method of every operator address."""
+    desk = _Desk(doors)
+    return [
+        ("/operator/status", desk.status, "GET"),
+        ("/operator/messages", desk.messages, "GET"),
+        ("/operator/messages/{id}", desk.message, "GET"),
+        ("/operator/messages/{id}/timeline", desk.timeline, "GET"),
+        ("/operator/messages/{id}/reveal", desk.reveal, "POST"),
+        ("/operator/deliveries/{id}/resend", desk.resend, "POST"),
+        ("/operator/deliveries/{id}/close", desk.close, "POST"),
+        ("/operator/queue", desk.queue, "GET"),
+        ("/operator/queue/{id}/assign", desk.assign, "POST"),
+        ("/operator/queue/{id}/decline", desk.decline, "POST"),
+    ]
+
+
+class _Desk:
+    """The operator's desk of one deployment: each method is one endpoint."""
+
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+        self._relay = doors.relay
+        self._store = doors.relay.store
+
+    async def status(self, request: Request) -> Response:
+        """Counts by state, and how each partner does."""
+        self._doors.operator(request)
+        counts = await self._doors.work(self._store.counts)
+        parties = await self._doors.work(self._store.parties)
+        return _json({"mode": self._relay.mode.value, **counts, "partners": [asdict(one) for one in parties]})
+
+    async def messages(self, request: Request) -> Response:
+        """List messages, the newest first, each with its deliveries."""
+        self._doors.operator(request)
+        query = request.query_params
+        rows = await self._doors.work(
+            self._store.messages,
+            state=_state(query.get("state")),
+            before=query.get("before"),
+            limit=_limit(query.get("limit")),
+        )
+        return _json({"items": [await self._with_deliveries(row) for row in rows]})
+
+    async def message(self, request: Request) -> Response:
+        """Show one message: its findings, its deliveries, every attempt."""
+        self._doors.operator(request)
+        row = await self._doors.work(self._store.message, request.path_params["id"])
+        said = await self._with_deliveries(row)
+        for delivery in said["deliveries"]:
+            attempts = await self._doors.work(self._store.attempts, delivery["id"])
+            delivery["attempts_made"] = [asdict(attempt) for attempt in attempts]
+        return _json(said)
+
+    async def timeline(self, request: Request) -> Response:
+        """Show every moment in the life of a message."""
+        self._doors.operator(request)
+        row = await self._doors.work(self._store.message, request.path_params["id"])
+        moments = await self._doors.work(self._store.timeline, row.id)
+        return _json({"message": row.id, "items": [asdict(moment) for moment in moments]})
+
+    async def reveal(self, request: Request) -> Response:
+        """Show content, after the audit row that says who saw it and why."""
+        operator = self._doors.operator(request)
+        asked = await _words(request)
+        reason, part = _reason(asked), asked.get("part", "content")
+        if part not in PARTS and not part.startswith("copy/"):
+            raise NotFound("IN116")
+        row = await self._doors.work(self._store.message, request.path_params["id"])
+        await self._doors.work(self._store.audit, [self._revealed(operator, row.id, part, reason)])
+        body = await self._doors.work(self._store.content, row.id, part)
+        if body is None:
+            raise NotFound("IN116")
+        return Response(body, media_type=row.media_type if part == "original" else "application/json")
+
+    async def resend(self, request: Request) -> Response:
+        """Queue a parked or refused delivery again."""
+        operator, reason = await self._act(request)
+        delivery = request.path_params["id"]
+        await self._doors.work(self._store.resend, delivery, actor=operator, reason=reason)
+        return await self._delivery(delivery)
+
+    async def close(self, request: Request) -> Response:
+        """Close a parked or refused delivery for good."""
+        operator, reason = await self._act(request)
+        delivery = request.path_params["id"]
+        await self._doors.work(self._store.close_delivery, delivery, actor=operator, reason=reason)
+        return await self._delivery(delivery)
+
+    async def queue(self, request: Request) -> Response:
+        """List the messages that wait for a person to name a recipient."""
+        self._doors.operator(request)
+        rows = await self._doors.work(
+            self._store.messages, state=MessageState.NEEDS_ROUTING.value, limit=LONGEST_PAGE
+        )
+        return _json({"items": [await self._with_deliveries(row) for row in rows]})
+
+    async def assign(self, request: Request) -> Response:
+        """Give an unrouted message its recipient; consent and agreement are asked as for any other."""
+        operator = self._doors.operator(request)
+        asked = await _words(request)
+        recipient, evidence = asked.get("recipient", ""), _reason(asked)
+        message = request.path_params["id"]
+        fate = await self._doors.work(
+            intake.assign, message, recipient, self._relay, actor=operator, evidence=evidence
+        )
+        return _json({"message": message, "fate": asdict(fate)})
+
+    async def decline(self, request: Request) -> Response:
+        """Close an unrouted message: nobody is to get it."""
+        operator, reason = await self._act(request)
+        message = request.path_params["id"]
+        await self._doors.work(self._store.decline, message, actor=operator, reason=reason)
+        return _json(await self._with_deliveries(await self._doors.work(self._store.message, message)))
+
+    async def _act(self, request: Request) -> tuple[str, str]:
+        """Return who acts and why."""
+        operator = self._doors.operator(request)
+        return operator, _reason(await _words(request))
+
+    async def _delivery(self, delivery: str) -> Response:
+        return _json(asdict(await self._doors.work(self._store.delivery, delivery)))
+
+    async def _with_deliveries(self, row: MessageRow) -> dict[str, Any]:
+        deliveries = await self._doors.work(self._store.deliveries, row.id)
+        said = asdict(row) | {"deliveries": [asdict(delivery) for delivery in deliveries]}
+        # The keyed hash tells whether two messages are about one person: no business of a list.
+        said.pop("subject")
+        return said
+
+    def _revealed(self, operator: str, message: str, part: str, reason: str) -> AuditRecord:
+        return AuditRecord(
+            at=self._relay.clock.now(),
+            actor=operator,
+            action="reveal",
+            object=f"message/{message}",
+            outcome="revealed",
+            reason=reason,
+            detail=(("part", part),),
+        )
+
+
+async def _words(request: Request) -> dict[str, str]:
+    """Read the operator's request: a JSON object of texts.
+
+    Raises Malformed (IN113) for anything else.
+    """
+    asked = fhir_json.read(await read_body(request, SMALL))
+    if not isinstance(asked, dict) or not all(isinstance(value, str) for value in asked.values()):
+        raise Malformed("IN113")
+    return {key: str(value) for key, value in asked.items()}
+
+
+def _reason(asked: dict[str, str]) -> str:
+    """Return the reason given. Raises NotPermitted (AC105) without one."""
+    reason = asked.get("reason", "").strip()
+    if not reason:
+        raise NotPermitted("AC105")
+    return reason
+
+
+def _state(given: str | None) -> str | None:
+    if given is not None and given not in list(MessageState):
+        raise Malformed("IN113")
+    return given
+
+
+def _limit(given: str | None) -> int:
+    return min(int(given), LONGEST_PAGE) if given and given.isdecimal() else 100
+
+
+def _json(value: dict[str, Any]) -> JSONResponse:
+    return JSONResponse(_plain(value))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  (any JSON value)
+    """Turn the store's values into JSON: times as text, tuples as lists."""
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds")
+    if isinstance(value, dict):
+        return {key: _plain(held) for key, held in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(held) for held in value]
+    return value

@@ -1,0 +1,201 @@
+"""Validation against `fhir.resources`, which checks less: decoded trees, bytes, Bundles of growing size.
+
+Peer and subject take turns within one run, and each figure is the median of its turns, so that what else the
+machine does falls on both. Resources are the official examples where the corpus is at hand, else invented.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TURNS = 7
+SECONDS = 0.15
+"""How long one turn lasts, about."""
+
+EXAMPLES = ("Observation", "CarePlan", "Communication", "Bundle")
+
+PERSON: dict[str, Any] = {
+    "resourceType": "Patient",
+    "id": "invented-1",
+    "text": {
+        "status": "generated",
+        "div": '<div xmlns="http://www.w3.org/1999/xhtml"><p>An invented person</p></div>',
+    },
+    "identifier": [{"use": "official", "system": "urn:oid:1.2.246.21", "value": "010190-999W"}],
+    "active": True,
+    "name": [{"use": "official", "family": "Testinen", "given": ["Tero", "Olavi"]}],
+    "telecom": [{"system": "phone", "value": "+358000000", "use": "home"}],
+    "gender": "male",
+    "birthDate": "1990-01-01",
+    "address": [{"line": ["Testikatu 1"], "city": "Testilä", "postalCode": "00000", "country": "FI"}],
+}
+
+
+def bundle(entries: int) -> dict[str, Any]:
+    """Return a collection of invented people who all refer to the first."""
+    return {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [
+            {
+                "fullUrl": f"https://silta.example/fhir/Patient/p{number}",
+                "resource": {
+                    **PERSON,
+                    "id": f"p{number}",
+                    "link": [{"other": {"reference": "Patient/p0"}, "type": "seealso"}],
+                },
+            }
+            for number in range(entries)
+        ],
+    }
+
+
+def examples() -> dict[str, dict[str, Any]]:
+    """Return one resource of each type: the median one in size of the official examples."""
+    found: dict[str, dict[str, Any]] = {"Patient": PERSON}
+    corpus = os.environ.get("SILTA_CORPUS")
+    if corpus:
+        for name in EXAMPLES:
+            paths = (Path(corpus) / "fhir-r4-examples").rglob(f"{name}-*.json")
+            sized = sorted(paths, key=lambda path: path.stat().st_size)
+            for path in sized[len(sized) // 2 :]:
+                resource = json.loads(path.read_text("utf-8"))
+                if _peer_takes(resource):
+                    found[name] = resource
+                    break
+    found["Bundle of 20"] = bundle(20)
+    return found
+
+
+def peer_of(resource: dict[str, Any]) -> Any:
+    """Return the peer's class for a resource."""
+    from fhir.resources.R4B import get_fhir_model_class
+
+    return get_fhir_model_class(resource["resourceType"])
+
+
+def _peer_takes(resource: dict[str, Any]) -> bool:
+    try:
+        peer_of(resource).model_validate(resource)
+    except ValueError:
+        return False
+    return True
+
+
+def rates(*calls: Callable[[], object]) -> list[float]:
+    """Return calls per second of each, taking turns."""
+    counts = [_count(call) for call in calls]
+    turns: list[list[float]] = [[] for _ in calls]
+    for _ in range(TURNS):
+        for call, count, seen in zip(calls, counts, turns, strict=True):
+            start = perf_counter()
+            for _ in range(count):
+                call()
+            seen.append(count / (perf_counter() - start))
+    return [median(seen) for seen in turns]
+
+
+def _count(call: Callable[[], object]) -> int:
+    call()
+    start = perf_counter()
+    call()
+    return max(1, int(SECONDS / TURNS / max(perf_counter() - start, 1e-7)))
+
+
+def run() -> list[dict[str, Any]]:
+    """Return the rows of the benchmark; `ours` and `peer` in the unit given, ratio above 1 is faster."""
+    from adapter.fhir import json as codec
+    from adapter.validation import Validator
+
+    structure, full = Validator(scope="structure"), Validator.shipped()
+    rows = []
+    for name, resource in examples().items():
+        model = peer_of(resource)
+        body = codec.write(resource)
+        tree = codec.read(body)
+        ours, all_rules, ours_bytes, peer, peer_bytes = rates(
+            lambda tree=tree: structure.validate(tree),
+            lambda tree=tree: full.validate(tree),
+            lambda body=body: structure.validate(codec.read(body)),
+            lambda resource=resource, model=model: model.model_validate(resource),
+            lambda body=body, model=model: model.model_validate_json(body),
+        )
+        rows += [
+            row(f"structure, {name}", ours, peer, "fhir.resources model_validate", 7.0),
+            row(f"structure from bytes, {name}", ours_bytes, peer_bytes, "model_validate_json", 4.0),
+            row(f"all rules, {name}", all_rules, peer, "fhir.resources model_validate", 2.0),
+        ]
+    return [*rows, *linearity(full), cold_start()]
+
+
+def row(name: str, ours: float, peer: float, peer_name: str, target: float) -> dict[str, Any]:
+    """Return one line of the report."""
+    return {
+        "name": name,
+        "ours": round(ours, 1),
+        "peer": round(peer, 1),
+        "peer_name": peer_name,
+        "ratio": round(ours / peer, 2),
+        "target": target,
+        "unit": "resources/s",
+    }
+
+
+def linearity(full: Any) -> list[dict[str, Any]]:
+    """Return how the time per entry of 2,000 entries compares with that of 20: 1 is linear."""
+    small, large = bundle(20), bundle(2000)
+    per_small, per_large = rates(lambda: full.validate(small), lambda: full.validate(large))
+    ours, peer = per_large * 2000, per_small * 20
+    return [
+        {
+            **row("Bundle of 2,000 per entry against 20", ours, peer, "the same, 20 entries", 0.7),
+            "unit": "entries/s",
+        }
+    ]
+
+
+def cold_start() -> dict[str, Any]:
+    """Return the seconds from process start to the first report, with the interpreter's own as peer."""
+    import tempfile
+
+    code = (
+        "import argparse,sys;from adapter.cli import validate;p=argparse.ArgumentParser();"
+        "validate.register(p.add_subparsers());a=p.parse_args(sys.argv[1:]);sys.exit(a.run(a))"
+    )
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "person.json"
+        path.write_text(json.dumps(PERSON), "utf-8")
+        ours = _median_seconds([sys.executable, "-c", code, "validate", str(path)])
+    bare = _median_seconds([sys.executable, "-c", "pass"])
+    return {
+        "name": "cold start of silta validate to its report",
+        "ours": round(ours, 3),
+        "peer": round(bare, 3),
+        "peer_name": "python -c pass",
+        "ratio": round(ours / bare, 2),
+        "target": 0.7,
+        "unit": "s (target: seconds, not ratio)",
+    }
+
+
+def _median_seconds(command: list[str]) -> float:
+    seconds = []
+    for _ in range(5):
+        start = perf_counter()
+        subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
+        seconds.append(perf_counter() - start)
+    return median(seconds)
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(), indent=2))

@@ -1,0 +1,1 @@
+"""Settings and the putting together of a deployment."""

@@ -1,0 +1,212 @@
+"""One TOML file becomes settings, or every fault of it is named."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from adapter import config
+from adapter.errors import ConfigurationError
+from adapter.relay.message import Level, Mode
+from adapter.server.access import hash_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOSPITAL = "urn:uuid:dee15f3a-0000-4000-8000-000000000001"
+PROVIDER = "urn:uuid:dee15f3a-0000-4000-8000-000000000002"
+
+WHOLE = f"""
+mode = "test"
+[server]
+listen = "127.0.0.1:9090"
+body_limit = "2 MB"
+[store]
+url = "sqlite:///data.db"
+key_file = "store.key"
+[[organisation]]
+id = "{HOSPITAL}"
+name = "Hospital"
+token_file = "hospital.sha256"
+[[operator]]
+name = "Aino"
+token_file = "aino.sha256"
+[[source]]
+name = "ehr1"
+organisation = "{HOSPITAL}"
+format = "hl7v2"
+[[partner]]
+organisation = "{PROVIDER}"
+endpoint = "http://127.0.0.1:8082/fhir"
+level = "clinical"
+token_file = "oh.token"
+[retry]
+first = "2s"
+longest = "1min"
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A folder with the secrets and folders that the settings name."""
+    for name in ("partners", "consents", "agreements", "maps", "tables"):
+        (tmp_path / name).mkdir()
+    for name, text in {
+        "store.key": "ab" * 32,
+        "hospital.sha256": hash_line("hospital-token") + "  # since March\n",
+        "aino.sha256": hash_line("aino-token"),
+        "oh.token": "secret-of-oh\n",
+    }.items():
+        path = tmp_path / name
+        path.write_text(text, "utf-8")
+        path.chmod(0o600)
+    return tmp_path
+
+
+def written(site: Path, text: str) -> Path:
+    path = site / "silta.toml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def faults(site: Path, text: str) -> list[tuple[str, str | None]]:
+    with pytest.raises(ConfigurationError) as caught:
+        config.load(written(site, text))
+    return [(issue.code, issue.at) for issue in caught.value.issues]
+
+
+def test_a_whole_file_becomes_settings(site: Path) -> None:
+    """What the file says stands in the settings, paths relative to the file, secrets read."""
+    settings = config.load(written(site, WHOLE))
+
+    assert settings.mode is Mode.TEST
+    assert settings.listen == ("127.0.0.1", 9090)
+    assert settings.address == "http://127.0.0.1:9090/fhir"
+    assert settings.budget.bytes == 2_000_000
+    assert settings.store_file == site / "data.db"
+    assert settings.key == bytes.fromhex("ab" * 32)
+    assert settings.schedule.first == timedelta(seconds=2)
+    assert settings.partners[0].level is Level.CLINICAL
+    assert settings.partners[0].token == "secret-of-oh"
+    assert {credential.caller.name for credential in settings.credentials} == {HOSPITAL, "Aino"}
+    assert settings.warnings == ()
+
+
+CASES = {
+    "no mode": (WHOLE.replace('mode = "test"', ""), ("CF105", "mode")),
+    "unknown key at the top": (f"made = 1\n{WHOLE}", ("CF103", "made")),
+    "unknown key in a section": (
+        WHOLE.replace("listen =", "port = 1\nlisten ="),
+        ("CF104", "server.port"),
+    ),
+    "nearest key in a list": (
+        WHOLE.replace('level = "clinical"', 'levels = "clinical"'),
+        ("CF103", "partner[1].levels"),
+    ),
+    "a level that is none": (WHOLE.replace('"clinical"', '"everything"'), ("CF106", "partner[1].level")),
+    "a time without a unit": (WHOLE.replace('"2s"', '"2"'), ("CF106", "retry.first")),
+    "an id that is none": (
+        WHOLE.replace(f'organisation = "{PROVIDER}"', 'organisation = "the clinic"'),
+        ("CF106", "partner[1].organisation"),
+    ),
+    "an endpoint with a user": (
+        WHOLE.replace("http://127", "http://me@127"),
+        ("CF106", "partner[1].endpoint"),
+    ),
+    "a source of nobody": (
+        WHOLE.replace(f'organisation = "{HOSPITAL}"', f'organisation = "{PROVIDER}"'),
+        ("CF114", "source[1].organisation"),
+    ),
+    "a partner of the other world": (
+        WHOLE.replace('level = "clinical"', 'mode = "production"'),
+        ("CF118", "partner[1].mode"),
+    ),
+    "production without TLS": (
+        WHOLE.replace('mode = "test"', 'mode = "production"'),
+        ("CF117", "partner[1].endpoint"),
+    ),
+    "waits in the wrong order": (WHOLE.replace('"1min"', '"1s"'), ("CF115", "retry.first")),
+    "a token file that is not there": (
+        WHOLE.replace("hospital.sha256", "gone"),
+        ("CF110", "organisation[1].token_file"),
+    ),
+    "a token itself in the place of its hash": (
+        WHOLE.replace("hospital.sha256", "oh.token"),
+        ("CF112", "organisation[1].token_file"),
+    ),
+    "a variable that is not set": (
+        WHOLE.replace('token_file = "oh.token"', 'token_env = "SILTA_TEST_UNSET"'),
+        ("CF121", "partner[1].token_env"),
+    ),
+    "file and variable": (
+        WHOLE.replace('token_file = "oh.token"', 'token_file = "oh.token"\ntoken_env = "X"'),
+        ("CF116", "partner[1].token_file"),
+    ),
+    "no key of the store": (WHOLE.replace('key_file = "store.key"', ""), ("CF105", "store.key_file")),
+    "a short key": (WHOLE.replace("store.key", "oh.token"), ("CF119", "store.key_file")),
+    "a folder that is not there": (WHOLE + '[folders]\nmaps = "nowhere"\n', ("CF120", "folders.maps")),
+    "a section where a list belongs": ('mode = "test"\n[source]\nname = "x"\n', ("CF106", "source")),
+    "one source twice": (
+        f'{WHOLE}\n[[source]]\nname = "ehr1"\norganisation = "{HOSPITAL}"\nformat = "cda"\n',
+        ("CF113", "source[2].name"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), CASES.values(), ids=CASES)
+def test_a_fault_is_named_by_code_and_key(site: Path, text: str, expected: tuple[str, str]) -> None:
+    """Each fault of a settings file has its code and the key it stands at."""
+    assert expected in faults(site, text)
+
+
+def test_all_faults_come_at_once(site: Path) -> None:
+    """Three faults in three sections are three findings of one complaint."""
+    text = WHOLE.replace('"2s"', '"soon"').replace('"clinical"', '"all"').replace('"hl7v2"', '"fax"')
+
+    assert {code for code, _at in faults(site, text)} == {"CF106"}
+    assert len(faults(site, text)) == 3
+
+
+def test_the_nearest_key_is_proposed(site: Path) -> None:
+    """An unknown key is answered with the known one that was probably meant, and its line."""
+    with pytest.raises(ConfigurationError) as caught:
+        config.load(written(site, WHOLE.replace("endpoint =", "endpont =")))
+
+    unknown = next(issue for issue in caught.value.issues if issue.code == "CF103")
+    assert unknown.params["near"] == "endpoint"
+    assert unknown.line == WHOLE.splitlines().index('endpoint = "http://127.0.0.1:8082/fhir"') + 1
+
+
+def test_a_file_that_is_not_toml_names_the_line(site: Path) -> None:
+    """A syntax error is told with line and column."""
+    with pytest.raises(ConfigurationError) as caught:
+        config.load(written(site, 'mode = "test"\nlisten\n'))
+
+    assert (caught.value.code, caught.value.issue.line) == ("CF102", 2)
+
+
+def test_a_secret_others_can_read_is_said_in_test_mode(site: Path) -> None:
+    """In a test deployment a loose file mode is a warning."""
+    (site / "store.key").chmod(0o644)
+
+    settings = config.load(written(site, WHOLE))
+
+    assert [(issue.code, issue.severity) for issue in settings.warnings] == [("CF111", "warning")]
+
+
+def test_a_secret_others_can_read_stops_production(site: Path) -> None:
+    """In production a loose file mode is a fault."""
+    (site / "store.key").chmod(0o644)
+    text = WHOLE.replace('mode = "test"', 'mode = "production"').replace("http://127", "https://127")
+
+    assert faults(site, text) == [("CF111", "store.key_file")]
+
+
+def test_secrets_do_not_show(site: Path) -> None:
+    """Settings can be printed without giving a secret away."""
+    shown = repr(config.load(written(site, WHOLE)))
+
+    assert "secret-of-oh" not in shown
+    assert "abab" not in shown

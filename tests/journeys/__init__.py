@@ -1,0 +1,1 @@
+"""From door to acknowledgement."""

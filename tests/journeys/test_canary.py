@@ -1,0 +1,124 @@
+"""A patient's identity code and name go to the recipient's copy, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from adapter.conformance.actors import page
+from adapter.conformance.actors.script import Act
+from adapter.server import log
+from adapter.shipped import folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.journeys.conftest import Played
+
+    Play = Callable[..., None]
+
+CODE = re.compile(r"(?<![\w-])\d{6}[-+A-FU-Y]9\d{2}[0-9A-Y](?![\w-])", re.ASCII)
+"""An identity code of the test range, not a piece of a UUID."""
+FIXTURES = (
+    "back-surgery.hl7",
+    "back-surgery-cancelled.hl7",
+    "carpal-tunnel.json",
+    "gallbladder.fhir.json",
+    "hernia-cda.xml",
+    "invalid.hl7",
+    "no-consent.json",
+    "no-route.hl7",
+    "too-old.hl7",
+    "employer-asks.hl7",
+)
+NAMES = ("Mäkelä-Öhman", "Hämäläinen", "Hyvönen", "Jörgen", "Tuija")
+
+
+def canaries() -> set[str]:
+    """Every identity code of the fixtures, and some names."""
+    bodies = ((folder("fixtures") / "notification" / name).read_bytes() for name in FIXTURES)
+    codes = {code for body in bodies for code in CODE.findall(body.decode("latin-1"))}
+    assert len(codes) > 5
+    return codes | set(NAMES)
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """Every line that any logger would write, at the most talkative level."""
+    lines: list[str] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(log.Lines().format(record))
+
+    root, keeper = logging.getLogger(), Keep()
+    levels = {name: logging.getLogger(name).level for name in ("", "silta")}
+    root.addHandler(keeper)
+    for name in levels:
+        logging.getLogger(name).setLevel(logging.DEBUG)
+    yield lines
+    root.removeHandler(keeper)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def found(sinks: dict[str, str]) -> list[tuple[str, str]]:
+    """Which canary sings where."""
+    return [(name, canary) for name, text in sinks.items() for canary in canaries() if canary in text]
+
+
+@pytest.mark.parametrize("answer", [Act.OK, Act.FATAL_ERROR])
+def test_no_canary_sings_outside_the_copies(play: Play, logged: list[str], answer: Act) -> None:
+    """Logs, answers, the operator's lists, reports, file names and the store's files are searched."""
+
+    async def journey(stage: Played) -> None:
+        world = stage.world
+        answers = [await stage.send(fixture) for fixture in FIXTURES]
+        operator = {"Authorization": f"Bearer {world.token('operator')}"}
+        ids = [sent.message for sent in answers if sent.message]
+        paths = [
+            "/operator/status",
+            "/operator/messages",
+            "/operator/queue",
+            *(f"/operator/messages/{one}" for one in ids),
+            *(f"/operator/messages/{one}/timeline" for one in ids),
+            "/readyz",
+            "/fhir/Patient?identifier=120574-902Y",
+        ]
+        async with httpx.AsyncClient(trust_env=False, headers=operator) as client:
+            told = [await client.get(world.adapter + path) for path in paths]
+            broken = await client.post(
+                f"{world.adapter}/fhir/$process-message",
+                content=b'{"resourceType": "Bundle", "id": "120574-902Y", "type": 120574-902Y',
+                headers={
+                    "Authorization": f"Bearer {world.token('tuulilahti')}",
+                    "Content-Type": "application/fhir+json",
+                },
+            )
+        files = [path for path in world.folder.rglob("*") if path.is_file() and "silta.db" in path.name]
+        shown = [line for record in world.oh_stub.inbox.items for line in page.lines(record)]
+
+        assert (
+            found(
+                {
+                    "the log": "\n".join(logged),
+                    "answers to the sender": "\n".join(sent.answered.body.decode() for sent in answers),
+                    "the operator's pages": "\n".join(one.text for one in told),
+                    "a refusal": broken.text,
+                    "headers": "\n".join(str(one.headers) for one in (*told, broken)),
+                    "delivery reports": json.dumps(stage.reported, ensure_ascii=False),
+                    "file names": "\n".join(str(path) for path in world.folder.rglob("*")),
+                    "the store's files": "\n".join(path.read_bytes().decode("latin-1") for path in files),
+                }
+            )
+            == []
+        )
+        assert files
+        assert not [line for line in shown if CODE.search(line)]
+
+    play(journey, answer)

@@ -1,0 +1,93 @@
+"""A real adapter on a loopback port, with the deployment that `silta init` makes."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from adapter import config
+from adapter.cli import site
+from adapter.cli.stage import RunningClock
+from adapter.config.run import running
+from adapter.server.listen import address_of, bind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from adapter.config import Deployment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A running adapter and how to call it."""
+
+    address: str
+    folder: Path
+    deployment: Deployment
+
+    def token(self, caller: str) -> str:
+        return (self.folder / "tokens" / f"{caller}.token").read_text("utf-8").strip()
+
+    def headers(self, caller: str, **more: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token(caller)}", **more}
+
+    def post(self, path: str, body: bytes, media_type: str, caller: str = "tuulilahti") -> httpx.Response:
+        headers = self.headers(caller) | {"Content-Type": media_type}
+        with httpx.Client(trust_env=False, timeout=60) as client:
+            return client.post(self.address + path, content=body, headers=headers)
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        with httpx.Client(trust_env=False, timeout=60) as client:
+            return client.get(self.address + path, headers=headers)
+
+
+def serving(folder: Path, begins: datetime) -> Iterator[Served]:
+    """Run an adapter in a thread of its own until the generator is closed."""
+    listener = bind("127.0.0.1", 0)
+    base = address_of(listener)
+    places = site.Places(
+        listen=base.removeprefix("http://"), oh="http://127.0.0.1:9/fhir", hospital="http://127.0.0.1:9/fhir"
+    )
+    settings = config.load(site.make(folder / "site", places))
+    begun, ready, stop = threading.Event(), [], []
+
+    async def main() -> None:
+        end = asyncio.Event()
+        clock = RunningClock(begins, time.monotonic())
+        async with running(settings, listener, clock=clock) as adapter:
+            stop.append((asyncio.get_running_loop(), end))
+            ready.append(adapter.deployment)
+            begun.set()
+            await end.wait()
+
+    def target() -> None:
+        try:
+            asyncio.run(main())
+        finally:
+            begun.set()
+
+    thread = threading.Thread(target=target, name="adapter")
+    thread.start()
+    assert begun.wait(60)
+    assert ready, "the adapter did not start"
+    yield Served(address=base, folder=folder / "site", deployment=ready[0])
+    loop, end = stop[0]
+    loop.call_soon_threadsafe(end.set)
+    thread.join(60)
+    assert not thread.is_alive()
+
+
+@pytest.fixture(scope="session")
+def adapter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """An adapter whose partners cannot be reached: for everything that happens at the doors."""
+    from adapter.cli.demo import BEGINS
+
+    yield from serving(tmp_path_factory.mktemp("adapter"), BEGINS)

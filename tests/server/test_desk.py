@@ -1,0 +1,145 @@
+"""The operator's desk, through the command line as an operator uses it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from adapter import cli
+from adapter.shipped import folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.server.conftest import Served
+
+    Silta = Callable[..., tuple[int, Any]]
+
+V2 = "x-application/hl7-v2+er7"
+
+
+@pytest.fixture
+def silta(adapter: Served, capsys: pytest.CaptureFixture[str]) -> Silta:
+    """Run a command as the operator; return the exit code and the JSON document."""
+
+    def run(*words: str) -> tuple[int, Any]:
+        token = str(adapter.folder / "tokens" / "operator.token")
+        code = cli.main([*words, "--server", adapter.address, "--token-file", token, "--json"])
+        said = capsys.readouterr().out
+        return code, json.loads(said) if said else None
+
+    return run
+
+
+def unrouted(adapter: Served, name: str) -> str:
+    """Take in a message that finds no recipient; return its id."""
+    body = (folder("fixtures") / "notification" / "no-route.hl7").read_bytes()
+    header, rest = body.split(b"\r", 1)
+    fields = header.split(b"|")
+    fields[9] = name.encode()
+    visit = next(line for line in rest.split(b"\r") if line.startswith(b"PV1|")).split(b"|")[19]
+    changed = b"|".join(fields) + b"\r" + rest.replace(visit, name.encode() + b"^^^TEST^VN")
+    answer = adapter.post("/ingest/ehr1", changed, V2)
+    assert answer.status_code == 200, answer.text
+    return adapter.deployment.store.messages(state="needs-routing", limit=1)[0].id
+
+
+def test_what_waits_is_listed(adapter: Served, silta: Silta) -> None:
+    """An unrouted message stands in the queue, with its findings and without its content."""
+    message = unrouted(adapter, "DESK-1")
+
+    code, document = silta("queue", "list")
+
+    assert code == 0
+    assert message in [item["id"] for item in document["items"]]
+    assert "subject" not in document["items"][0]
+
+
+def test_a_declined_message_is_closed(adapter: Served, silta: Silta) -> None:
+    """`queue decline` needs a reason and closes the message."""
+    message = unrouted(adapter, "DESK-2")
+
+    code, document = silta("queue", "decline", message, "--reason", "moved abroad")
+
+    assert (code, document["state"]) == (0, "closed")
+
+
+def test_an_employer_is_never_assigned(adapter: Served, silta: Silta) -> None:
+    """Naming an employer as the recipient is refused with its code."""
+    message = unrouted(adapter, "DESK-3")
+
+    code, _ = silta(
+        "queue", "assign", message, "urn:uuid:38a229b9-bc84-5e40-80d8-95146acbd42d", "--reason", "asked"
+    )
+
+    assert code == cli.REMOTE
+    assert adapter.deployment.store.message(message).state.value == "needs-routing"
+
+
+def test_the_timeline_begins_with_the_intake(adapter: Served, silta: Silta) -> None:
+    """Every step of the relay stands in the timeline, the first of them accept."""
+    message = unrouted(adapter, "DESK-4")
+
+    _code, document = silta("messages", "timeline", message)
+
+    assert "accept" in [moment["what"] for moment in document["items"]]
+
+
+def test_content_is_shown_after_its_audit_row(
+    adapter: Served, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """`--reveal` shows the original bytes, and who asked and why stands in the audit."""
+    message = unrouted(adapter, "DESK-5")
+    token = str(adapter.folder / "tokens" / "operator.token")
+    words = ["messages", "show", message, "--reveal", "--part", "original", "--reason", "asked by phone"]
+
+    code = cli.main([*words, "--server", adapter.address, "--token-file", token])
+
+    rows = adapter.deployment.store.audit_rows(object=f"message/{message}")
+    revealed = [(row.actor, row.reason) for row in rows if row.action == "reveal"]
+    assert (code, revealed) == (0, [("operator", "asked by phone")])
+    assert b"DESK-5" in capsysbinary.readouterr().out
+
+
+def test_content_without_a_reason_is_not_shown(adapter: Served) -> None:
+    """The door itself refuses to reveal without a reason."""
+    message = unrouted(adapter, "DESK-6")
+
+    path = f"/operator/messages/{message}/reveal"
+    answer = adapter.post(path, b'{"part": "original"}', "application/json", "operator")
+
+    assert answer.status_code == 400
+    assert "AC105" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/operator/deliveries/none/resend", b'{"reason": "x"}', 404),
+        ("/operator/queue/none/decline", b'{"reason": "x"}', 404),
+        ("/operator/queue/none/assign", b'{"reason": "x", "recipient": "urn:oid:1.2.3.4.5"}', 404),
+        ("/operator/queue/none/decline", b"[]", 400),
+        ("/operator/queue/none/decline", b'{"reason": 7}', 400),
+        ("/operator/queue/none/decline", b"{", 400),
+        ("/operator/messages/none/reveal", b'{"reason": "x", "part": "../../etc"}', 404),
+    ],
+)
+def test_an_act_on_nothing_is_refused(adapter: Served, path: str, body: bytes, status: int) -> None:
+    """Unknown ids are 404, requests of another shape 400; never 500."""
+    assert adapter.post(path, body, "application/json", "operator").status_code == status
+
+
+def test_nobody_at_the_other_end(adapter: Served) -> None:
+    """Without an adapter the command ends with the exit code of the remote side."""
+    token = str(adapter.folder / "tokens" / "operator.token")
+
+    assert cli.main(["queue", "list", "--server", "http://127.0.0.1:9", "--token-file", token]) == cli.REMOTE
+
+
+def test_without_a_token_nothing_is_asked(adapter: Served) -> None:
+    """A token file that is not there is a fault of usage."""
+    words = ["queue", "list", "--server", adapter.address, "--token-file", "/nowhere/token"]
+
+    assert cli.main(words) == cli.USAGE

@@ -1,0 +1,78 @@
+"""Draw the tables of the docs from the tables in the code.
+
+Each table stands in its page between `<!-- drawn: NAME -->` and `<!-- /drawn -->`. Run without arguments to
+redraw all pages; `--check` only says which page is not true any more, and exits 1.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from adapter.outcome import catalogue
+from adapter.relay.case import CASE_TRANSITIONS
+from adapter.relay.message import DELIVERY_TRANSITIONS, MESSAGE_TRANSITIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+State = TypeVar("State", bound=StrEnum)
+Event = TypeVar("Event", bound=StrEnum)
+
+DOCS = Path(__file__).parent.parent / "docs"
+DRAWN = re.compile(r"(<!-- drawn: ([a-z-]+) -->\n).*?(<!-- /drawn -->)", re.DOTALL)
+
+
+def transitions(table: Mapping[tuple[State, Event], State]) -> str:
+    """One row per state: which event leads where."""
+    rows: dict[State, list[str]] = {}
+    for (state, event), to in table.items():
+        rows.setdefault(state, []).append(f"{event} → **{to}**")
+    lines = [f"| {state} | {'; '.join(steps)} |" for state, steps in rows.items()]
+    return "\n".join(["| in | event → to |", "|---|---|", *lines])
+
+
+def findings() -> str:
+    """One row per code of the catalogue."""
+    braces = str.maketrans("{}", "⟨⟩")
+    rows = [
+        f"| {entry.code} | {entry.severity} | {entry.type} | {entry.text['en'].translate(braces)} |"
+        for entry in catalogue().values()
+        if not entry.retired
+    ]
+    return "\n".join(["| code | severity | issue-type | text |", "|---|---|---|---|", *rows])
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "message-states": lambda: transitions(MESSAGE_TRANSITIONS),
+    "delivery-states": lambda: transitions(DELIVERY_TRANSITIONS),
+    "case-states": lambda: transitions(CASE_TRANSITIONS),
+    "findings": findings,
+}
+
+
+def redraw(page: str) -> str:
+    """Return the text of `page` with each of its tables drawn anew."""
+    return DRAWN.sub(lambda match: f"{match[1]}\n{TABLES[match[2]]()}\n\n{match[3]}", page)
+
+
+def main(arguments: list[str]) -> int:
+    """Redraw or check every page."""
+    stale = []
+    for page in sorted(DOCS.rglob("*.md")):
+        text = page.read_text("utf-8")
+        if (drawn := redraw(text)) != text:
+            stale.append(page)
+            if "--check" not in arguments:
+                page.write_text(drawn, "utf-8")
+    said = "not true any more" if "--check" in arguments else "redrawn"
+    for page in stale:
+        print(f"{page.relative_to(DOCS.parent)}: {said}")
+    return 1 if stale and "--check" in arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
