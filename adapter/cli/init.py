@@ -31,11 +31,16 @@ def run(arguments: argparse.Namespace) -> int:
     where = arguments.folder
     print(f"{where}: a deployment in test mode, with EXAMPLE partners, consents and agreements.")
     print()
-    print(f"  silta doctor --config {settings}     check it")
-    print("  silta stub oh                        somebody to receive (another terminal)")
-    print(f"  silta serve --config {settings}      take and deliver")
+    steps = {
+        f"silta doctor --config {settings}": "check it",
+        "silta stub oh": "somebody to receive (another terminal)",
+        f"silta serve --config {settings}": "take and deliver",
+    }
+    width = max(map(len, steps))
+    for command, meaning in steps.items():
+        print(f"  {command:{width}}  {meaning}")
     print()
     print("Then send one of the shipped fixtures, for example:")
-    print("  silta stub hospital --send FILE.hl7 --to http://127.0.0.1:{arguments.port} --source ehr1 \\")
+    print(f"  silta stub hospital --send FILE.hl7 --to http://127.0.0.1:{arguments.port} --source ehr1 \\")
     print(f"    --token-file {where}/tokens/tuulilahti.token")
     return OK

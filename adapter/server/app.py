@@ -17,12 +17,14 @@ from adapter.server.errors import framework_issue, status_of
 from adapter.server.negotiation import outcome_response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from starlette.requests import Request
     from starlette.responses import Response
 
     from adapter.server.doors import Doors
+
+    Endpoint = Callable[[Request], Awaitable[Response]]
 
 RETRY_SECONDS = 5
 """What a caller is told to wait after a 503."""
@@ -40,17 +42,32 @@ def app(doors: Doors) -> FastAPI:
     made.add_middleware(Door)
     made.add_exception_handler(AdapterError, _adapter_error)
     made.add_exception_handler(HTTPException, _framework_error)
-    route = made.router.add_route
-    route("/healthz", health.alive, methods=["GET"])
-    route("/readyz", health.ready(doors), methods=["GET"])
-    route("/ingest/{source}", ingest.endpoint(doors), methods=["POST"])
-    route("/fhir/metadata", fhir.metadata(doors), methods=["GET"])
-    route("/fhir/$process-message", fhir.process_message(doors), methods=["POST"])
-    route("/fhir/Bundle", fhir.process_message(doors), methods=["POST"])
-    route("/fhir/{type}/$validate", fhir.validate(doors), methods=["POST"])
-    for path, endpoint, method in operator.routes(doors):
-        route(path, endpoint, methods=[method])
+    for path, endpoint, method in (*_routes(doors), *operator.routes(doors)):
+        made.router.add_route(path, _known_by_route(path, endpoint), methods=[method])
     return made
+
+
+def _routes(doors: Doors) -> list[tuple[str, Endpoint, str]]:
+    """Return every door but the operators': template, endpoint, method."""
+    return [
+        ("/healthz", health.alive, "GET"),
+        ("/readyz", health.ready(doors), "GET"),
+        ("/ingest/{source}", ingest.endpoint(doors), "POST"),
+        ("/fhir/metadata", fhir.metadata(doors), "GET"),
+        ("/fhir/$process-message", fhir.process_message(doors), "POST"),
+        ("/fhir/Bundle", fhir.process_message(doors), "POST"),
+        ("/fhir/{type}/$validate", fhir.validate(doors), "POST"),
+    ]
+
+
+def _known_by_route(path: str, endpoint: Endpoint) -> Endpoint:
+    """Let the log know which door a request came to: the template, never what the caller wrote."""
+
+    async def known(request: Request) -> Response:
+        request.scope["state"]["route"] = path
+        return await endpoint(request)
+
+    return known
 
 
 async def _adapter_error(request: Request, error: Exception) -> Response:

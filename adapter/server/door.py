@@ -96,4 +96,4 @@ class Door:
 
 def _route(scope: Scope) -> str:
     """Return the template of the route, never the path itself: a path may hold what a caller put there."""
-    return str(getattr(scope.get("route"), "path", None) or scope["state"].get("route") or "none")
+    return str(scope["state"].get("route", "none"))

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+from typing import TYPE_CHECKING
 
 import pytest
 
 from adapter.server import log
+
+if TYPE_CHECKING:
+    from tests.server.conftest import Served
 
 CANARY = "010190-999W"
 
@@ -76,3 +80,12 @@ def test_a_value_is_cut(lines: list[str]) -> None:
     log.say("request", route="x" * 1_000_000)
 
     assert len(lines[0]) < 1200
+
+
+def test_a_request_is_known_by_its_door(adapter: Served, lines: list[str]) -> None:
+    """The log names the template of the route; what the caller put into the path is not written."""
+    adapter.post(f"/ingest/{CANARY}", b"MSH", "x-application/hl7-v2+er7")
+
+    [said] = [json.loads(line) for line in lines if '"event": "request"' in line]
+    assert said["route"] == "/ingest/{source}"
+    assert not any(CANARY in line for line in lines)
