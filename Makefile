@@ -2,6 +2,7 @@
 .PHONY: setup lint test test-long torture demo bench clean
 
 PYTHON ?= python3
+KILLS ?= 1000
 VENV := .venv
 BIN := $(VENV)/bin
 CORPUS := $(wildcard ../shared/corpus)
@@ -28,6 +29,10 @@ test: setup
 
 test-long: setup
 	$(BIN)/pytest -n 2 -m long --timeout=7200
+
+# kill -9 at random moments under load, as often as KILLS says; prints its seed and what it counted.
+torture: setup
+	SILTA_KILLS=$(KILLS) $(BIN)/pytest -q -s -m long tests/relay/test_kill.py
 
 demo: setup
 	$(BIN)/silta demo
