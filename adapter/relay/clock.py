@@ -60,9 +60,10 @@ class CountedIds:
     """The same row of UUIDs at every run: for simulations and tests."""
 
     prefix: int = 0
+    """Tells rows apart; below 2**48, the bits that version and variant leave in front."""
     _given: int = field(default=0, init=False)
 
     def new(self) -> str:
         """Return the next UUID of the row."""
         self._given += 1
-        return str(uuid.UUID(int=(self.prefix << 64) + self._given, version=4))
+        return str(uuid.UUID(int=(self.prefix << 80) + self._given, version=4))
