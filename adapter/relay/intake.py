@@ -76,9 +76,25 @@ def accept(submission: Submission, relay: Relay, wanted: Sequence[str] = ()) -> 
         known = relay.store.known_answer(
             submission.sender, (), None, source=submission.source, body=submission.body
         )
-        return known or relay.store.commit_intake(work.intake(_judge(work)))
+        return known or _committed(work)
     except Conflict as conflict:
         return work.answer(_Judged(state=MessageState.INVALID, status=409, issues=(conflict.issue,)))
+
+
+def _committed(work: _Work) -> Answer:
+    """Decide and commit; decide again if a message about the same notification was committed in between.
+
+    Without that a notification and its cancellation, handed in at the same moment, would not know of each
+    other. Every repeat means that another submission went through, so it ends.
+    """
+    while True:
+        work.looked_up = None
+        intake = work.intake(_judge(work))
+        if work.looked_up is None:
+            return work.relay.store.commit_intake(intake)
+        done = work.relay.store.commit_intake_after(intake, work.looked_up.newest)
+        if done is not None:
+            return done
 
 
 def source_of(submission: Submission, relay: Relay) -> Source:
@@ -123,10 +139,13 @@ class _Judged:
     fates: tuple[Fate, ...] = ()
     deliveries: tuple[NewDelivery, ...] = ()
     audit: tuple[AuditRecord, ...] = ()
-    earlier: MessageRow | None = None
-    """The newest message with the same notification id."""
     cancels: str | None = None
     extra: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _LookedUp:
+    newest: str | None
 
 
 @dataclass(slots=True)
@@ -138,6 +157,8 @@ class _Work:
     source: Source
     style: Style
     message: str = ""
+    looked_up: _LookedUp | None = None
+    """Which message about the same notification the decision knew of; None if it did not ask."""
 
     def __post_init__(self) -> None:
         self.message = self.relay.ids.new()
@@ -569,7 +590,9 @@ def _earlier(work: _Work, facts: Notification) -> MessageRow | None:
     """The newest message of this sender about the same notification."""
     if facts.identifier is None:
         return None
-    return work.relay.store.find_message(work.submission.sender, facts.identifier)
+    found = work.relay.store.find_message(work.submission.sender, facts.identifier)
+    work.looked_up = _LookedUp(found.id if found is not None else None)
+    return found
 
 
 def _is_correction(facts: Notification, meaning: Meaning | None) -> bool:

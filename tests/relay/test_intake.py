@@ -6,6 +6,7 @@ Real maps, profiles and store; everybody in here is invented.
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -522,3 +523,19 @@ def test_the_lineage_of_a_message_can_be_had_later(relay: Relay) -> None:
 def test_a_message_that_came_as_fhir_has_no_lineage(relay: Relay) -> None:
     """Nothing was mapped."""
     assert intake.lineage_of(accept(relay, "gallbladder").message or "", relay) is None
+
+
+CONTROL_ID = {"back-surgery": "OB260302-0001", "back-surgery-cancelled": "OB260305-0044"}
+
+
+def test_a_notification_and_its_cancellation_at_the_same_moment_know_of_each_other(relay: Relay) -> None:
+    """Handed in together they end as if one had come after the other: no copy stays queued."""
+
+    def hand_in(name: str, turn: int) -> Answer:
+        body = edited(name, ("V2603-118", f"V-{turn}"), (CONTROL_ID[name], f"{turn}-{len(name)}"))
+        return accept(relay, name, body=body)
+
+    for turn in range(8):
+        with ThreadPoolExecutor(2) as pool:
+            notified, _ = pool.map(hand_in, CONTROL_ID, (turn, turn))
+        assert {each.state for each in deliveries(relay, notified)} <= {DeliveryState.CLOSED}

@@ -250,7 +250,19 @@ class Store:
 
         Raises Conflict ST120 after keeping the second content where an operator sees it.
         """
-        done = self._do(intake.commit, intake.prepare(new, self._vault))
+        return self._answered(self._do(intake.commit, intake.prepare(new, self._vault)))
+
+    def commit_intake_after(self, new: Intake, newest: str | None) -> Answer | None:
+        """Commit an intake that was decided when `newest` was the newest message about its notification.
+
+        None, and nothing is written, if another one was committed since (`newest` None: if there is one now):
+        decide again. Else as `commit_intake`.
+        """
+        done = self._do(intake.commit_after, intake.prepare(new, self._vault), newest)
+        return None if isinstance(done, intake.Overtaken) else self._answered(done)
+
+    @staticmethod
+    def _answered(done: Answer | intake.Clash) -> Answer:
         if isinstance(done, intake.Clash):
             raise Conflict("ST120", params={"message": done.message})
         return done

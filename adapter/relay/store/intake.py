@@ -63,6 +63,18 @@ _SUPERSEDE = (
 _UNSENT = select(_D.id, _D.state).where(
     _D.message == bindparam("the_message"), _D.kind == Kind.NOTIFICATION.value
 )
+NEWEST = (
+    select(_M.id)
+    .where(
+        _M.sender == bindparam("sender"),
+        _M.notification == bindparam("notification"),
+        _M.state != MessageState.UNREADABLE.value,
+        _M.state != MessageState.INVALID.value,
+    )
+    .order_by(_M.number.desc())
+    .limit(1)
+)
+"""The newest message of a sender about one notification."""
 _STATE = select(_M.state, _M.sender).where(_M.id == bindparam("the_message"))
 _CHANGE_MESSAGE = update(schema.message).where(_M.id == bindparam("the_message"))
 
@@ -72,6 +84,11 @@ class Clash:
     """The same key came with other content; both are kept."""
 
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """Another message about the same notification was committed since this one was decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +128,27 @@ def body_key(vault: Vault, source: str, body: bytes) -> tuple[str, str]:
 
 def commit(book: Book, prepared: Prepared) -> Answer | Clash:
     """Write the intake, or find that it was here before."""
+    known = _known(book, prepared)
+    if known is None:
+        _write(book, prepared)
+    return known or prepared.intake.answer
+
+
+def commit_after(book: Book, prepared: Prepared, newest: str | None) -> Answer | Clash | Overtaken:
+    """Write the intake if `newest` still is the newest message about its notification; else see `commit`."""
+    known = _known(book, prepared)
+    if known is not None:
+        return known
+    intake = prepared.intake
+    row = book.first(NEWEST, {"sender": intake.sender, "notification": intake.notification})
+    if (row.id if row is not None else None) != newest:
+        return Overtaken()
+    _write(book, prepared)
+    return intake.answer
+
+
+def _known(book: Book, prepared: Prepared) -> Answer | Clash | None:
+    """What an earlier submission with one of the same keys was told; a clash if it said something else."""
     intake = prepared.intake
     known = None
     for key, digest in prepared.keys:
@@ -118,11 +156,10 @@ def commit(book: Book, prepared: Prepared) -> Answer | Clash:
         if row is not None and row.digest != digest:
             return _keep_conflict(book, prepared, row.id)
         known = known or row
-    if known is not None:
-        book.note("repeat", f"message/{known.id}", "known", at=intake.received_at, actor=intake.sender)
-        return answer_of(known)
-    _write(book, prepared)
-    return intake.answer
+    if known is None:
+        return None
+    book.note("repeat", f"message/{known.id}", "known", at=intake.received_at, actor=intake.sender)
+    return answer_of(known)
 
 
 def answer_of(row: Row[Any]) -> Answer:
