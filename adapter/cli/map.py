@@ -40,6 +40,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _register_explain(verbs)
     _register_coverage(verbs)
     _register_test(verbs)
+    _register_diff(verbs)
+    _register_export(verbs)
 
 
 def _add(verbs: Verbs, name: str, run: Verb, text: str) -> argparse.ArgumentParser:
@@ -81,7 +83,12 @@ def _register_run(verbs: Verbs) -> None:
     parser.add_argument("--map", required=True, metavar="NAME", help="name or url of the map, or auto")
     parser.add_argument("--account", action="store_true", help="print what became of each leaf of the source")
     parser.add_argument(
-        "--lineage", action="store_true", help="print where each leaf of the result comes from"
+        "--lineage", nargs="?", const="text", choices=("text", "html", "provenance"),
+        help="print where each leaf of the result comes from: as text (default), as one HTML page of source "
+        "and result side by side, as FHIR Provenance",
+    )  # fmt: skip
+    parser.add_argument(
+        "--output", metavar="FILE", help="write the page or the Provenances there instead of printing"
     )
     parser.add_argument(
         "--fail-on", choices=("unaccounted", "warning"), action="append", default=[],
@@ -158,6 +165,32 @@ def _register_test(verbs: Verbs) -> None:
     _with_maps(parser)
 
 
+def _register_diff(verbs: Verbs) -> None:
+    parser = _add(verbs, "diff", diff, "run sources through two versions of the maps and show what differs")
+    parser.add_argument("old", metavar="OLD", help="folder with the maps as they were")
+    parser.add_argument("new", metavar="NEW", help="folder with the maps as they are to be")
+    parser.add_argument(
+        "--corpus", action="append", required=True, metavar="DIR", help="sources, subfolders included"
+    )
+    parser.add_argument(
+        "--map", default="auto", metavar="NAME", help="name or url of the map (default: auto)"
+    )
+    parser.add_argument(
+        "--alone", action="store_true", help="each folder is whole: no shipped maps beside it"
+    )
+    parser.add_argument(
+        "--package", action="append", default=[], metavar="TGZ", help="package with logical models"
+    )
+    _with_source(parser)
+
+
+def _register_export(verbs: Verbs) -> None:
+    parser = _add(verbs, "export", export, "write a map as FHIR R4 StructureMap")
+    parser.add_argument("--map", required=True, metavar="NAME", help="name or url of the map")
+    parser.add_argument("--output", metavar="FILE", help="write there instead of printing")
+    _with_maps(parser)
+
+
 # Loading
 
 
@@ -199,19 +232,9 @@ def _constants(given: Sequence[str]) -> dict[str, Any]:
 
 
 def _media_type(arguments: argparse.Namespace, name: str, body: bytes) -> str:
-    from adapter.mapping.readers import OF_SUFFIX
+    from adapter.mapping.readers import media_type_of
 
-    if arguments.media_type:
-        return str(arguments.media_type)
-    if name.endswith((".fhir.json", ".fhir.xml")):
-        return "application/fhir+json" if name.endswith("json") else "application/fhir+xml"
-    known = OF_SUFFIX.get(Path(name).suffix.lower())
-    if known:
-        return known
-    start = body.lstrip(b"\xef\xbb\xbf \r\n\t\x0b")[:1]
-    return {b"<": "application/xml", b"{": "application/json", b"[": "application/json"}.get(
-        start, "application/hl7-v2"
-    )
+    return str(arguments.media_type or media_type_of(name, body))
 
 
 def _body(name: str) -> bytes:
@@ -267,12 +290,26 @@ def run(arguments: argparse.Namespace) -> int:
         "charset": arguments.charset,
         "constants": _constants(arguments.set),
         "source_id": arguments.source_id,
-        "lineage": arguments.account or arguments.lineage or "unaccounted" in arguments.fail_on,
+        "lineage": bool(arguments.account or arguments.lineage) or "unaccounted" in arguments.fail_on,
     }
+    if arguments.output and arguments.lineage not in ("html", "provenance"):
+        _say("silta map run: --output goes with --lineage html or --lineage provenance")
+        return 2
     outcome = (
         maps.run(body, **options) if arguments.map == "auto" else maps[arguments.map].run(body, **options)
     )
-    _show(outcome, arguments)
+    if arguments.lineage in ("html", "provenance"):
+        from adapter.cli import map_lineage
+
+        name = maps.choose_for(body, **options).url if arguments.map == "auto" else maps[arguments.map].url
+        try:
+            map_lineage.write(
+                outcome, body, options, form=arguments.lineage, map_url=name, output=arguments.output
+            )
+        except OSError as fault:
+            return _unopened(arguments.output, fault)
+    else:
+        _show(outcome, arguments)
     for issue in outcome.issues:
         _say(issue_line(issue))
     failed = has_errors(outcome.issues) or _fails(outcome, arguments.fail_on)
@@ -515,3 +552,52 @@ def _mutated(maps: MapSet, found: Sequence[Any]) -> Iterable[Any]:
     from adapter.mapping.mutants import mutate
 
     return mutate(maps, found)
+
+
+def diff(arguments: argparse.Namespace) -> int:
+    """Show what two versions of the maps make differently; return 1 if anything, 2 if there is no source."""
+    from adapter.cli import map_diff
+    from adapter.mapping.behaviour import compare
+
+    old, new = (_version(name, arguments) for name in (arguments.old, arguments.new))
+    sources = [path for name in arguments.corpus for path in sorted(Path(name).rglob("*")) if path.is_file()]
+    if not sources:
+        _say("silta map diff: no sources")
+        return 2
+    compared = []
+    for path in sources:
+        body = path.read_bytes()
+        options = {
+            "media_type": _media_type(arguments, path.name, body),
+            "zone": arguments.zone, "charset": arguments.charset, "constants": _constants(arguments.set),
+            "source_id": str(path),
+        }  # fmt: skip
+        compared.append(compare(str(path), body, old, new, arguments.map, **options))
+    if arguments.json:
+        _print_json(map_diff.as_json(compared))
+    else:
+        map_diff.show(compared, SHOWN_AT_MOST)
+    return 1 if any(one.changes for one in compared) else 0
+
+
+def _version(name: str, arguments: argparse.Namespace) -> MapSet:
+    from adapter.mapping.mapset import MapSet
+
+    folders = [Path(name)] if arguments.alone else _folders([name])
+    return MapSet.load(folders, _packages(arguments.package))
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Write one map as StructureMap; return 2 if the file cannot be written."""
+    from adapter.fhir import json
+    from adapter.mapping.fml.structuremap import to_structure_map
+
+    resource = to_structure_map(_load(arguments)[arguments.map].file)
+    if arguments.output is None:
+        _print_json(resource)
+        return 0
+    try:
+        Path(arguments.output).write_bytes(json.write(resource, pretty=True) + b"\n")
+    except OSError as fault:
+        return _unopened(arguments.output, fault)
+    return 0

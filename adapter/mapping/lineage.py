@@ -89,6 +89,12 @@ class Lineage:
         """Return the step of a leaf, or None."""
         return self._by_target.get(normal(target_path))
 
+    def rule_of(self, target_path: str) -> str | None:
+        """Name the map line that wrote an element, or the first of its parts: `ward.map:28`; None if none."""
+        path = normal(target_path)
+        step = self._by_target.get(path) or self._below.get(path)
+        return f"{step.map}:{step.line}" if step is not None else None
+
     def source_field(self, target_path: str) -> str | None:
         """Name the sender's field behind an element: `PR1[2]-3`, `/ClinicalDocument/code/@code`, `/a/0/b`.
 

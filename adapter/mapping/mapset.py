@@ -17,6 +17,7 @@ from adapter.mapping.fml.compiler import Compilation, GroupCode
 from adapter.mapping.fml.parser import parse
 from adapter.mapping.fml.resolver import Library
 from adapter.mapping.fml.scope import Faults
+from adapter.mapping.fml.structuremap import from_structure_map
 from adapter.mapping.models import FHIR, Models
 from adapter.mapping.moments import zone_of
 from adapter.mapping.nodes import Item, SourceTree, watch
@@ -305,6 +306,10 @@ class MapSet:
             raise ConfigurationError("MP404", params={"maps": names})
         return accepting[0]
 
+    def choose_for(self, source: bytes, *, media_type: str, **options: Item) -> Map:
+        """Read `source` and return the map that `run` takes for it; options as for `Map.run`."""
+        return self.choose(readers.read(source, media_type, charset=options.get("charset")))
+
     def run(self, source: bytes, *, media_type: str, **options: Item) -> Outcome:
         """Read `source`, choose its map and run it; options as for `Map.run`."""
         budget = options.pop("budget", DEFAULT)
@@ -381,7 +386,9 @@ class _Loading:
         except UnicodeDecodeError:
             self.issues.append(Issue("MP110", name))
             return
-        tree, issues = parse(content, name)
+        self.read(*parse(content, name), name)
+
+    def read(self, tree: MapFile | None, issues: list[Issue], name: str) -> None:
         self.issues += issues
         if tree is not None:
             key = tree.url or name
@@ -413,6 +420,8 @@ class _Loading:
         if kind == "ConceptMap":
             table = from_fhir(resource, name)
             self.added(self.tables.add(table), table.url, name)
+        elif kind == "StructureMap":
+            self.read(*from_structure_map(resource, name), name)
         elif kind == "StructureDefinition":
             definitions.append(resource)
 

@@ -75,6 +75,15 @@ class Write:
     """The way inside of a copied value."""
 
 
+def place_in(source: SourceTree, origin: Origin) -> str:
+    """Name a place of a source in the sender's words."""
+    node, key, index = origin
+    if key == "c1" and len(node) == 1:
+        # A field of one component is called by its own name: PR1-3, not PR1-3.1.
+        key = None
+    return source.place(node.steps(), key, index)
+
+
 class Run:
     """What the closures of a map share while they run."""
 
@@ -156,11 +165,7 @@ class Run:
             origin = (value, None, None)
         if origin is None or self.source is None or not isinstance(origin[0], Watched):
             return None
-        node, key, index = origin
-        if key == "c1" and len(node) == 1:
-            # A field of one component is called by its own name: PR1-3, not PR1-3.1.
-            key = None
-        return self.source.place(node.steps(), key, index)
+        return place_in(self.source, origin)
 
     def place_issues(self, since: int, origins: tuple[Origin, ...], context: Origin | None) -> None:
         """Give the issues noted after the first `since` the place that they lack."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from adapter.mapping.fml.tree import (
         CodeRow,
         CodeTable,
+        Constant,
         Group,
         Metadata,
         Node,
@@ -43,6 +44,11 @@ _TO_ESCAPE = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", 
 def print_map(file: MapFile) -> str:
     """Write `file` anew. Parsing the result gives an equal tree, printing that the same text."""
     return _Printer(file).all()
+
+
+def snippets(file: MapFile) -> _Printer:
+    """Give what writes single parts of a map."""
+    return _Printer(file)
 
 
 def quoted(text: str, mark: str = SINGLE) -> str:
@@ -74,14 +80,37 @@ class _Printer:
             parts.append((use.span.start, use, f"uses {quoted(use.url, DOUBLE)}{alias} as {use.mode}"))
         parts += [(one.span.start, one, f"imports {quoted(one.url, DOUBLE)}") for one in file.imports]
         for constant in file.constants:
-            value = self.expression(constant.value)
-            parts.append((constant.span.start, constant, f"let {self.name(constant.name)} = {value};"))
+            parts.append((constant.span.start, constant, self.constant(constant)))
         parts += [(one.span.start, one, "") for one in file.groups]
         known = any(one.span is not NOWHERE for _, one, _ in parts)
         for _, node, text in sorted(parts, key=lambda part: part[0]) if known else parts:
             self.declaration(node, text)
         self.leading(len(self.content) + 1, "")
         return "\n".join(self.lines).strip("\n") + "\n"
+
+    def head(self) -> str:
+        """Write the map line and the metadata."""
+        file = self.file
+        lines = [self.metadata(one) for one in file.metadata]
+        if file.has_map_line:
+            lines.insert(0, self.map_text())
+        return "\n".join(lines)
+
+    def map_text(self) -> str:
+        """Write the map line."""
+        return f"map {quoted(self.file.url, DOUBLE)} = {quoted(self.file.name, DOUBLE)}"
+
+    def constant(self, constant: Constant) -> str:
+        """Write a `let`."""
+        return f"let {self.name(constant.name)} = {self.expression(constant.value)};"
+
+    def block(self, table: CodeTable) -> str:
+        """Write a `conceptmap`, without the comments in it."""
+        lines = [f"conceptmap {quoted(table.url, DOUBLE)} {{"]
+        lines += [f"{INDENT}prefix {name} = {quoted(url, DOUBLE)}" for name, url in table.prefixes]
+        lines += [f"{INDENT}unmapped for {name} = {mode}" for name, mode in table.unmapped]
+        lines += [f"{INDENT}{self.row(row)}" for row in table.rows]
+        return "\n".join([*lines, "}"])
 
     def map_line(self, parts: list[tuple[int, Node, str]]) -> None:
         """Add the old header line. Its place in the text is before everything but metadata."""
@@ -93,8 +122,7 @@ class _Printer:
         from adapter.fhirpath.tree import Span
 
         span = Span(start, end if end >= 0 else len(self.content))
-        text = f"map {quoted(self.file.url, DOUBLE)} = {quoted(self.file.name, DOUBLE)}"
-        parts.append((start, Anything(span=span), text))
+        parts.append((start, Anything(span=span), self.map_text()))
 
     def declaration(self, node: Node, text: str) -> None:
         from adapter.mapping.fml.tree import CodeTable, Group
@@ -177,10 +205,8 @@ class _Printer:
     def code(self, code: str) -> str:
         return code if _CODE.fullmatch(code) else quoted(code, '"')
 
-    def group(self, group: Group) -> None:
-        self.leading(group.span.start, "")
-        if self.lines and self.lines[-1] and not self.lines[-1].lstrip().startswith("//"):
-            self.lines.append("")
+    def group_head(self, group: Group) -> str:
+        """Write a group up to its opening brace."""
         inputs = ", ".join(
             f"{one.mode} {self.name(one.name)}" + (f" : {self.type(one.type)}" if one.type else "")
             for one in group.inputs
@@ -190,7 +216,13 @@ class _Printer:
             head += f" extends {self.name(group.extends)}"
         if group.default:
             head += f" <<{group.default}>>"
-        self.lines.append(f"{head} {{")
+        return head
+
+    def group(self, group: Group) -> None:
+        self.leading(group.span.start, "")
+        if self.lines and self.lines[-1] and not self.lines[-1].lstrip().startswith("//"):
+            self.lines.append("")
+        self.lines.append(f"{self.group_head(group)} {{")
         opening = self.content.find("{", group.span.start)
         self.last = max(self.last, opening + 1)
         self.trailing(opening + 1)

@@ -114,3 +114,17 @@ def _csv(body: bytes, _: str, budget: Budget, charset: str | None, options: dict
     from adapter.mapping.readers import csv
 
     return csv.read(body, budget=budget, charset=charset, **options)
+
+
+def media_type_of(name: str, body: bytes) -> str:
+    """Tell the media type of a file by its name, else by its first character."""
+    if name.endswith((".fhir.json", ".fhir.xml")):
+        return "application/fhir+json" if name.endswith("json") else "application/fhir+xml"
+    _, dot, suffix = name.rpartition(".")
+    known = OF_SUFFIX.get(f".{suffix.lower()}") if dot else None
+    if known:
+        return known
+    start = body.lstrip(b"\xef\xbb\xbf \r\n\t\x0b")[:1]
+    return {b"<": "application/xml", b"{": "application/json", b"[": "application/json"}.get(
+        start, "application/hl7-v2"
+    )
