@@ -25,7 +25,7 @@ lint: setup
 	$(BIN)/mypy
 
 test: setup
-	$(BIN)/pytest -n 2 -m "not long"
+	$(BIN)/pytest -n 2 -m "not long" --cov --cov-report=
 
 test-long: setup
 	$(BIN)/pytest -n 2 -m long --timeout=7200

@@ -35,6 +35,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("files", nargs="+", metavar="FILE", help="file, folder, or - for standard input")
     parser.add_argument("--profile", action="append", default=[], metavar="URL", help="hold against this too")
     parser.add_argument("--package", action="append", default=[], metavar="TGZ", help="definitions to load")
+    parser.add_argument(
+        "--refuse",
+        action="append",
+        default=[],
+        choices=("example-addresses", "unknown-extensions"),
+        help="make errors of what is tolerated otherwise",
+    )
     parser.add_argument("--format", choices=("text", "json", "sarif", "junit"), default="text")
     parser.add_argument("--json", action="store_const", const="json", dest="format", help="as --format json")
     parser.add_argument("--lang", choices=("en", "fi", "sv"), default="en", help="language (default: en)")
@@ -55,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         from adapter.fhir.packages import load
 
         packages = [load(Path(place)) for place in arguments.package]
-        validator = Validator.shipped(packages, today=datetime.now(UTC).date())
+        validator = Validator.shipped(packages, today=datetime.now(UTC).date(), refuse=arguments.refuse)
         files = [check(name, body, validator, arguments.profile) for name, body in _bodies(arguments.files)]
     except (OSError, AdapterError) as fault:
         sys.stderr.write(f"silta validate: {_said(fault)}\n")
@@ -116,9 +123,9 @@ def _found(resource: Json, validator: Validator, profiles: list[str]) -> list[Is
 
 def located(issues: list[Issue], body: bytes, media_type: str) -> list[Issue]:
     """Return the issues with line and column; what is missing is where it should stand."""
-    from adapter.fhir import locate
+    from adapter.fhir import locate_all
 
-    places = {at: locate(body, media_type, at) for at in {issue.at for issue in issues} if at}
+    places = locate_all(body, media_type, {issue.at for issue in issues if issue.at})
     return [
         replace(issue, line=places[issue.at][0], column=places[issue.at][1]) if issue.at else issue
         for issue in issues

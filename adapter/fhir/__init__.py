@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from adapter.fhir.budget import Budget
     from adapter.fhir.json import Resource
     from adapter.outcome import Issue
 
-__all__ = ["decode", "encode", "locate", "typed", "untyped"]
+__all__ = ["decode", "encode", "locate", "locate_all", "typed", "untyped"]
 
 
 def decode(
@@ -64,6 +66,13 @@ def locate(body: bytes, media_type: str, path: str) -> tuple[int, int]:
     from adapter.fhir.positions import locate as find
 
     return find(body, media_type, path)
+
+
+def locate_all(body: bytes, media_type: str, paths: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Return line and column of each path as `locate` does, in one pass for all of them."""
+    from adapter.fhir.positions import locate_all as find_all
+
+    return find_all(body, media_type, paths)
 
 
 def typed(resource: Resource) -> Any:  # noqa: ANN401 - fhir.resources has one class per resource

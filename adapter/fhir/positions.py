@@ -13,10 +13,13 @@ from adapter.fhir import json_tokens, xml_tags
 from adapter.fhir.media_type import format_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 Step: TypeAlias = tuple[str, int | None]
 """The name of an element, and its index where the path gives one."""
+
+_Placed: TypeAlias = tuple[int, list[Step]]
+"""Offset of a place in the text, and the steps to it."""
 
 _STEP = re.compile(r"(?P<name>[A-Za-z]\w*)(?P<call>\([^()]*\))?(?:\[(?P<index>[0-9]{1,9})\])?")
 
@@ -42,6 +45,52 @@ def locate(body: bytes, media_type: str, path: str) -> tuple[int, int]:
         if best[0] <= 0:
             return fault.issue.line or 1, fault.issue.column or 1
     return json_tokens.place_of(text, found)
+
+
+def locate_all(body: bytes, media_type: str, paths: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Return what `locate` says of each path, reading the body once. Raises as `locate`."""
+    text = body.decode("utf-8-sig", "replace")
+    walk = _in_xml(text) if format_of(media_type) == "xml" else _in_json(text)
+    places: list[_Placed] = []
+    fault: ContentError | None = None
+    try:
+        places.extend((offset, list(place)) for offset, place in walk)
+    except ContentError as broken:
+        fault = broken
+    below: dict[Step, list[_Placed]] = {}
+    for placed in places:
+        if placed[1]:
+            below.setdefault(placed[1][0], []).append(placed)
+    found = {}
+    for path in paths:
+        steps = steps_of(path)
+        best, offset = _nearest(steps, _candidates(steps, places, below))
+        if fault is not None and best[0] <= 0:
+            found[path] = (fault.issue.line or 1, fault.issue.column or 1)
+        else:
+            found[path] = json_tokens.place_of(text, offset)
+    return found
+
+
+def _candidates(steps: list[Step], places: list[_Placed], below: dict[Step, list[_Placed]]) -> list[_Placed]:
+    """Return the places worth looking at: those below the first step, where it stands there by that name."""
+    if not steps or not places:
+        return places
+    name, index = steps[0]
+    keys = [(key, at) for key in (name, "_" + name) for at in (None, index or 0)]
+    near = sorted((placed for key in keys for placed in below.get(key, ())), key=lambda placed: placed[0])
+    return [places[0], *near] if near else places
+
+
+def _nearest(steps: list[Step], places: Iterable[_Placed]) -> tuple[tuple[int, bool], int]:
+    best, found, whole = (-1, False), 0, (_units(steps), True)
+    for offset, place in places:
+        score = _agreement(steps, place)
+        if score > best:
+            best, found = score, offset
+        if best == whole:
+            break
+    return best, found
 
 
 def steps_of(path: str) -> list[Step]:

@@ -116,6 +116,8 @@ def check_reference(value: Json, visit: Visit) -> Verdict:
         found.append(Found("VA506", level="error" if near else None, step="reference"))
     if target.named is None and "#" not in literal and ":" not in literal and "?" not in literal:
         found.append(Found("VA507", step="reference"))
+    if " " in literal.strip():
+        found.append(Found("VA510", step="reference"))
     if target.mode == "bundled" and target.named is not None and target.named != target.type:
         found.append(Found("VA509", {"type": target.type}, step="reference"))
     stated = value.get("type")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from adapter.fhir.json import Json
     from adapter.fhir.types import TypeDef, TypeTable
+    from adapter.outcome import Severity
     from adapter.validation.found import Check, Verdict
     from adapter.validation.profile import Profile, Profiles
     from adapter.validation.visit import Resource, Visit
@@ -20,12 +21,17 @@ if TYPE_CHECKING:
 
 _PATH = re.compile(r"[A-Z]\w*(?:\.\w+(?!\w*\())*")
 
+OF_HL7 = "http://hl7.org/fhir/StructureDefinition/"
+EXAMPLE = re.compile(r"[a-z]+://(?:[^/]*\.)?example\.(?:com|net|org)(?:[:/?#]|$)", re.IGNORECASE)
+"""Addresses in domains set apart for examples. RFC 2606, 3."""
+
 
 class Extensions:
     """Makes the rule of `extension` and `modifierExtension` for each type they stand in."""
 
-    def __init__(self, profiles: Profiles, types: TypeTable) -> None:
+    def __init__(self, profiles: Profiles, types: TypeTable, *, known_only: bool = False) -> None:
         self._profiles = profiles
+        self._known_only = known_only
         self._types = types
 
     def rule(self, owner: TypeDef, *, modifier: bool) -> Check:
@@ -44,13 +50,21 @@ class Extensions:
             if profile is None or profile.type != "Extension":
                 if self._profiles.is_known(url):
                     return [Found("VA607", {"url": url})]
-                return [Found("VA602" if modifier else "VA601", {"url": url})]
+                return [Found("VA602" if modifier else "VA601", {"url": url}, level=self._level(url))]
             found = self._placed(url, owner, visit)
             found = both(found, _modifying(url, profile, modifier))
             found = both(found, _parts(value, profile))
             return both(found, self._profiles.judged(Item(value, "Extension", "extension"), url, visit))
 
         return check
+
+    def _level(self, url: str) -> Severity | None:
+        """Return how grave an unknown extension is; None for what its code says.
+
+        Where unknown ones are refused, those of HL7's own growing pack, and of domains set apart
+        for examples are not.
+        """
+        return "error" if self._known_only and not url.startswith(OF_HL7) and not EXAMPLE.match(url) else None
 
     def _placed(self, url: str, owner: TypeDef, visit: Visit) -> Verdict:
         """Say VA603 unless one of the contexts of the definition allows the place."""

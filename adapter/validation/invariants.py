@@ -45,6 +45,14 @@ MEANT = {
     "probability is decimal implies (probability as decimal) <= 100": (
         "probability.empty() or (probability is decimal implies (probability as decimal) <= 100)"
     ),
+    # con-3: by the letter a list of truth values is asked whether it is empty, so every category breaks it.
+    "clinicalStatus.exists() or verificationStatus.coding.where("
+    "system='http://terminology.hl7.org/CodeSystem/condition-ver-status' and code = 'entered-in-error')"
+    ".exists() or category.select($this='problem-list-item').empty()": (
+        "clinicalStatus.exists() or verificationStatus.coding.where("
+        "system = 'http://terminology.hl7.org/CodeSystem/condition-ver-status' "
+        "and code = 'entered-in-error').exists() or category.coding.where(code = 'problem-list-item').empty()"
+    ),
 }
 """Rules of R4 that say, by the letter of FHIRPath, something other than their English: the rule as meant."""
 

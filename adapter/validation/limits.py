@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ _DAYS = {"a": Decimal("365.2425"), "mo": Decimal("30.436875"), "wk": Decimal(7),
 
 MUST_HAVE = frozenset({"extension-ElementDefinition.mustHaveValue"})
 ALTERNATIVES = "extension-ElementDefinition.valueAlternatives"
+LANGUAGE_CONTROL = "http://hl7.org/fhir/StructureDefinition/narrative-language-control"
+_SECTION = re.compile(r"""<div\b[^>]*?\s(?:xml:)?lang\s*=\s*["']([^"']+)""")
 MIN_LENGTH = "http://hl7.org/fhir/StructureDefinition/minLength"
 
 
@@ -45,8 +48,26 @@ def limits(rule: dict[str, Any], profile: str) -> Iterator[ItemCheck]:
             yield _present(profile, None)
         elif url == ALTERNATIVES and isinstance(extension.get("valueCanonical"), str):
             yield _present(profile, extension["valueCanonical"])
+        if extension.get("url") == LANGUAGE_CONTROL and isinstance(extension.get("valueCode"), str):
+            yield _languages(extension["valueCode"], profile)
         if extension.get("url") == MIN_LENGTH and isinstance(extension.get("valueInteger"), int):
             yield _at_least(extension["valueInteger"], profile)
+
+
+def _languages(wanted: str, profile: str) -> ItemCheck:
+    """Make the check that a narrative has sections by language: `_yes`, `_no`, or one it must have."""
+
+    def check(item: Item, visit: Visit) -> Verdict:
+        div = item.value.get("div") if isinstance(item.value, dict) else None
+        if not isinstance(div, str):
+            return None
+        sections = {one.lower() for one in _SECTION.findall(div, div.find(">"))}
+        fits = not sections if wanted == "_no" else bool(sections)
+        if not wanted.startswith("_"):
+            fits = wanted.lower() in sections
+        return None if fits else [Found("VA908", {"profile": profile})]
+
+    return check
 
 
 def _present(profile: str, instead: str | None) -> ItemCheck:

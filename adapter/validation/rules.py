@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from adapter.validation.found import Check, Verdict
     from adapter.validation.invariants import Invariants
     from adapter.validation.profile import Profiles
+    from adapter.validation.terminology import Concept
     from adapter.validation.visit import Visit
 
 _GATED = re.compile(r"(?P<empty>[a-z]\w*)\.empty\(\) or |(?P<exists>[a-z]\w*)\.exists\(\) implies ")
@@ -32,6 +33,8 @@ _WEAKER = re.compile(r"\b(?:implies|xor)\b")
 """Operators that would take in what stands before them. FHIRPath 2.0, Precedence."""
 
 FHIR = "http://hl7.org/fhir/"
+
+ADDRESSES = frozenset({"uri", "url", "canonical"})
 
 OF_TYPE: dict[str, tuple[str | None, Callable[[Any, Visit], Verdict]]] = {
     "Attachment": ("size", attachment_size),
@@ -48,8 +51,15 @@ class Rules:
     """Makes the additions; handed to `Structure`."""
 
     def __init__(
-        self, types: TypeTable, profiles: Profiles, invariants: Invariants, of_extensions: Extensions
+        self,
+        types: TypeTable,
+        profiles: Profiles,
+        invariants: Invariants,
+        of_extensions: Extensions,
+        *,
+        no_examples: bool = False,
     ) -> None:
+        self._no_examples = no_examples
         self._types = types
         self._profiles = profiles
         self._invariants = invariants
@@ -80,8 +90,12 @@ class Rules:
         if not isinstance(system, str) or not isinstance(code, str):
             return None
         table = self._profiles.bindings.terminology.code_system(system)
-        if table is None or table.has(code) is not False:
+        if table is None:
             return None
+        if table.is_supplement:
+            return [Found("VA409", {"system": system}, step="system")]
+        if table.has(code) is not False:
+            return _displayed(value, table.find(code), visit)
         level: Severity = "error" if system.startswith((FHIR, BASE)) else "warning"
         return [Found("VA407", {"system": system}, level=level, step="code")]
 
@@ -104,6 +118,8 @@ class Rules:
         if element.name in ("extension", "modifierExtension"):
             yield self._extensions.rule(definition, modifier=element.name == "modifierExtension")
             return
+        if self._no_examples and len(element.types) == 1 and element.types[0] in ADDRESSES:
+            yield _no_example
         if element.form == "xhtml":
             yield narrative.check_div
         if element.targets and "Reference" in element.types:
@@ -167,6 +183,28 @@ class Rules:
             return [Found("VA501", {"type": kind, "allowed": allowed, "profile": CORE})]
 
         return check
+
+
+def _displayed(value: Json, concept: Concept | None, visit: Visit) -> Verdict:
+    """Say VA408 if the display of a Coding is none of those its code system gives the code.
+
+    Upper and lower case and spaces do not count. An error for FHIR's own systems and ours, whose tables are
+    in English, unless the resource says it is of another language; else a warning. R4 Coding.display.
+    """
+    display = value.get("display")
+    if concept is None or not isinstance(display, str) or not concept.displays:
+        return None
+    if " ".join(display.lower().split()) in {" ".join(one.lower().split()) for one in concept.displays}:
+        return None
+    language = visit.resource.get("language")
+    is_english = not isinstance(language, str) or language.startswith("en")
+    level: Severity | None = "error" if is_english and value["system"].startswith((FHIR, BASE)) else None
+    return [Found("VA408", {"system": value["system"]}, level=level, step="display")]
+
+
+def _no_example(value: Json, visit: Visit) -> Verdict:
+    """Say VA125 of an address in a domain that is set apart for examples. RFC 2606, 3."""
+    return [Found("VA125")] if isinstance(value, str) and extensions.EXAMPLE.match(value) else None
 
 
 def _on_value(check: Callable[[Item, Visit], Verdict], type_name: str) -> Check:

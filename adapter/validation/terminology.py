@@ -43,6 +43,7 @@ class CodeTable:
     def __init__(self, resource: dict[str, Any]) -> None:
         self.url: str = resource.get("url", "")
         self.whole = resource.get("content") == "complete"
+        self.is_supplement = resource.get("content") == "supplement"
         self.case_sensitive = resource.get("caseSensitive", True) is not False
         self.concepts: dict[str, Concept] = {}
         self._take(resource.get("concept", ()), ())

@@ -21,7 +21,7 @@ from adapter.validation.visit import Session, Visit
 from adapter.validation.vital_signs import vital_signs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from datetime import date
 
     from adapter.fhir.json import Json
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from adapter.validation.library import Source
 
     Scope = Literal["full", "structure"]
+    Refusable = Literal["example-addresses", "unknown-extensions"]
 
 
 class Validator:
@@ -37,11 +38,17 @@ class Validator:
 
     Types and profiles are compiled when first met. `scope="structure"` stops at structure, cardinality,
     primitive types and the required codes of the core. `today` is the day that limits given as durations
-    are counted from; without it they are not judged, and that is said.
+    are counted from; without it they are not judged, and that is said. `refuse` makes errors of what is
+    tolerated elsewhere: "example-addresses" (example.org and its like), "unknown-extensions".
     """
 
     def __init__(
-        self, packages: Iterable[Source] = (), *, scope: Scope = "full", today: date | None = None
+        self,
+        packages: Iterable[Source] = (),
+        *,
+        scope: Scope = "full",
+        today: date | None = None,
+        refuse: Collection[Refusable] = (),
     ) -> None:
         self._types = fhir_types.r4()
         self._today = today
@@ -54,7 +61,10 @@ class Validator:
         bindings = Bindings(terminology)
         invariants = Invariants(self._types, bindings.has, self._conforms)
         self._profiles = Profiles(library, self._types, bindings, invariants)
-        rules = Rules(self._types, self._profiles, invariants, Extensions(self._profiles, self._types))
+        known_only = "unknown-extensions" in refuse
+        of_extensions = Extensions(self._profiles, self._types, known_only=known_only)
+        no_examples = "example-addresses" in refuse
+        rules = Rules(self._types, self._profiles, invariants, of_extensions, no_examples=no_examples)
         self._structure = Structure(self._types, rules)
 
     def _conforms(self, value: Json, canonical: str, visit: Visit) -> bool | None:
@@ -66,13 +76,18 @@ class Validator:
 
     @classmethod
     def shipped(
-        cls, packages: Iterable[Source] = (), *, scope: Scope = "full", today: date | None = None
+        cls,
+        packages: Iterable[Source] = (),
+        *,
+        scope: Scope = "full",
+        today: date | None = None,
+        refuse: Collection[Refusable] = (),
     ) -> Validator:
         """Return the validator of R4 and the profiles this package ships, and of `packages` beside them."""
         from adapter.fhir.packages import load
         from adapter.shipped import folder
 
-        return cls([*packages, load(folder("profiles"))], scope=scope, today=today)
+        return cls([*packages, load(folder("profiles"))], scope=scope, today=today, refuse=refuse)
 
     def validate(self, resource: Json, profile: str | None = None) -> list[Issue]:
         """Return all that is wrong with a resource, in the order of its elements; empty if nothing is.
@@ -111,8 +126,7 @@ class Validator:
     def _claimed(self, resource: dict[str, Any], visit: Visit, asked: tuple[str, ...]) -> Verdict:
         """Hold a resource, and all resources in it, against the profiles asked for and claimed."""
         found: Verdict = None
-        vital = (url for url in vital_signs(resource) if self._profiles.is_known(url))
-        for canonical in dict.fromkeys((*asked, *_claims(resource), *vital)):
+        for canonical in dict.fromkeys((*asked, *_claims(resource), *vital_signs(resource))):
             found = both(found, self._against(canonical, resource, visit, canonical in asked))
         for step, inner, there in _inside(resource, visit):
             verdict = self._claimed(inner, there, ())

@@ -1,4 +1,4 @@
-"""Vital signs: Observations whose LOINC code alone calls for a profile. R4 observation-vitalsigns.html.
+"""Vital signs: Observations whose code alone calls for a profile. R4 observation-vitalsigns.html.
 
 "If a measurement is one of these, the profile SHALL be met", whether meta.profile says so or not. LOINC codes
 as that page lists them.
@@ -29,13 +29,31 @@ PROFILE_OF = {
 }
 """LOINC code -> id of the profile in the core."""
 
+SNOMED = "http://snomed.info/sct"
+SNOMED_PROFILE_OF = {
+    "75367002": "bp",
+    "86290005": "resprate",
+    "364075005": "heartrate",
+    "431314004": "oxygensat",
+    "276885007": "bodytemp",
+    "386725007": "bodytemp",
+    "50373000": "bodyheight",
+    "363812007": "headcircum",
+    "27113001": "bodyweight",
+    "60621009": "bmi",
+}
+"""SNOMED CT code of the same measurement -> id of the profile. The page asks for the profile of whoever
+measures one of these, whatever other codes are used beside LOINC's."""
+
+SYSTEMS = {LOINC: PROFILE_OF, SNOMED: SNOMED_PROFILE_OF}
+
 
 def vital_signs(resource: dict[str, Any]) -> Iterator[str]:
     """Yield the profiles an Observation must meet for its code."""
     code = resource.get("code") if resource.get("resourceType") == "Observation" else None
     codings = code.get("coding") if isinstance(code, dict) else None
     for coding in codings if isinstance(codings, list) else ():
-        if isinstance(coding, dict) and coding.get("system") == LOINC:
-            name = PROFILE_OF.get(str(coding.get("code")))
+        if isinstance(coding, dict):
+            name = SYSTEMS.get(str(coding.get("system")), {}).get(str(coding.get("code")))
             if name is not None:
                 yield _PROFILES + name

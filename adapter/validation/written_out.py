@@ -156,7 +156,7 @@ def _only_in(name: str, kinds: frozenset[str]) -> Callable[[Json, Visit], bool]:
 
     def holds(value: Json, visit: Visit) -> bool:
         kind = visit.resource.get("type")
-        wanted = None if kind is None else kind in kinds  # without a type no entry can be right
+        wanted = kind in kinds if isinstance(kind, str) else None  # without a type no entry can be right
         return all((name in one) is wanted for one in _entries(value))
 
     return holds
@@ -244,6 +244,7 @@ _ANSWERED = (
     "entry.all(response.exists() = (%resource.type = 'batch-response' or %resource.type = "
     "'transaction-response' or %resource.type = 'history'))"
 )
+_IDENTIFIED = "type = 'document' implies (identifier.system.exists() and identifier.value.exists())"
 _ADDRESSES_DIFFER = (
     "(type = 'history') or entry.where(fullUrl.exists()).select(fullUrl&resource.meta.versionId).isDistinct()"
 )
@@ -293,7 +294,7 @@ WRITTEN_OUT: dict[str, Callable[[Any, Visit], bool]] = {
     _ANSWERED: _only_in("response", frozenset({"batch-response", "transaction-response", "history"})),
     _ADDRESSES_DIFFER: _addresses_differ,
     "entry.search.empty() or (type = 'searchset')": _search_in_searchset,
-    "type = 'document' implies (identifier.system.exists() and identifier.value.exists())": _document_identified,
+    _IDENTIFIED: _document_identified,
     "type = 'document' implies (timestamp.hasValue())": _document_dated,
     "type = 'document' implies entry.first().resource.is(Composition)": _begins_with(
         "document", "Composition"

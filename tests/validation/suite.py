@@ -8,6 +8,7 @@ the reason, never one by one.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from adapter.outcome import Issue
+    from adapter.validation.validator import Refusable
 
 LEFT_OUT = {
-    "tx": "decided by a terminology server",
     "matchetype": "compares with a template, not with a profile",
     "json5": "a laxer JSON than FHIR's",
     "logical": "a logical model, not a resource",
@@ -39,7 +40,6 @@ DAY = date(2026, 1, 1)
 ENVIRONMENT = frozenset(
     {
         "packages",  # definitions that are not at hand
-        "fetcher",  # resources of another server
         "validateReference",  # the same
         "security-checks",  # options of the reference's own
         "noHtmlInMarkdown",
@@ -53,6 +53,8 @@ ENVIRONMENT = frozenset(
 
 OF_DEFINITIONS = frozenset({"StructureDefinition", "Measure", "Questionnaire", "ValueSet", "CodeSystem"})
 """The reference validates definitions by rules of publishing that no resource of a patient meets."""
+
+_KIND = re.compile(r'"resourceType"\s*:\s*"(?P<json>\w+)"|<(?P<xml>[A-Z]\w+)')
 
 MEDIA = {".json": "application/fhir+json", ".xml": "application/fhir+xml"}
 
@@ -93,11 +95,20 @@ def is_ours(folder: Path, case: dict[str, Any]) -> bool:
     """Return True if a case can be judged with core and suite files alone."""
     if case.get("module") in LEFT_OUT or not ENVIRONMENT.isdisjoint(case):
         return False
+    if case.get("fetcher", "standalone") != "standalone":  # resources of another server
+        return False
     path = folder / case["file"]
     if path.suffix not in MEDIA or not path.exists():
         return False
     head = path.read_text("utf-8", errors="replace")[:2000]
-    return not any(f'"{name}"' in head[:400] or f"<{name}" in head for name in OF_DEFINITIONS)
+    kind = _KIND.search(head)
+    return kind is None or (kind["json"] or kind["xml"]) not in OF_DEFINITIONS
+
+
+def refused(case: dict[str, Any]) -> tuple[Refusable, ...]:
+    """Return what the reference was told to refuse: unknown extensions, and examples where a case says so."""
+    examples: tuple[Refusable, ...] = ("example-addresses",) if case.get("examples") is False else ()
+    return ("unknown-extensions", *examples)
 
 
 def outcome(folder: Path, java: Any) -> bool | None:
@@ -151,7 +162,7 @@ def score(folder: Path, core: Any) -> Iterator[Verdict]:
             continue
         for step, expected, files, profile in steps(folder, case):
             definitions = [read(path) for path in dict.fromkeys(files) if path.suffix in MEDIA]
-            validator = Validator([Loose(definitions), core], today=DAY)
+            validator = Validator([Loose(definitions), core], today=DAY, refuse=refused(case))
             url = read(folder / profile).get("url") if profile else None
             found = tuple(validator.validate(resource, url))
             yield Verdict(case["name"], step, expected, found)

@@ -140,3 +140,15 @@ def test_every_code_of_validation_is_in_three_languages() -> None:
     entries = [finding(code) for code in catalogue() if code.startswith("VA")]
 
     assert all(set(one.text) == set(one.help) == {"en", "fi", "sv"} for one in entries)
+
+
+def test_all_places_found_at_once_are_those_found_one_by_one() -> None:
+    """Reading the body once for many paths gives the same lines and columns."""
+    from adapter.fhir import locate, locate_all
+
+    body = b'{"resourceType": "Patient",\n "name": [{"family": "x"}],\n "_birthDate": {"extension": [{}]}}'
+    paths = ["Patient", "Patient.name[0].family", "Patient.birthDate.extension[0]", "Patient.gender"]
+
+    found = locate_all(body, "application/fhir+json", paths)
+
+    assert found == {path: locate(body, "application/fhir+json", path) for path in paths}

@@ -1,0 +1,53 @@
+"""What the validator refuses only when told to, and rules of single values that were added to R4's walk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from adapter.validation import Validator
+
+PERSON = {"resourceType": "Patient"}
+UNKNOWN = {**PERSON, "extension": [{"url": "https://partner.test/ext", "valueCode": "x"}]}
+EXAMPLE = {**PERSON, "identifier": [{"system": "http://id.example.org/mrn", "value": "1"}]}
+
+
+def errors(validator: Validator, resource: dict[str, Any]) -> list[str]:
+    """Return the codes of the errors."""
+    return [issue.code for issue in validator.validate(resource) if issue.is_error]
+
+
+@pytest.mark.parametrize(
+    ("refuse", "resource", "code"),
+    [("unknown-extensions", UNKNOWN, "VA601"), ("example-addresses", EXAMPLE, "VA125")],
+)
+def test_what_is_tolerated_is_refused_on_request(refuse: Any, resource: dict[str, Any], code: str) -> None:
+    """The same resource passes by default and is refused when that was asked for."""
+    assert (errors(Validator(), resource), errors(Validator(refuse=[refuse]), resource)) == ([], [code])
+
+
+@pytest.mark.parametrize(
+    ("element", "code"),
+    [
+        ({"photo": [{"contentType": "image/png", "data": "AAAA", "size": 3}]}, None),
+        ({"photo": [{"contentType": "image/png", "data": "AAAA", "size": 4}]}, "VA124"),
+        ({"managingOrganization": {"reference": "ht tps://x.test/Organization/1"}}, "VA510"),
+        ({"implicitRules": "urn:uuid:c757873d-ec9a-4326-a141-556f43239520"}, None),
+        ({"implicitRules": "urn:uuid:C757873D-ec9a-4326-a141-556f43239520"}, "VA116"),
+        ({"implicitRules": "urn:oid:1.2.03"}, "VA116"),
+    ],
+)
+def test_a_single_value_is_held_to_its_rule(
+    validator: Validator, element: dict[str, Any], code: str | None
+) -> None:
+    """Sizes are those of the data, references hold no space, UUIDs and OIDs have their form."""
+    assert errors(validator, {**PERSON, **element}) == ([code] if code else [])
+
+
+def test_a_vital_sign_without_its_profile_at_hand_is_said(validator: Validator) -> None:
+    """An Observation whose code calls for a profile that is not here is not passed in silence."""
+    code = {"coding": [{"system": "http://loinc.org", "code": "85354-9"}]}
+    resource = {"resourceType": "Observation", "status": "final", "code": code}
+
+    assert "VA202" in [issue.code for issue in validator.validate(resource)]
