@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
-MODULES = ("start", "codec", "fhirpath", "mapping", "validation", "delivery", "journey")
+MODULES = ("start", "codec", "fhirpath", "mapping", "validation", "translate", "delivery", "journey")
 COLUMNS = ("name", "ours", "peer", "unit", "peer_name", "ratio", "target")
 
 
