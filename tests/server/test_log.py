@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -86,6 +87,11 @@ def test_a_request_is_known_by_its_door(adapter: Served, lines: list[str]) -> No
     """The log names the template of the route; what the caller put into the path is not written."""
     adapter.post(f"/ingest/{CANARY}", b"MSH", "x-application/hl7-v2+er7")
 
-    [said] = [json.loads(line) for line in lines if '"event": "request"' in line]
+    # The line is written once the answer is out, so it may come after the caller has read it.
+    until = time.monotonic() + 20
+    while not (written := [line for line in lines if '"event": "request"' in line]):
+        assert time.monotonic() < until, "no line for the request"
+        time.sleep(0.01)
+    [said] = map(json.loads, written)
     assert said["route"] == "/ingest/{source}"
     assert not any(CANARY in line for line in lines)
