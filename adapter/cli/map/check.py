@@ -1,0 +1,49 @@
+"""`silta map check`: everything that is wrong with maps and tables, in one list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from adapter.cli.map.arguments import add, folders, packages, with_package
+from adapter.cli.map.saying import issue_json, issue_line, print_json
+
+if TYPE_CHECKING:
+    import argparse
+
+    from adapter.cli.map.arguments import Verbs
+    from adapter.outcome import Issue
+
+
+def register(verbs: Verbs) -> None:
+    """Add the verb."""
+    parser = add(verbs, "check", run, "read maps and tables and list everything that is wrong with them")
+    parser.add_argument("folders", nargs="*", metavar="FOLDER", help="folders beside the shipped ones")
+    parser.add_argument(
+        "--portable",
+        action="store_true",
+        help="also say, and end with 1 for, what other engines read otherwise",
+    )
+    with_package(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List every issue of the maps; return 1 if one of them is an error."""
+    from adapter.mapping.mapset import check
+    from adapter.outcome import has_errors
+
+    known, issues = check(folders(arguments.folders), packages(arguments.package))
+    odd: list[Issue] = []
+    if arguments.portable:
+        from adapter.mapping.fml.portable import portability
+
+        odd = [issue for one in known for issue in portability(one.file)]
+        issues = [*issues, *odd]
+    if arguments.json:
+        print_json({"maps": [one.name for one in known], "issues": [issue_json(issue) for issue in issues]})
+    else:
+        for issue in issues:
+            print(issue_line(issue))
+            if issue.is_error:
+                print(f"  help: {issue.help()}")
+        print(f"{len(known)} maps, {sum(issue.is_error for issue in issues)} errors")
+    return 1 if odd or has_errors(issues) else 0
