@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from adapter.mapping.fml.compiler import rule_name
-from adapter.mapping.fml.tree import Invocation, Written
+from adapter.mapping.fml.tree import Invocation, Written, rule_name
 from adapter.mapping.run import RuleMark
 
 if TYPE_CHECKING:

@@ -13,10 +13,11 @@ from adapter.mapping import readers
 from adapter.mapping.accounting import Ignored, ignored_path, pragma
 from adapter.mapping.conceptmap import COLUMNS, ConceptMaps, from_csv, from_fhir
 from adapter.mapping.finish import finished
-from adapter.mapping.fml.compiler import Compilation, GroupCode
+from adapter.mapping.fml.compiler.compilation import Compilation
+from adapter.mapping.fml.compiler.groups import Compiler, GroupCode
+from adapter.mapping.fml.faults import Faults
 from adapter.mapping.fml.parser import parse
 from adapter.mapping.fml.resolver import Library
-from adapter.mapping.fml.scope import Faults
 from adapter.mapping.fml.structuremap import from_structure_map
 from adapter.mapping.models import FHIR, Models
 from adapter.mapping.moments import zone_of
@@ -178,7 +179,7 @@ class Map:
         for one in self.file.groups[0].inputs:
             value: Item = root
             if one.mode == "target":
-                value = _root(next(shapes))
+                value = Made.of(next(shapes))
                 made.append(value)
             arguments += (value, None) if traced else (value,)
         try:
@@ -226,22 +227,16 @@ def _document(made: Made) -> bytes | None:
     return xml.write(made)
 
 
-def _root(shape: Shape | None) -> Made:
-    made = Made(shape)
-    if shape is not None and shape.kind == "resource":
-        made["resourceType"] = shape.name
-    return made
-
-
 def compile_map(
     file: MapFile, library: Library, models: Models, faults: Faults, *, traced: bool, whole: bool = False
 ) -> _Build:
     """Compile one map with all it calls, noting what is wrong with it; with `whole` its other groups, too."""
-    compilation = Compilation(library, models, library.concept_maps, faults, traced=traced)
-    entry, shapes = compilation.entry(file)
+    compilation = Compilation(library, models, faults, is_traced=traced)
+    compiler = Compiler(compilation)
+    entry, shapes = compiler.entry(file)
     marks = tuple(compilation.marks)
     if whole:
-        compilation.rest(file)
+        compiler.rest(file)
     return _Build(entry, shapes, marks)
 
 
@@ -324,7 +319,7 @@ class MapSet:
 def _accepts(one: Map, tree: SourceTree) -> bool:
     if not one.accepts or one.source_format not in (None, tree.format):
         return False
-    from adapter.mapping.fml.sources import is_true
+    from adapter.mapping.fml.compiler.sources import is_true
 
     return all(is_true(accept(tree.root)) for accept in one.accepts)
 

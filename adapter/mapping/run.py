@@ -33,6 +33,14 @@ class Made(dict[str, Item]):
     def __init__(self, shape: Shape | None) -> None:
         self.shape = shape
 
+    @classmethod
+    def of(cls, shape: Shape | None) -> Made:
+        """Begin a value of a type; a resource says its type from the start."""
+        made = cls(shape)
+        if shape is not None and shape.kind == "resource":
+            made["resourceType"] = shape.name
+        return made
+
 
 class RunFault(Exception):
     """A transform cannot do what it is told with what it is given."""
@@ -58,6 +66,11 @@ class RuleMark:
     def words(self) -> str:
         """The place as `file:line`."""
         return f"{self.file}:{self.line}"
+
+    @property
+    def path(self) -> str:
+        """Group and rule, for ids: the same as long as the rule keeps its name."""
+        return f"{self.group}/{self.rule}"
 
 
 @dataclass(slots=True)

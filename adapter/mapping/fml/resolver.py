@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from adapter.mapping.conceptmap import ConceptMap, ConceptMaps
-    from adapter.mapping.fml.scope import Faults
+    from adapter.mapping.fml.faults import Faults
     from adapter.mapping.fml.tree import Group, MapFile, Use
     from adapter.mapping.models import Models, Shape
 

@@ -225,3 +225,13 @@ class MapFile(Node):
 def metadata_of(file: MapFile) -> dict[str, Any]:
     """Metadata by name; the last of equal names counts."""
     return {entry.name: entry.value for entry in file.metadata}
+
+
+def rule_name(rule: Rule) -> str | None:
+    """Name a rule that has no name by what it reads and writes; the reference engine does so, too."""
+    source = rule.sources[0]
+    words = ".".join((source.context, *source.path))
+    if rule.targets and rule.targets[0].context:
+        target = rule.targets[0]
+        words += "-" + ".".join((target.context or "", *target.path))
+    return words

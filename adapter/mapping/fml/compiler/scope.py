@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from adapter.fhirpath.tree import Span
     from adapter.mapping.fml.tree import Group, MapFile
     from adapter.mapping.models import Shape
     from adapter.mapping.nodes import Item
-    from adapter.mapping.run import RuleMark
 
 Frame: TypeAlias = "list[Item]"
 Action: TypeAlias = "Callable[[Frame], None]"
 Getter: TypeAlias = "Callable[[Frame], Item]"
+
+
+def nothing(_: Frame) -> None:
+    """Do, or give, nothing: what is faulty, or empty, can do no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,27 +118,3 @@ class Value:
     """True if what it reads decides about the value and is not in it, as in `iif(x = 'a', 'b', 'c')`."""
     conditions: frozenset[str] = frozenset()
     """Names of elements that it reads in conditions only."""
-
-
-class Faults:
-    """Gathers what is wrong with the maps of a set."""
-
-    def __init__(self) -> None:
-        from adapter.outcome import Issue
-
-        self._make = Issue
-        self.issues: list[Issue] = []
-        self._known: set[tuple[Item, ...]] = set()
-
-    def add(self, code: str, file: MapFile, span: Span, **params: str | int | None) -> None:
-        """Note a fault once, however often its group is compiled."""
-        line, column = file.place(span)
-        key = (code, file.text.file, line, column, *params.values())
-        if key not in self._known:
-            self._known.add(key)
-            self.issues.append(self._make(code, file.text.file, params, line=line, column=column))
-
-
-def mark_words(mark: RuleMark) -> str:
-    """Name a rule for ids: stable as long as the rule keeps its name."""
-    return f"{mark.group}/{mark.rule}"

@@ -1,33 +1,33 @@
-"""Checked tree to closures, one for each rule.
+"""Groups and their rules: loops over sources around what targets, calls and nested rules do.
 
 Groups are compiled once for each combination of argument types they are called with, so that an untyped group
-is checked with the types it really meets and default groups are chosen before anything runs. Compiling is
-checking: what is wrong is noted, and compilation goes on.
-
-A build is plain or traced. The plain one carries no hooks; the traced one is made only when lineage,
-accounting or the place of an issue is asked for, and writes down for each target leaf the rule and the source
-leaves.
+is checked with the types it really meets and default groups are chosen before anything runs.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapter.errors import AdapterError
-from adapter.mapping.fml import sources, targets
-from adapter.mapping.fml.scope import Action, Faults, Frame, Layout, Scope, Value, Var
+from adapter.mapping.fml.compiler import sources, targets
+from adapter.mapping.fml.compiler.assignment import put
+from adapter.mapping.fml.compiler.elements import single_shape, slot_of
+from adapter.mapping.fml.compiler.scope import Layout, Scope, Value, nothing
+from adapter.mapping.fml.compiler.values import parameter
+from adapter.mapping.fml.tree import Name, rule_name
 from adapter.mapping.models import nearest
-from adapter.mapping.nodes import Item, Watched, leaf_key
-from adapter.mapping.run import Made, RuleMark, Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from adapter.fhirpath.tree import Span
-    from adapter.mapping.conceptmap import ConceptMaps
-    from adapter.mapping.fml.resolver import Library
-    from adapter.mapping.fml.tree import Group, Invocation, MapFile, Rule
-    from adapter.mapping.models import Models, Shape
+    from adapter.mapping.fml.compiler.compilation import Compilation
+    from adapter.mapping.fml.compiler.scope import Action, Frame, Var
+    from adapter.mapping.fml.tree import Group, Invocation, MapFile, Parameter, Rule
+    from adapter.mapping.models import Shape
+    from adapter.mapping.nodes import Item
+    from adapter.mapping.run import RuleMark, Run
+
+MADE = "\x00made"
+"""Name of what `a.b -> c.d` makes, which no map can write."""
 
 
 class GroupCode:
@@ -51,35 +51,24 @@ class GroupCode:
         run.depth -= 1
 
 
-class Compilation:
-    """One build of a map with everything it calls."""
+class Compiler:
+    """Compiles the groups of one build."""
 
-    def __init__(
-        self, library: Library, models: Models, concept_maps: ConceptMaps, faults: Faults, *, traced: bool
-    ) -> None:
-        self.library = library
-        self.models = models
-        self.concept_maps = concept_maps
-        self.faults = faults
-        self.traced = traced
-        self.marks: dict[RuleMark, None] = {}
-        self.is_lenient = False
-        """True while groups are compiled that may be called with types not known here."""
+    def __init__(self, compilation: Compilation) -> None:
+        self.compilation = compilation
         self._groups: dict[tuple[Item, ...], GroupCode] = {}
         self._reached: set[int] = set()
-
-    # Groups
 
     def entry(self, file: MapFile) -> tuple[GroupCode, list[Shape | None]]:
         """Compile the first group and all it calls; return it with its targets' shapes."""
         group = file.groups[0]
         code = self.group(file, group, [None] * len(group.inputs))
-        made = [self.input_shape(file, one) for one in group.inputs if one.mode == "target"]
+        made = [self.compilation.input_shape(file, one) for one in group.inputs if one.mode == "target"]
         return code, made
 
     def rest(self, file: MapFile) -> None:
         """Compile the groups that nothing has called, for their faults, whatever types they get."""
-        self.is_lenient = True
+        self.compilation.is_lenient = True
         for group in file.groups:
             if id(group) not in self._reached:
                 self.group(file, group, [None] * len(group.inputs))
@@ -87,7 +76,7 @@ class Compilation:
     def group(self, file: MapFile, group: Group, given: Sequence[Shape | None]) -> GroupCode:
         """Compile `group` for arguments of these shapes."""
         shapes = [
-            self.input_shape(file, declared) or shape
+            self.compilation.input_shape(file, declared) or shape
             for declared, shape in zip(group.inputs, given, strict=False)
         ]
         shapes += [None] * (len(group.inputs) - len(shapes))
@@ -98,9 +87,12 @@ class Compilation:
         code = self._groups[key] = GroupCode(group.name)
         self._reached.add(id(group))
         scope = Scope(
-            file, group, Layout(2 if self.traced else 1), constants=frozenset(c.name for c in file.constants)
+            file,
+            group,
+            Layout(2 if self.compilation.is_traced else 1),
+            constants=frozenset(c.name for c in file.constants),
         )
-        scope.is_fhir = self.library.is_fhir_source(file)
+        scope.is_fhir = self.compilation.library.is_fhir_source(file)
         inputs = [
             scope.bind(one.name, one.mode, shape) for one, shape in zip(group.inputs, shapes, strict=True)
         ]
@@ -110,35 +102,18 @@ class Compilation:
         code.actions, code.size = tuple(actions), scope.layout.size
         return code
 
-    def input_shape(self, file: MapFile, declared: Item) -> Shape | None:
-        """Return the shape an input declares; None without one, or where its structure has no model."""
-        if declared.type is None:
-            return None
-        return self.type_named(file, declared.type, declared.span)
-
-    def type_named(self, file: MapFile, name: str, span: Span) -> Shape | None:
-        """Return what `name` means in this file: an alias of `uses`, else a type of R4."""
-        for use in file.uses:
-            if use.name == name:
-                if not self.models.is_known(use.url, is_source=use.mode in ("source", "queried")):
-                    self.library.unknown_model(self.faults, file, use)
-                return self.models.by_url(use.url)
-        shape = self.models.named(name.removeprefix("FHIR."))
-        if shape is None:
-            near = nearest(name, [*(use.name for use in file.uses), *self.models.names()])
-            self.faults.add("MP201", file, span, type=name, near=near or "-")
-        return shape
-
     def inherited(
         self, scope: Scope, group: Group, inputs: list[Var], shapes: list[Shape | None]
     ) -> Iterator[Action]:
         """Compile the group that this one extends; its rules run first, over the same arguments."""
         if group.extends is None:
             return
-        found = self.library.group(scope.file, group.extends)
+        found = self.compilation.library.group(scope.file, group.extends)
         if found is None:
-            near = nearest(group.extends, self.library.group_names(scope.file))
-            self.faults.add("MP202", scope.file, group.span, group=group.extends, near=near or "-")
+            near = nearest(group.extends, self.compilation.library.group_names(scope.file))
+            self.compilation.faults.add(
+                "MP202", scope.file, group.span, group=group.extends, near=near or "-"
+            )
             return
         code = self.group(*found, shapes)
         yield self.call(code, [(var.slot, None) for var in inputs])
@@ -150,12 +125,12 @@ class Compilation:
         scope = outer.inner()
         name = rule.name or rule_name(rule) or str(number)
         scope.trail = f"{outer.trail}/{name}" if outer.trail else name
-        mark = self.mark(scope, rule)
+        mark = self.compilation.mark(scope, rule)
         if rule.is_simple:
             return self.simple(scope, rule, mark)
-        loops = [sources.loop(self, scope, source, mark) for source in rule.sources]
+        loops = [sources.loop(self.compilation, scope, source, mark) for source in rule.sources]
         actions = self.visit(mark)
-        actions += [targets.action(self, scope, target, mark) for target in rule.targets]
+        actions += [targets.action(self.compilation, scope, target, mark) for target in rule.targets]
         actions += [action for one in rule.dependents if (action := self.dependent(scope, one, mark))]
         for at, nested in enumerate(rule.rules or (), 1):
             actions.append(self.rule(scope, nested, at))
@@ -164,65 +139,53 @@ class Compilation:
             body = bind(body)
         return body
 
-    def mark(self, scope: Scope, rule: Rule) -> RuleMark:
-        """Say where a rule stands."""
-        line, column = scope.file.place(rule.span)
-        mark = RuleMark(
-            scope.file.text.file,
-            line,
-            column,
-            scope.group.name,
-            scope.trail,
-            scope.file.name or scope.file.url,
-        )
-        self.marks[mark] = None
-        return mark
-
     def simple(self, scope: Scope, rule: Rule, mark: RuleMark) -> Action:
         """Compile `a.b -> c.d`: the default group of the two types, else a copy where types allow it."""
         source, target = rule.sources[0], rule.targets[0]
-        bind = sources.loop(self, scope, source, mark)
+        bind = sources.loop(self.compilation, scope, source, mark)
         var = scope.focus
         if var is None:
             return in_turn([])
-        slot = targets.slot_of(self, scope, target, mark)
-        shape = targets.single_shape(self, scope, slot)
-        found = self.library.default_group(scope.file, var.shape, var.kind, shape, self.models)
+        slot = slot_of(self.compilation, scope, target, mark)
+        shape = single_shape(self.compilation, scope, slot)
+        found = self.compilation.library.default_group(
+            scope.file, var.shape, var.kind, shape, self.compilation.models
+        )
         if found is not None and shape is not None:
-            create = targets.action(self, scope, target, mark, name="\x00made")
-            made = scope.vars["\x00made"]
+            create = targets.action(self.compilation, scope, target, mark, name=MADE)
+            made = scope.vars[MADE]
             code = self.group(*found, [var.shape, made.shape])
             call = self.call(code, [(var.slot, None), (made.slot, None)])
             return bind(in_turn([*self.visit(mark), create, call]))
         if shape is not None and not shape.is_primitive and not self.may_copy(var.shape, shape, scope):
-            self.faults.add(
+            self.compilation.faults.add(
                 "MP203", scope.file, rule.span, source=var.shape.name if var.shape else "?", target=shape.name
             )
         value = Value(_slot_getter(var.slot), var.kind, var.shape, (var.slot,))
-        return bind(in_turn([*self.visit(mark), targets.put(self, scope, target, value, mark)]))
+        return bind(in_turn([*self.visit(mark), put(self.compilation, scope, target, value, mark)]))
 
     def visit(self, mark: RuleMark) -> list[Action]:
         """Make the action that notes that a rule ran; none in a plain build."""
-        return [_visit(mark)] if self.traced else []
+        return [_visit(mark)] if self.compilation.is_traced else []
 
     def may_copy(self, source: Shape | None, target: Shape, scope: Scope) -> bool:
         """True if a value of the one type is as good as one of the other."""
         if source is None:
-            return scope.is_fhir or self.is_lenient
+            return scope.is_fhir or self.compilation.is_lenient
         return source.name == target.name
 
     # Groups that are called
 
     def dependent(self, scope: Scope, call: Invocation, mark: RuleMark) -> Action | None:
         """Compile `then Group(a, b)`."""
-        found = self.library.group(scope.file, call.name)
+        found = self.compilation.library.group(scope.file, call.name)
         if found is None:
-            near = nearest(call.name, self.library.group_names(scope.file))
-            self.faults.add("MP202", scope.file, call.span, group=call.name, near=near or "-")
+            near = nearest(call.name, self.compilation.library.group_names(scope.file))
+            self.compilation.faults.add("MP202", scope.file, call.span, group=call.name, near=near or "-")
             return None
         file, group = found
         if len(call.parameters) != len(group.inputs):
-            self.faults.add(
+            self.compilation.faults.add(
                 "MP204",
                 scope.file,
                 call.span,
@@ -233,19 +196,19 @@ class Compilation:
             return None
         arguments: list[tuple[int | None, Value | None]] = []
         shapes: list[Shape | None] = []
-        for parameter, declared in zip(call.parameters, group.inputs, strict=True):
-            value = targets.parameter(self, scope, parameter, mark)
+        for given, declared in zip(call.parameters, group.inputs, strict=True):
+            value = parameter(self.compilation, scope, given, mark)
             if value is None:
                 return None
             if declared.mode == "target" and (value.is_constant or len(value.slots) != 1):
-                self.faults.add("MP205", scope.file, parameter.span, input=declared.name)
+                self.compilation.faults.add("MP205", scope.file, given.span, input=declared.name)
             shapes.append(value.shape)
-            arguments.append((value.slots[0] if _is_variable(parameter, scope) else None, value))
+            arguments.append((value.slots[0] if _is_variable(given, scope) else None, value))
         return self.call(self.group(file, group, shapes), arguments)
 
     def call(self, code: GroupCode, arguments: Sequence[tuple[int | None, Value | None]]) -> Action:
         """Make the action that calls a group with values of the frame."""
-        if self.traced:
+        if self.compilation.is_traced:
             return _traced_call(code, arguments)
         slots = [slot for slot, _ in arguments]
         if all(slot is not None for slot in slots):
@@ -263,7 +226,7 @@ class Compilation:
             return call_with
 
         getters = [
-            _slot_getter(slot) if slot is not None else value.get if value is not None else _nothing
+            _slot_getter(slot) if slot is not None else value.get if value is not None else nothing
             for slot, value in arguments
         ]
 
@@ -273,8 +236,8 @@ class Compilation:
         return call
 
 
-def _is_variable(parameter: Item, scope: Scope) -> bool:
-    return getattr(parameter, "name", None) in scope.vars and not getattr(parameter, "path", ())
+def _is_variable(given: Parameter, scope: Scope) -> bool:
+    return isinstance(given, Name) and not given.path and given.name in scope.vars
 
 
 def _traced_call(code: GroupCode, arguments: Sequence[tuple[int | None, Value | None]]) -> Action:
@@ -292,10 +255,6 @@ def _traced_call(code: GroupCode, arguments: Sequence[tuple[int | None, Value | 
 
 def _slot_getter(slot: int) -> Item:
     return lambda frame: frame[slot]
-
-
-def _nothing(_: Frame) -> None:
-    """Give nothing."""
 
 
 def _visit(mark: RuleMark) -> Action:
@@ -324,24 +283,3 @@ def in_turn(actions: Sequence[Action]) -> Action:
             action(frame)
 
     return all_in_turn
-
-
-def rule_name(rule: Rule) -> str | None:
-    """Name a rule that has no name by what it reads and writes; the reference engine does so, too."""
-    source = rule.sources[0]
-    words = ".".join((source.context, *source.path))
-    if rule.targets and rule.targets[0].context:
-        target = rule.targets[0]
-        words += "-" + ".".join((target.context or "", *target.path))
-    return words
-
-
-def origin_of(value: Item, origin: Item) -> Item:
-    """Return where a value comes from: of a node that stands for a leaf, that leaf."""
-    if isinstance(value, Watched):
-        key = leaf_key(value)
-        return (value, key, None)
-    return origin
-
-
-__all__ = ["AdapterError", "Compilation", "GroupCode", "Made", "in_turn", "origin_of", "rule_name"]

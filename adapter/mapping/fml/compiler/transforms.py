@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from adapter.fhir.decimals import ExactDecimal
 from adapter.mapping import moments
 from adapter.mapping.conceptmap import Unfound
-from adapter.mapping.fml.scope import mark_words
 from adapter.mapping.nodes import Item, leaf_key
 from adapter.mapping.run import Made, RunFault
 
@@ -122,13 +121,13 @@ def pointer(run: Run, mark: RuleMark, target: Item) -> str | None:
 def _id_of(run: Run, mark: RuleMark, target: dict[str, Item]) -> str:
     known = target.get("id")
     if known is None:
-        known = target["id"] = run.uuid(mark.map, f"{mark_words(mark)}#id")
+        known = target["id"] = run.uuid(mark.map, f"{mark.path}#id")
     return str(plain(known))
 
 
 def uuid(run: Run, mark: RuleMark) -> str:
     """Return the next deterministic id of this rule."""
-    return run.uuid(mark.map, mark_words(mark))
+    return run.uuid(mark.map, mark.path)
 
 
 def cast(run: Run, mark: RuleMark, value: Item, kind: Item) -> Item:

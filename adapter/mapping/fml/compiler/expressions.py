@@ -7,19 +7,27 @@ from typing import TYPE_CHECKING
 
 from adapter.errors import AdapterError
 from adapter.fhir.types import r4
-from adapter.fhirpath.tree import Binary, Call, Literal, Member, TypeTest, Variable
+from adapter.fhirpath.tree import Call, Literal, Member, Variable
 from adapter.fhirpath.values import Element
-from adapter.mapping.fml.paths import children, renamed, variables, walk, with_variables
-from adapter.mapping.fml.scope import Value
-from adapter.mapping.models import nearest
+from adapter.mapping.fml.compiler.scope import Value
+from adapter.mapping.fml.paths import (
+    condition_names,
+    gives_source,
+    kind_of,
+    plain_path,
+    renamed,
+    variables,
+    walk,
+    with_variables,
+)
 from adapter.outcome import Issue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from adapter.fhirpath.tree import Tree
-    from adapter.mapping.fml.compiler import Compilation
-    from adapter.mapping.fml.scope import Frame, Scope, Var
+    from adapter.mapping.fml.compiler.compilation import Compilation
+    from adapter.mapping.fml.compiler.scope import Frame, Scope, Var
     from adapter.mapping.nodes import Item
     from adapter.mapping.run import RuleMark
 
@@ -54,8 +62,7 @@ def expression(
         if isinstance(part, Variable) and part.name not in used and not _is_built_in(part.name)
     ]
     for part in strangers:
-        near = nearest(part.name, known)
-        compilation.faults.add("MP206", scope.file, part.span, variable=part.name, near=near or "-")
+        compilation.no_variable(scope, part.span, part.name, known)
     if strangers:
         return None
     compiled = _compiled(compilation, scope, tree, used)
@@ -149,19 +156,6 @@ def _compiled(compilation: Compilation, scope: Scope, tree: Tree, used: list[str
         return None
 
 
-def plain_path(tree: Tree) -> tuple[str, tuple[str, ...]] | None:
-    """Return first name and further names of a path that is nothing but names; None for anything else."""
-    names: list[str] = []
-    while isinstance(tree, Member):
-        names.append(tree.name)
-        if tree.target is None:
-            return names[-1], tuple(reversed(names[:-1]))
-        tree = tree.target
-    if isinstance(tree, Variable):
-        return tree.name, tuple(reversed(names))
-    return None
-
-
 def follow(names: tuple[str, ...]) -> Callable[[Item], Item]:
     """Return what walks down `names`: None for nothing, the value, or a list of several."""
 
@@ -228,64 +222,3 @@ def _direct(scope: Scope, name: str, rest: tuple[str, ...]) -> Value | None:
 def _slots(scope: Scope, tree: Tree) -> tuple[int, ...]:
     names = variables(with_variables(tree, names_in_scope(scope)))
     return tuple(scope.vars[name].slot for name in names if name in scope.vars)
-
-
-_KINDS = {
-    "toInteger": "integer", "toDecimal": "decimal", "toBoolean": "boolean", "toString": "string",
-    "toDate": "date",
-    "toDateTime": "dateTime", "toTime": "time", "toQuantity": "Quantity", "exists": "boolean",
-    "empty": "boolean",
-    "not": "boolean", "count": "integer", "length": "integer", "substring": "string", "replace": "string",
-    "upper": "string", "lower": "string", "join": "string", "trim": "string",
-}  # fmt: skip
-
-
-_TRUTHS = frozenset({
-    "exists", "empty", "not", "all", "allTrue", "anyTrue", "allFalse", "anyFalse", "contains", "startsWith",
-    "endsWith", "matches", "matchesFull", "is", "count", "isDistinct", "subsetOf", "supersetOf", "hasValue",
-    "memberOf", "conformsTo",
-})  # fmt: skip
-_CRITERIA = frozenset({"where", "exists", "all", "iif"})
-
-
-def gives_source(tree: Tree) -> bool:
-    """Tell whether what an expression reads goes into its value, or only decides which value it gives."""
-    if isinstance(tree, Call):
-        if tree.name == "iif":
-            return any(gives_source(branch) for branch in tree.arguments[1:])
-        return tree.name not in _TRUTHS
-    if isinstance(tree, Binary):
-        if tree.operator in ("+", "-", "&", "*", "/", "div", "mod", "|"):
-            return gives_source(tree.left) or gives_source(tree.right)
-        return False
-    return not isinstance(tree, (Literal, TypeTest))
-
-
-def condition_names(tree: Tree) -> frozenset[str]:
-    """Return the names of elements that stand in criteria of `where` and the like, and nowhere else."""
-    inside: set[str] = set()
-    outside: set[str] = set()
-    _sort_names(tree, outside, inside)
-    return frozenset(inside - outside)
-
-
-def _sort_names(tree: Tree, here: set[str], inside: set[str]) -> None:
-    if isinstance(tree, Member):
-        here.add(tree.name)
-    if isinstance(tree, Call) and tree.name in _CRITERIA:
-        if tree.target is not None:
-            _sort_names(tree.target, here, inside)
-        for at, argument in enumerate(tree.arguments):
-            _sort_names(argument, inside if at == 0 else here, inside)
-        return
-    for child in children(tree):
-        _sort_names(child, here, inside)
-
-
-def kind_of(tree: Tree) -> str | None:
-    """Tell the type of what an expression gives, where its outermost part tells it."""
-    if isinstance(tree, Call):
-        return _KINDS.get(tree.name)
-    if isinstance(tree, Literal) and tree.kind != "empty":
-        return tree.kind
-    return None

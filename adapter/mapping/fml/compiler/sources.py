@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from adapter.fhir.decimals import ExactDecimal
-from adapter.mapping.fml import expressions
+from adapter.mapping.fml.compiler import expressions
 from adapter.mapping.fml.paths import bare_names
-from adapter.mapping.models import Shape, nearest
 from adapter.mapping.nodes import Item, Watched, is_leaf, looked_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from adapter.fhirpath.tree import Tree
-    from adapter.mapping.fml.compiler import Compilation
-    from adapter.mapping.fml.scope import Action, Frame, Scope, Var
+    from adapter.mapping.fml.compiler.compilation import Compilation
+    from adapter.mapping.fml.compiler.scope import Action, Frame, Scope, Var
     from adapter.mapping.fml.tree import Source
+    from adapter.mapping.models import Shape
     from adapter.mapping.run import RuleMark
 
 Binder = "Callable[[Action], Action]"
@@ -35,8 +35,7 @@ def loop(
     if context is None and source.context in scope.constants:
         return _constant_loop(scope, source)
     if context is None:
-        near = nearest(source.context, scope.vars)
-        compilation.faults.add("MP206", scope.file, source.span, variable=source.context, near=near or "-")
+        compilation.no_variable(scope, source.span, source.context, scope.vars)
         scope.bind(source.variable, "source")
         return lambda body: body
     steps, shape, kind = _steps(compilation, scope, context, source)
@@ -45,7 +44,7 @@ def loop(
     scope.focus = var
     tests = _tests(compilation, scope, source, mark, _Condition(compilation, scope, mark, around, var))
     default = _default(compilation, scope, source, mark)
-    is_plain = not (source.mode or source.cardinality or default or compilation.traced)
+    is_plain = not (source.mode or source.cardinality or default or compilation.is_traced)
     if is_plain and len(steps) <= 1:
         return _fast_loop(context.slot, steps[0] if steps else (), var.slot, tests)
     return _full_loop(compilation, context, steps, var, source, tests, default, mark)
@@ -175,12 +174,14 @@ def _tests(
         where = condition.compiled(source.where)
         if where is not None:
             tests.append(
-                _watching(where) if compilation.traced else lambda frame, value: is_true(where(frame, value))
+                _watching(where)
+                if compilation.is_traced
+                else lambda frame, value: is_true(where(frame, value))
             )
     if source.check is not None:
         check = condition.compiled(source.check)
         if check is not None:
-            slot = condition.var.slot + 1 if compilation.traced else None
+            slot = condition.var.slot + 1 if compilation.is_traced else None
             tests.append(_checking(check, mark, slot))
     if source.log is not None:
         log = condition.compiled(source.log)
@@ -345,7 +346,7 @@ def _full_loop(
     mark: RuleMark,
 ) -> Callable[[Action], Action]:
     """The loop with everything: several steps, list modes, cardinality, defaults, origins."""
-    traced, slot = compilation.traced, var.slot
+    traced, slot = compilation.is_traced, var.slot
     choose = _MODES.get(source.mode or "")
     least, most = source.cardinality or (0, None)
 

@@ -1,0 +1,188 @@
+"""Elements that a rule makes: of the declared type or the one `create` names, alone, repeated or shared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from adapter.mapping.fml.compiler.elements import holder, single_shape, slot_of
+from adapter.mapping.fml.compiler.tracing import context_of
+from adapter.mapping.fml.tree import Invocation, Written
+from adapter.mapping.run import Made
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from adapter.mapping.fml.compiler.compilation import Compilation
+    from adapter.mapping.fml.compiler.scope import Action, Frame, Scope
+    from adapter.mapping.fml.tree import Target
+    from adapter.mapping.models import Shape, Slot
+    from adapter.mapping.nodes import Item
+    from adapter.mapping.run import RuleMark
+
+
+_OPEN = "\x00open"
+
+
+def created_shape(
+    compilation: Compilation, scope: Scope, target: Target, declared: Shape | None
+) -> Shape | None:
+    """Return the shape that `create('X')` names, else the declared one."""
+    if not isinstance(target.transform, Invocation) or not target.transform.parameters:
+        if declared is not None and declared.is_abstract:
+            compilation.faults.add("MP210", scope.file, target.span, type=declared.name)
+        return declared
+    parameter = target.transform.parameters[0]
+    if isinstance(parameter, Written):
+        return compilation.type_named(scope.file, str(parameter.value), parameter.span)
+    compilation.faults.add(
+        "MP211", scope.file, parameter.span, transform="create", wanted="a type name in quotes"
+    )
+    return None
+
+
+def create(
+    compilation: Compilation, scope: Scope, target: Target, name: str | None, mark: RuleMark
+) -> Action:
+    """Compile a target that makes an element: of the declared type, or of the one `create` names."""
+    holder_shape, element = slot_of(compilation, scope, target, mark)
+    declared = single_shape(compilation, scope, (holder_shape, element))
+    shape = created_shape(compilation, scope, target, declared)
+    if element is not None and shape is not None and not _takes(compilation, element, shape):
+        compilation.faults.add(
+            "MP212", scope.file, target.span, type=shape.name, element=element.name,
+            wanted=" | ".join(element.types),
+        )  # fmt: skip
+    if element is not None and element.is_choice and shape is None:
+        compilation.faults.add(
+            "MP213",
+            scope.file,
+            target.span,
+            element=element.name,
+            example=element.types[0] if element.types else "",
+        )
+    var = scope.bind(name, "target", shape)
+    hold, slot = holder(compilation, scope, target), var.slot
+    last = target.path[-1] if target.path else _OPEN
+    key = element.key(shape.name) if element is not None and shape is not None else last
+    is_list = element.is_list if element is not None else False
+    is_open = element is None
+    place = _place_made(key, is_list, is_open, target.mode, mark)
+    if compilation.is_traced:
+        place = _noting(place, scope.focus)
+    if target.share is not None:
+        shared = scope.layout.share(target.share)
+        return _shared(shared, slot, hold, shape, place)
+    is_direct = len(target.path) == 1 and not compilation.is_traced
+    if is_direct and is_list and target.mode != "first":
+        return _create_in_list(scope.vars[target.context or ""].slot, slot, key, shape)
+
+    def create(frame: Frame) -> None:
+        node = hold(frame)
+        if node is None:
+            frame[slot] = None
+            return
+        frame[slot] = place(frame, node, Made.of(shape))
+
+    return create
+
+
+def _create_in_list(holder: int, slot: int, key: str, shape: Shape | None) -> Action:
+    """Make one more element of a list of a variable: what entries, names and identifiers are."""
+    kind = shape.name if shape is not None and shape.kind == "resource" else None
+
+    def create_in_list(frame: Frame) -> None:
+        node = frame[holder]
+        if node is None:
+            frame[slot] = None
+            return
+        made = frame[slot] = Made(shape)
+        if kind is not None:
+            made["resourceType"] = kind
+        if key in node:
+            node[key].append(made)
+        else:
+            node[key] = [made]
+
+    return create_in_list
+
+
+def _noting(place: Item, focus: Item) -> Item:
+    """In a traced build a made node is noted with what the rule was reading."""
+
+    def place_and_note(frame: Frame, node: Item, made: Made) -> Item:
+        there = place(frame, node, made)
+        context = context_of(frame, focus)
+        if context is not None:
+            frame[0].created.append((there, context))
+        return there
+
+    return place_and_note
+
+
+def _takes(compilation: Compilation, element: Slot, shape: Shape) -> bool:
+    if shape.kind == "logical" or not element.types:
+        return True
+    return any(
+        kind == shape.name or compilation.models.is_a(shape.name, kind) or kind == shape.url
+        for kind in element.types
+    )
+
+
+def _shared(
+    shared: int, slot: int, hold: Callable[[Frame], Item], shape: Shape | None, place: Item
+) -> Action:
+    """Make the element once for each run of the group; rules that name the same share meet in it."""
+
+    def create_shared(frame: Frame) -> None:
+        known = frame[shared]
+        if known is None:
+            node = hold(frame)
+            if node is None:
+                return
+            known = frame[shared] = place(frame, node, Made.of(shape))
+        frame[slot] = known
+
+    return create_shared
+
+
+def _place_made(key: str, is_list: bool, is_open: bool, mode: str | None, mark: RuleMark) -> Item:
+    """Return what puts a made node into its holder, and gives the node to go on with."""
+
+    def into_list(_: Frame, node: Item, made: Made) -> Made:
+        there = node.get(key)
+        if there is None:
+            node[key] = [made]
+        elif mode == "first":
+            there.insert(0, made)
+        else:
+            there.append(made)
+        return made
+
+    def into_single(frame: Frame, node: Item, made: Made) -> Made:
+        there = node.get(key)
+        if there is None:
+            node[key] = made
+            return made
+        # The element can stand once only: what a second rule makes is the same element.
+        if isinstance(there, Made) and there.shape is made.shape:
+            return there
+        frame[0].fault("MP305", mark, None, element=key)
+        node[key] = made
+        return made
+
+    def into_open(_: Frame, node: Item, made: Made) -> Made:
+        add_open(node, key, made)
+        return made
+
+    return into_open if is_open else into_list if is_list else into_single
+
+
+def add_open(node: Item, key: str, value: Item) -> None:
+    """Put a value where no type tells whether it may repeat: the second makes a list."""
+    there = dict.get(node, key)
+    if there is None:
+        node[key] = value
+    elif isinstance(there, list):
+        there.append(value)
+    else:
+        node[key] = [there, value]

@@ -1,0 +1,146 @@
+"""What makes a value fit its element: the type it goes under, and the form that type wants."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from adapter.mapping.fml.compiler.transforms import copy_of, fit, plain, text
+from adapter.mapping.nodes import Item, leaf_key
+from adapter.mapping.run import Made, RunFault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from adapter.mapping.fml.compiler.compilation import Compilation
+    from adapter.mapping.fml.compiler.scope import Scope, Value
+    from adapter.mapping.fml.tree import Target
+    from adapter.mapping.models import Shape, Slot
+
+
+def takes_text(compilation: Compilation, holder: Shape | None, element: Slot, kind: str | None) -> bool:
+    """True if the element's one type is a primitive that is text."""
+    if holder is None or kind is None or element.is_choice or fit(kind) is not text:
+        return False
+    shape = compilation.models.of_element(holder, kind)
+    return shape is not None and shape.is_primitive
+
+
+def value_kind(
+    compilation: Compilation, scope: Scope, target: Target, element: Slot | None, value: Value
+) -> str | None:
+    """Decide the type under which a value goes into its element; None if only the value itself can tell."""
+    if element is None:
+        return None
+    if len(element.types) == 1:
+        kind = element.types[0]
+        if value.kind and clashes(compilation, kind, value):
+            compilation.faults.add(
+                "MP212", scope.file, target.span, type=value.kind, element=element.name, wanted=kind
+            )
+        return kind
+    known = value.shape.name if value.shape is not None else value.kind
+    if known is None:
+        return None
+    if known in element.types:
+        return known
+    if known == "string" and not {"string"} & set(element.types):
+        return None
+    if compilation.models.named(known) is not None and not value.is_list:
+        compilation.faults.add(
+            "MP212",
+            scope.file,
+            target.span,
+            type=known,
+            element=element.name,
+            wanted=" | ".join(element.types[:6]),
+        )
+    return None
+
+
+def clashes(compilation: Compilation, kind: str, value: Value) -> bool:
+    """True if a value of a known complex type is put where another type stands, or the other way round."""
+    models = compilation.models
+    wanted, given = models.named(kind), models.named(value.kind or "")
+    if wanted is None or given is None:
+        return False
+    if wanted.is_primitive or given.is_primitive:
+        return wanted.is_primitive != given.is_primitive
+    return not (models.is_a(given.name, wanted.name) or wanted.is_abstract)
+
+
+def preparing(
+    compilation: Compilation, shape: Shape | None, element: Slot | None, kind: str | None, value: Value
+) -> Callable[[Item], Item]:
+    """Return what turns a found value into what the element holds."""
+    if kind is None or shape is None:
+        return _any_of(element)
+    made = compilation.models.of_element(shape, kind)
+    if made is None or not made.is_primitive:
+        return _complex
+    if value.kind == kind or (
+        value.kind in ("string", "code", "uuid", "uri", "id") and fit(kind) is fit("string")
+    ):
+        one = _identity if value.is_constant else fit(kind)
+    else:
+        one = fit(kind)
+    if element is not None and element.is_list:
+        return lambda found: [one(item) for item in found] if isinstance(found, list) else one(found)
+    return one
+
+
+def _identity(value: Item) -> Item:
+    return value
+
+
+def _complex(value: Item) -> Item:
+    if isinstance(value, list):
+        return [_complex(one) for one in value]
+    if not isinstance(value, dict):
+        raise RunFault("MP314")
+    return copy_of(value)
+
+
+def _any_of(element: Slot | None) -> Callable[[Item], Item]:
+    """Prepare a value for a choice, or for a place no type is known of: leaves as they are."""
+
+    def prepare(value: Item) -> Item:
+        if (
+            element is not None
+            and isinstance(value, dict)
+            and leaf_key(value)
+            and getattr(value, "type", 0) is None
+        ):
+            return plain(value)
+        return copy_of(value)
+
+    return prepare
+
+
+def type_of_value(value: Item, types: Sequence[str]) -> str | None:
+    """Choose among the types of a choice element by what the value is."""
+    if isinstance(value, Made) and value.shape is not None:
+        return value.shape.name
+    candidates: tuple[str, ...]
+    if isinstance(value, bool):
+        candidates = ("boolean",)
+    elif isinstance(value, int):
+        candidates = ("integer", "positiveInt", "unsignedInt", "decimal")
+    elif isinstance(value, str):
+        candidates = ("string", "code", "uri", "id", "markdown", "dateTime", "date")
+    elif isinstance(value, dict):
+        candidates = _dict_types(value)
+    else:
+        candidates = ("decimal",)
+    return next((kind for kind in candidates if kind in types), None)
+
+
+def _dict_types(value: dict[str, Item]) -> tuple[str, ...]:
+    if "coding" in value or set(value) == {"text"}:
+        return ("CodeableConcept",)
+    if "reference" in value:
+        return ("Reference",)
+    if "code" in value and not {"value", "unit"} & set(value):
+        return ("Coding", "Quantity")
+    if {"start", "end"} & set(value):
+        return ("Period",)
+    return ("Quantity", "Identifier") if "value" in value else ()

@@ -1,0 +1,178 @@
+"""The traced build: which leaf of the target a rule writes from which leaves of the source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from adapter.mapping.nodes import Item, Watched, leaf_key, looked_at
+from adapter.mapping.run import RunFault, Write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from adapter.mapping.fml.compiler.scope import Action, Frame, Scope, Value
+    from adapter.mapping.run import RuleMark, Run
+
+
+def origins(frame: Frame, value: Value) -> tuple[Item, ...]:
+    """Return the source leaves that a value was made of, after it was made."""
+    run: Run = frame[0]
+    found: list[Item] = []
+    for slot in value.slots:
+        there, origin = frame[slot], frame[slot + 1]
+        if origin is not None:
+            found.append(origin)
+        elif isinstance(there, Watched) and not value.is_path:
+            key = leaf_key(there)
+            found.append((there, key, None))
+    if value.is_path:
+        found.extend(one for one in run.log if one[1] is not None)
+    return _distinct(found)
+
+
+def _distinct(found: list[Item]) -> tuple[Item, ...]:
+    known: dict[tuple[int, Item, Item], Item] = {}
+    for node, key, index in found:
+        known.setdefault((id(node), key, index), (node, key, index))
+    return tuple(known.values())
+
+
+def _in_value(run: Run, value: Value, found: tuple[Item, ...]) -> tuple[Item, ...]:
+    """Keep the leaves that are in the value; those that only decided about it were tested."""
+    if value.is_condition:
+        run.met.extend(looked_at(run.log))
+        return ()
+    if not value.conditions:
+        return found
+    run.met.extend(one for one in found if one[1] in value.conditions)
+    return tuple(one for one in found if one[1] not in value.conditions)
+
+
+def _chosen(run: Run, found: tuple[Item, ...], value: Item) -> tuple[Item, ...]:
+    """Of the leaves that were looked at, keep those that are the very value; else all of them."""
+    if len(found) < 2:
+        return found
+    same = tuple(one for one in found if one[1] is not None and _leaf(one) is value)
+    if not same:
+        return found
+    run.met.extend(one for one in found if one not in same)
+    return same[-1:]
+
+
+def _leaf(origin: Item) -> Item:
+    node, key, index = origin
+    value = dict.get(node, key)
+    return value[index] if index is not None and isinstance(value, list) else value
+
+
+def first_place(run: Run, found: tuple[Item, ...]) -> str | None:
+    """Name the place of a fault: the leaf that was read last."""
+    return run.place_of(found[-1], None) if found else None
+
+
+def traced_put(
+    scope: Scope,
+    hold: Callable[[Frame], Item],
+    value: Value,
+    prepare: Callable[[Item], Item],
+    store: Item,
+    key: str,
+    slot: int | None,
+    mark: RuleMark,
+) -> Action:
+    """Make the action that puts a value and writes down where it came from."""
+    focus = scope.focus
+
+    def put_traced(frame: Frame) -> None:
+        run: Run = frame[0]
+        node = hold(frame)
+        if node is None:
+            return
+        run.log.clear()
+        run.row = None
+        noted = len(run.issues)
+        context = context_of(frame, focus)
+        try:
+            found = value.get(frame)
+            log = list(run.log)
+            made = None if found is None else prepare(found)
+            run.log[:] = log
+        except RunFault as fault:
+            where = origins(frame, value)
+            run.met.extend(where)
+            run.fault(
+                fault.code, mark, first_place(run, where) or run.place_of(context, None), **fault.params
+            )
+            return
+        where = _chosen(run, _in_value(run, value, origins(frame, value)), found)
+        if slot is not None:
+            frame[slot], frame[slot + 1] = made, where[0] if len(where) == 1 else None
+        if made is None:
+            run.met.extend(where)
+            run.place_issues(noted, where, context)
+            return
+        index = store(frame, node, made)
+        run.place_issues(noted, where, context)
+        _write(run, node, _key_written(node, key, made), index, found, made, where, mark, context)
+
+    return put_traced
+
+
+def _key_written(node: dict[str, Item], key: str, made: Item) -> str:
+    """Return the key a value went to; of a choice it is known only now."""
+    if key in node:
+        return key
+    for name, there in dict.items(node):
+        if there is made:
+            return name
+    return key
+
+
+def context_of(frame: Frame, focus: Item) -> Item:
+    """Return where the rule is reading, which tells why a fixed value is there."""
+    if focus is None:
+        return None
+    value, origin = frame[focus.slot], frame[focus.slot + 1]
+    if origin is not None:
+        return origin
+    return (value, None, None) if isinstance(value, Watched) else None
+
+
+def _write(
+    run: Run, node: Item, key: str, index: int | None, found: Item, made: Item, where: tuple[Item, ...],
+    mark: RuleMark, context: Item,
+) -> None:  # fmt: skip
+    """Note which target leaf came from which source leaves; a copied part is noted leaf by leaf."""
+    writes = run.writes
+    if writes is None:
+        return
+    if isinstance(made, list) and index is not None:
+        first = index - len(made) + 1
+        for at, one in enumerate(made):
+            source = found[at] if isinstance(found, list) and at < len(found) else found
+            _write(run, node, key, first + at, source, one, _chosen_item(where, source), mark, context)
+        return
+    if isinstance(found, Watched) and isinstance(made, dict):
+        for below, origin in _leaves_below(found, ()):
+            writes.append(Write(node, key, index, (origin,), mark, context, None, below))
+        return
+    writes.append(Write(node, key, index, where, mark, context, run.row))
+
+
+def _chosen_item(where: tuple[Item, ...], value: Item) -> tuple[Item, ...]:
+    same = tuple(one for one in where if one[1] is not None and _leaf(one) is value)
+    return same[:1] or where
+
+
+def _leaves_below(node: Item, way: tuple[str | int, ...]) -> Item:
+    for key, value in dict.items(node):
+        if isinstance(value, list):
+            for at, one in enumerate(value):
+                if isinstance(one, dict):
+                    yield from _leaves_below(one, (*way, key, at))
+                else:
+                    yield (*way, key, at), (node, key, at)
+        elif isinstance(value, dict):
+            yield from _leaves_below(value, (*way, key))
+        else:
+            yield (*way, key), (node, key, None)
