@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from adapter.fhirpath.tree import Call
 from adapter.mapping.cases import judge
 from adapter.mapping.conceptmap import ConceptMap, ConceptMaps
+from adapter.mapping.fml.faults import Faults
 from adapter.mapping.fml.resolver import Library
-from adapter.mapping.fml.scope import Faults
 from adapter.mapping.fml.tree import Invocation, Written
 from adapter.mapping.mapset import Map, MapSet
 
@@ -203,7 +203,7 @@ def _of_rule(
 
 
 def _name(rule: Rule) -> str:
-    from adapter.mapping.fml.compiler import rule_name
+    from adapter.mapping.fml.tree import rule_name
 
     return rule.name or rule_name(rule) or "-"
 
