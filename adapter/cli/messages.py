@@ -28,7 +28,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     show = acts.add_parser("show", help="one message: findings, deliveries, attempts")
     show.add_argument("message")
     show.add_argument("--reveal", action="store_true", help="show its content; audited before it is shown")
-    show.add_argument("--part", default="content", help="original, content, lineage or copy/DELIVERY")
+    parts = "original, content, lineage, copy/DELIVERY or conflict/ID"
+    show.add_argument("--part", default="content", help=parts)
     show.add_argument("--reason", help="why; needed with --reveal")
     show.set_defaults(run=_show)
 
@@ -109,6 +110,9 @@ def message_lines(message: dict[str, Any], *, is_whole: bool = False) -> Iterato
             status = attempt["status"] or "no answer"
             began = attempt["started_at"][:19]
             yield f"        attempt {attempt['number']}  {began}  {status}  {attempt['outcome']}"
+    for conflict in message["conflicts"]:
+        came = f"{conflict['received_at'][:19]}  from {conflict['source']}"
+        yield f"    other content under its ids  {came}  conflict/{conflict['id']}"
 
 
 def _moment(moment: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
@@ -31,7 +32,7 @@ SMALL = DoorBudget(bytes=10_000, seconds=10)
 """An operator's request is a few words."""
 LONGEST_PAGE = 500
 PARTS = ("original", "content", "lineage")
-"""What of a message can be revealed; a copy is revealed as `copy/<delivery id>`."""
+"""What of a message can be revealed; a copy is `copy/<delivery id>`, what clashed `conflict/<its id>`."""
 
 
 def routes(doors: Doors) -> list[tuple[str, Endpoint, str]]:
@@ -100,14 +101,26 @@ class _Desk:
         operator = self._doors.operator(request)
         asked = await _words(request)
         reason, part = _reason(asked), asked.get("part", "content")
-        if part not in PARTS and not part.startswith("copy/"):
-            raise NotFound("IN116")
         row = await self._doors.work(self._store.message, request.path_params["id"])
+        media_type, read = await self._doors.work(self._stored_part, row, part)
         await self._doors.work(self._store.audit, [self._revealed(operator, row.id, part, reason)])
-        body = await self._doors.work(self._store.content, row.id, part)
+        body = await self._doors.work(read)
         if body is None:
             raise NotFound("IN116")
-        return Response(body, media_type=row.media_type if part == "original" else "application/json")
+        return Response(body, media_type=media_type)
+
+    def _stored_part(self, row: MessageRow, part: str) -> tuple[str, Callable[[], bytes | None]]:
+        """Return the media type of a part of a message, and how it is read.
+
+        Raises NotFound (IN116) if a message has no such part.
+        """
+        if part in PARTS or part.startswith("copy/"):
+            media_type = row.media_type if part == "original" else "application/json"
+            return media_type, partial(self._store.content, row.id, part)
+        for conflict in self._store.conflicts(row.id):
+            if part == f"conflict/{conflict.id}":
+                return conflict.media_type, partial(self._store.conflict_content, conflict.id)
+        raise NotFound("IN116")
 
     async def resend(self, request: Request) -> Response:
         """Queue a parked or refused delivery again."""
@@ -159,7 +172,11 @@ class _Desk:
 
     async def _with_deliveries(self, row: MessageRow) -> dict[str, Any]:
         deliveries = await self._doors.work(self._store.deliveries, row.id)
-        said = asdict(row) | {"deliveries": [asdict(delivery) for delivery in deliveries]}
+        conflicts = await self._doors.work(self._store.conflicts, row.id)
+        said = asdict(row) | {
+            "deliveries": [asdict(delivery) for delivery in deliveries],
+            "conflicts": [asdict(conflict) for conflict in conflicts],
+        }
         # The keyed hash tells whether two messages are about one person: no business of a list.
         said.pop("subject")
         return said

@@ -103,6 +103,26 @@ def test_content_is_shown_after_its_audit_row(
     assert b"DESK-5" in capsysbinary.readouterr().out
 
 
+def test_other_content_under_an_id_is_shown_with_the_message(
+    adapter: Served, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """What was refused as a conflict is kept beside the message it clashed with, for an operator to read."""
+    message = unrouted(adapter, "DESK-7")
+    first = adapter.deployment.store.content(message, "original")
+    assert first is not None
+    other = first.replace(b"|NGD11^", b"|NGD21^")
+    assert adapter.post("/ingest/ehr1", other, V2).status_code == 409
+
+    where = ["--server", adapter.address, "--token-file", str(adapter.folder / "tokens" / "operator.token")]
+    assert cli.main(["messages", "show", message, *where]) == 0
+    *_, part = capsysbinary.readouterr().out.decode().split()
+    words = ["--reveal", "--part", part, "--reason", "asked by phone"]
+    assert cli.main(["messages", "show", message, *words, *where]) == 0
+
+    assert part.startswith("conflict/")
+    assert capsysbinary.readouterr().out == other
+
+
 def test_content_without_a_reason_is_not_shown(adapter: Served) -> None:
     """The door itself refuses to reveal without a reason."""
     message = unrouted(adapter, "DESK-6")

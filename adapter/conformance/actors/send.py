@@ -115,3 +115,5 @@ def lines(answered: Answered) -> Iterator[str]:
             yield f"  {issue.get('severity')} {' '.join(codes)}  {text}"
             yield from (f"      at {place}" for place in issue.get("location", ()))
             yield from (f"      at {place}" for place in issue.get("expression", ()))
+            if "details" in issue and issue.get("severity") in ("fatal", "error") and "diagnostics" in issue:
+                yield f"      help: {issue['diagnostics']}"

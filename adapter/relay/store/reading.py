@@ -173,10 +173,13 @@ class Reader:
             statement = statement.where(schema.case.c.state == state)
         return [CaseRow(**{**row._mapping, "state": CaseState(row.state)}) for row in self.rows(statement)]
 
-    def conflicts(self) -> list[ConflictRow]:
-        """Return submissions that came under an earlier key with other content."""
+    def conflicts(self, message: str | None) -> list[ConflictRow]:
+        """Return submissions that came under a key of the message, or of any, with other content."""
         table = schema.conflicting_submission
-        rows = self.rows(select(table).order_by(table.c.received_at))
+        statement = select(table).order_by(table.c.received_at)
+        if message is not None:
+            statement = statement.where(table.c.message == message)
+        rows = self.rows(statement)
         return [
             ConflictRow(
                 id=row.id,
