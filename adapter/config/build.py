@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from adapter.config.settings import Settings
     from adapter.mapping import MapSet
     from adapter.relay.clock import Clock, Ids
-    from adapter.relay.consent import Rules
+    from adapter.relay.disclosure_rules import Rules
     from adapter.relay.event import EventTable
     from adapter.relay.store import Store
     from adapter.relay.transport import Transport
@@ -163,10 +163,10 @@ def _events(tables: Path) -> EventTable:
 
 def _rules(tables: Path) -> Rules:
     """Read the deployment's own disclosure rules, else the shipped ones."""
-    from adapter.relay.consent import read_rules, shipped_rules
+    from adapter.relay import disclosure_rules
 
     own = tables / "disclosure-rules.csv"
-    return read_rules(own.read_text("utf-8")) if own.is_file() else shipped_rules()
+    return disclosure_rules.read(own.read_text("utf-8")) if own.is_file() else disclosure_rules.shipped()
 
 
 def _resources(folder: Path, faults: list[Issue]) -> Iterator[dict[str, Any]]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from adapter.errors import Conflict
-
 
 class CaseState(StrEnum):
     """How far the receiving side has come."""
@@ -45,14 +43,3 @@ CASE_TRANSITIONS: dict[tuple[CaseState, CaseEvent], CaseState] = {
     (CaseState.AGREED, CaseEvent.RETURN): CaseState.RETURNED,
     (CaseState.RETURNED, CaseEvent.CLOSE): CaseState.CLOSED,
 }
-
-
-def advance_case(state: CaseState, event: CaseEvent) -> CaseState:
-    """Return the state that `event` leads a case to from `state`.
-
-    Raises Conflict (DL101) if the table has no such step.
-    """
-    try:
-        return CASE_TRANSITIONS[state, event]
-    except KeyError:
-        raise Conflict("DL101", params={"state": state.value, "event": event.value}) from None

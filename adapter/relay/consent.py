@@ -3,55 +3,29 @@
 Deny unless something permits, and a denial (kielto) wins over everything that permits. `decide` is asked when
 a message is accepted and again before each send; it looks at nothing but its arguments.
 
-Two tables rule. *Rules* (a CSV that the deployer's lawyer signs) say which event may go to which register on
-which basis, up to which level and for which purpose. *Consents* are the patient's own, FHIR Consent as the
-store keeps them. A basis that is no Consent (statute, purchased service) must be named by the agreement of
-the two organisations as well, so that a line in the table alone opens nothing.
-
-A Consent may restrict itself by elements that are not decided here (data classes, document types, security
-labels, time of the data). Such a permit is taken not to cover, such a denial is taken to cover.
+The disclosure rules say what the law leaves room for (`disclosure_rules`), the Consents what this patient
+allows or forbids (`consent_record`). Both must permit.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime
 from enum import StrEnum
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
-from adapter.errors import ConfigurationError
-from adapter.outcome import Issue
-from adapter.relay import event
-from adapter.relay.directory import RecipientClass, Register, key_of
-from adapter.relay.element import child, children, codes, extension, text
-from adapter.relay.message import Level
-from adapter.relay.notification import ACT_REASON, BASIS, CONTENT_LEVEL, DISCLOSURE_BASIS, LEVEL
+from adapter.relay.consent_record import Verdict
+from adapter.relay.directory import RecipientClass, Register
+from adapter.relay.disclosure_rules import Basis, Needs
+from adapter.relay.message import LEVELS, Level
 from adapter.relay.routing import PROVES_CARE, Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
+    from zoneinfo import ZoneInfo
 
-    from adapter.relay.element import Element
-
-
-class Basis(StrEnum):
-    """On what ground content may be disclosed."""
-
-    LUOVUTUSLUPA = "luovutuslupa"
-    EXPLICIT_CONSENT = "explicit-consent"
-    REFERRAL_CONSENT = "referral-consent"
-    STATUTORY = "statutory"
-    PURCHASED_SERVICE = "purchased-service"
-    PATIENT_REQUEST = "patient-request"
-
-
-LEVELS: tuple[Level, ...] = (Level.MINIMAL, Level.CLINICAL)
-"""The least first."""
+    from adapter.relay.consent_record import ConsentRecord, Provision
+    from adapter.relay.disclosure_rules import Rules
 
 RENEWED_SINCE = date(2024, 1, 1)
 """A disclosure permit of an earlier day must have been renewed to hold outside Kanta."""
@@ -178,15 +152,7 @@ def _standing_reasons(request: Request, rules: Rules) -> Iterator[str]:
         yield "CO120"
 
 
-# Consents -------------------------------------------------------------------------------------------------
-
-
-class Verdict(StrEnum):
-    """What one Consent says of a request."""
-
-    PERMIT = "permit"
-    DENY = "deny"
-    SILENT = "silent"
+# What one Consent says -----------------------------------------------------------------------------------
 
 
 class Cover(StrEnum):
@@ -196,41 +162,6 @@ class Cover(StrEnum):
     NO = "no"
     UNKNOWN = "unknown"
     """It restricts by something that is not decided here."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provision:
-    """One rule within a Consent; nested ones are exceptions to it."""
-
-    type: Verdict
-    """PERMIT or DENY."""
-    start: datetime | None
-    end: datetime | None
-    """The last moment that is included."""
-    recipients: frozenset[str] | None
-    """Keys of the organisations it names; None if it names nobody and speaks of all."""
-    purposes: frozenset[str] | None
-    level: Level | None
-    """The most it lets go; None if it does not say."""
-    is_decidable: bool
-    """False if it also restricts by something that is not decided here."""
-    exceptions: tuple[Provision, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsentRecord:
-    """One Consent as `decide` needs it."""
-
-    reference: str
-    """`Consent/<id>#<version>`."""
-    status: str
-    basis: Basis | None
-    given_at: datetime
-    renewed_at: datetime | None
-    """When the patient confirmed it last."""
-    senders: frozenset[str] | None
-    """Registers it is about; None for all."""
-    provision: Provision
 
 
 def _verdict(record: ConsentRecord, request: Request) -> Verdict:
@@ -355,315 +286,3 @@ def _level(request: Request, *limits: Level) -> Level | None:
     most = min(LEVELS.index(each) for each in (*limits, request.cap))
     agreed = [level for level in LEVELS[: most + 1] if level in request.agreed_levels]
     return agreed[-1] if agreed else None
-
-
-# Reading a Consent ----------------------------------------------------------------------------------------
-
-PRIVACY = ("http://terminology.hl7.org/CodeSystem/consentscope", "patient-privacy")
-_NOT_DECIDED = ("securityLabel", "dataPeriod", "data", "modifierExtension")
-"""Restrictions of a provision that are not decided here."""
-_DISCLOSE = ("disclose", "access")
-"""Actions (R4 consent-action) that a relayed copy is."""
-
-
-def read(resource: Element, version: int, zone: ZoneInfo) -> ConsentRecord:
-    """Read one Consent as `decide` needs it.
-
-    Days without a time begin and end in `zone`; the last day is included. What cannot be read never widens:
-    a permit then covers nothing, a denial everything. R4 Consent.
-    """
-    basis = [code for system, code in _basis_codes(resource) if system == BASIS and code in list(Basis)]
-    sender_references = list(children(resource, "organization"))
-    senders = [key_of(child(each, "identifier")) for each in sender_references]
-    is_ours = PRIVACY in codes(child(resource, "scope")) and "modifierExtension" not in resource
-    provision = _provision(child(resource, "provision"), zone, is_decidable=is_ours)
-    is_narrow = bool(senders) and (provision.type is Verdict.PERMIT or None not in senders)
-    return ConsentRecord(
-        reference=f"Consent/{text(resource, 'id')}#{version}",
-        status=text(resource, "status") or "",
-        basis=Basis(basis[0]) if len(set(basis)) == 1 else None,
-        given_at=_moment(text(resource, "dateTime"), zone, at_end=False) or datetime.min.replace(tzinfo=UTC),
-        renewed_at=_renewed(resource, zone),
-        senders=frozenset(each for each in senders if each) if is_narrow else None,
-        provision=provision,
-    )
-
-
-def faults(resource: Element) -> list[Issue]:
-    """Return what keeps a Consent from being decided by: such a one is refused, not stored."""
-    at = f"Consent/{text(resource, 'id') or '?'}"
-    found: list[Issue] = []
-    if resource.get("resourceType") != "Consent" or not text(resource, "id"):
-        found.append(Issue("CO201", at=at))
-    if not text(child(child(resource, "patient"), "identifier"), "value"):
-        found.append(Issue("CO202", at=f"{at}.patient"))
-    if _moment(text(resource, "dateTime"), UTC_ZONE, at_end=False) is None:
-        found.append(Issue("CO203", at=f"{at}.dateTime"))
-    provision = child(resource, "provision")
-    if text(provision, "type") not in ("permit", "deny"):
-        found.append(Issue("CO206", at=f"{at}.provision.type"))
-    named = [code for system, code in _basis_codes(resource) if system == BASIS]
-    if text(provision, "type") == "permit" and (len(set(named)) != 1 or named[0] not in list(Basis)):
-        found.append(Issue("CO204", at=at))
-    if PRIVACY not in codes(child(resource, "scope")):
-        found.append(Issue("CO208", at=f"{at}.scope"))
-    found.extend(_provision_faults(provision, f"{at}.provision"))
-    return found
-
-
-def _provision_faults(provision: Element, at: str) -> Iterator[Issue]:
-    if any(level is None for level in _levels(provision)):
-        yield Issue("CO205", at=at)
-    if any(_actor(each) is None for each in children(provision, "actor")):
-        yield Issue("CO207", at=f"{at}.actor")
-    period = child(provision, "period")
-    for end in ("start", "end"):
-        if end in period and _moment(text(period, end), UTC_ZONE, at_end=False) is None:
-            yield Issue("CO203", at=f"{at}.period.{end}")
-    for each in children(provision, "provision"):
-        yield from _provision_faults(each, f"{at}.provision")
-
-
-def _provision(provision: Element, zone: ZoneInfo, *, is_decidable: bool) -> Provision:
-    verdict = Verdict.PERMIT if text(provision, "type") == "permit" else Verdict.DENY
-    period = child(provision, "period")
-    start = _moment(text(period, "start"), zone, at_end=False)
-    end = _moment(text(period, "end"), zone, at_end=True)
-    actors = [_actor(each) for each in children(provision, "actor")]
-    levels = list(_levels(provision))
-    is_read = (
-        text(provision, "type") in ("permit", "deny")
-        and not ("start" in period and start is None)
-        and not ("end" in period and end is None)
-        and None not in actors
-        and None not in levels
-        and not any(name in provision for name in _NOT_DECIDED)
-        and _is_about_disclosure(provision)
-        and all(system == ACT_REASON for system, _ in _purposes(provision))
-    )
-    recipients = frozenset(each for each in actors if each) if "actor" in provision else None
-    purposes = frozenset(code for _, code in _purposes(provision)) if "purpose" in provision else None
-    if verdict is Verdict.DENY and not is_read:
-        recipients = purposes = None
-    known_levels = [each for each in levels if each is not None]
-    return Provision(
-        type=verdict,
-        start=start,
-        end=end,
-        recipients=recipients,
-        purposes=purposes,
-        level=min(known_levels, key=LEVELS.index) if known_levels else None,
-        is_decidable=is_decidable and is_read,
-        exceptions=tuple(
-            _provision(each, zone, is_decidable=is_decidable) for each in children(provision, "provision")
-        ),
-    )
-
-
-def _basis_codes(resource: Element) -> Iterator[tuple[str, str]]:
-    yield from codes(child(extension(resource, DISCLOSURE_BASIS), "valueCodeableConcept"))
-    yield from codes(child(resource, "policyRule"))
-
-
-def _levels(provision: Element) -> Iterator[Level | None]:
-    """Content levels a provision names; None for a restriction that is no level of ours."""
-    named = [
-        text(each, "valueCode")
-        for each in children(provision, "extension")
-        if each.get("url") == CONTENT_LEVEL
-    ]
-    for coding in children(provision, "class"):
-        named.append(text(coding, "code") if coding.get("system") == LEVEL else None)
-    for concept in children(provision, "code"):
-        named.extend(code if system == LEVEL else None for system, code in codes(concept))
-    yield from (Level(each) if each in list(Level) else None for each in named)
-
-
-def _actor(actor: Element) -> str | None:
-    reference = child(actor, "reference")
-    return key_of(child(reference, "identifier")) or key_of({"value": _urn(text(reference, "reference"))})
-
-
-def _urn(reference: str | None) -> str | None:
-    return reference if reference and reference.startswith("urn:oid:") else None
-
-
-def _purposes(provision: Element) -> Iterator[tuple[str, str]]:
-    return ((text(each, "system") or "", text(each, "code") or "") for each in children(provision, "purpose"))
-
-
-def _is_about_disclosure(provision: Element) -> bool:
-    if "action" not in provision:
-        return True
-    return any(code in _DISCLOSE for each in children(provision, "action") for _, code in codes(each))
-
-
-def _renewed(resource: Element, zone: ZoneInfo) -> datetime | None:
-    """The last time the patient confirmed it. R4 Consent.verification."""
-    moments = [
-        moment
-        for each in children(resource, "verification")
-        if each.get("verified") is True
-        and (moment := _moment(text(each, "verificationDate"), zone, at_end=False)) is not None
-    ]
-    return max(moments, default=None)
-
-
-UTC_ZONE = ZoneInfo("UTC")
-
-
-def _moment(value: str | None, zone: ZoneInfo, *, at_end: bool) -> datetime | None:
-    """The first moment a FHIR dateTime names, or the last; None if it names none."""
-    if value is None:
-        return None
-    try:
-        if "T" in value:
-            moment = datetime.fromisoformat(value)
-            return moment if moment.tzinfo else None
-        year, month, day = (*(int(part) for part in value.split("-")), 0, 0)[:3]
-        first = date(year, month or 1, day or 1)
-        if at_end:
-            first = _after(first, has_month=bool(month), has_day=bool(day))
-    except (ValueError, OverflowError):
-        return None
-    begins = datetime.combine(first, time.min, zone)
-    return begins - timedelta(microseconds=1) if at_end else begins
-
-
-def _after(first: date, *, has_month: bool, has_day: bool) -> date:
-    """The day after the day, month or year that begins on `first`."""
-    if has_day:
-        return first + timedelta(days=1)
-    if has_month:
-        return (first.replace(day=28) + timedelta(days=4)).replace(day=1)
-    return first.replace(year=first.year + 1)
-
-
-# The rule table -------------------------------------------------------------------------------------------
-
-
-class Needs(StrEnum):
-    """What has to stand beside a rule for it to permit."""
-
-    CONSENT = "consent"
-    """A Consent of the patient on that basis."""
-    AGREEMENT = "agreement"
-    """The basis named by the agreement of the two organisations."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """One line of the table: this event may go to this register on this basis."""
-
-    event: str
-    basis: Basis
-    register: Register
-    level: Level
-    """The most."""
-    purposes: frozenset[str]
-    needs: Needs
-    comment: str = ""
-
-
-COLUMNS = ("event", "basis", "register", "level", "purposes", "needs", "comment")
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """The table, as the deployer's lawyer signed it."""
-
-    rows: Sequence[Rule]
-
-    def find(self, event: str, basis: Basis, register: Register) -> Rule | None:
-        """Return the line for these three, or None: then it may not go."""
-        return next(
-            (row for row in self.rows if (row.event, row.basis, row.register) == (event, basis, register)),
-            None,
-        )
-
-    def knows(self, event: str, basis: Basis) -> bool:
-        """Return True if the event may go to some register on that basis."""
-        return any((row.event, row.basis) == (event, basis) for row in self.rows)
-
-    def speaks_of(self, event: str, register: Register) -> bool:
-        """Return True if the event may go to that register on some basis."""
-        return any((row.event, row.register) == (event, register) for row in self.rows)
-
-    def has_purpose(self, event: str, register: Register, purpose: str) -> bool:
-        """Return True if the event may go to that register for that purpose."""
-        return any(
-            (row.event, row.register) == (event, register) and purpose in row.purposes for row in self.rows
-        )
-
-    def as_csv(self) -> str:
-        """Write the whole table as one CSV, for the one who has to sign or audit it."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for row in self.rows:
-            purposes = " ".join(sorted(row.purposes))
-            writer.writerow((row.event, row.basis, row.register, row.level, purposes, row.needs, row.comment))
-        return out.getvalue()
-
-
-def read_rules(source: str) -> Rules:
-    """Read the table from its CSV.
-
-    Raises ConfigurationError (CO300) with every fault: a missing column, a value that is none of the known
-    ones, two lines for the same three, a line that would let something go to an employer.
-    """
-    rows: list[Rule] = []
-    found: list[Issue] = []
-    table = csv.DictReader(io.StringIO(source.lstrip("\ufeff")))
-    if not set(COLUMNS[:-1]) <= set(table.fieldnames or ()):
-        found.append(Issue("CO301", params={"columns": ", ".join(COLUMNS)}, line=1))
-    else:
-        for row in table:
-            line_faults = list(_row_faults(row, table.line_num))
-            found.extend(line_faults)
-            if not line_faults:
-                rows.append(_rule(row))
-    seen: set[tuple[str, Basis, Register]] = set()
-    for rule in rows:
-        key = (rule.event, rule.basis, rule.register)
-        if key in seen:
-            found.append(Issue("CO303", params={"rule": " + ".join(key)}))
-        seen.add(key)
-    if found:
-        raise ConfigurationError("CO300", params={"count": len(found)}, issues=found)
-    return Rules(tuple(rows))
-
-
-@cache
-def shipped_rules() -> Rules:
-    """Return the table that travels with the package: a proposal for the deployer's lawyer."""
-    return read_rules((files("adapter.relay") / "tables" / "disclosure-rules.csv").read_text("utf-8"))
-
-
-_KNOWN: dict[str, tuple[str, ...]] = {
-    "event": tuple(event.MEANINGS_OF_EVENT),
-    "basis": tuple(Basis),
-    "register": tuple(each for each in Register if each not in (Register.EMPLOYER, Register.UNKNOWN)),
-    "level": tuple(Level),
-    "needs": tuple(Needs),
-}
-
-
-def _row_faults(row: dict[str, str], line: int) -> Iterator[Issue]:
-    for column, known in _KNOWN.items():
-        if row[column] not in known:
-            yield Issue("CO302", params={"column": column, "known": ", ".join(known)}, line=line)
-    if not (row["purposes"] or "").split():
-        yield Issue("CO304", line=line)
-
-
-def _rule(row: dict[str, str]) -> Rule:
-    return Rule(
-        event=row["event"],
-        basis=Basis(row["basis"]),
-        register=Register(row["register"]),
-        level=Level(row["level"]),
-        purposes=frozenset(row["purposes"].split()),
-        needs=Needs(row["needs"]),
-        comment=row.get("comment") or "",
-    )

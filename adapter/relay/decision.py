@@ -12,7 +12,17 @@ from weakref import WeakKeyDictionary
 
 from adapter.errors import ConfigurationError, Malformed
 from adapter.fhir import hetu
-from adapter.relay import consent, directory, disclosure, eligibility, event, notification, report, routing
+from adapter.relay import (
+    consent,
+    consent_record,
+    directory,
+    disclosure,
+    eligibility,
+    event,
+    notification,
+    report,
+    routing,
+)
 from adapter.relay.consent import Deny, Permit, Request
 from adapter.relay.directory import RecipientClass, Register
 from adapter.relay.eligibility import Agreement, Eligible, NotEligible
@@ -24,6 +34,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
+    from adapter.relay.consent_record import ConsentRecord
     from adapter.relay.deployment import Relay
     from adapter.relay.directory import Directory
     from adapter.relay.notification import Notification
@@ -149,10 +160,10 @@ def _request(
     )
 
 
-def _consents(facts: Notification, relay: Relay) -> list[consent.ConsentRecord]:
+def _consents(facts: Notification, relay: Relay) -> list[ConsentRecord]:
     subject = subject_of(facts, relay)
     stored = relay.store.consents_for(subject) if subject else []
-    return [consent.read(each.resource, each.version, relay.zone) for each in stored]
+    return [consent_record.read(each.resource, each.version, relay.zone) for each in stored]
 
 
 def _nameable(decided: Permit | Deny, facts: Notification) -> Permit | Deny:
@@ -295,7 +306,7 @@ def new_consent(resource: Mapping[str, Any], store: Store) -> NewConsent:
 
     Raises Malformed (CO200) with every fault that keeps it from being decided by.
     """
-    found = consent.faults(resource)
+    found = consent_record.faults(resource)
     if found:
         raise Malformed("CO200", params={"count": len(found)}, issues=found)
     identifier = resource["patient"]["identifier"]

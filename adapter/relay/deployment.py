@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from adapter.mapping import MapSet
     from adapter.relay.clock import Clock, Ids
-    from adapter.relay.consent import Rules
+    from adapter.relay.disclosure_rules import Rules
     from adapter.relay.event import EventTable
     from adapter.relay.retry import RetrySchedule
     from adapter.relay.store import Store

@@ -1,8 +1,8 @@
 """The message and its deliveries: what they are, and the tables of states they walk through.
 
 A *submission* is the bytes a door took in. It becomes one *message*. A message has one *delivery* per
-recipient. Nothing else changes a state than `advance` with an event of these tables; the store checks the
-same tables in the database, and the docs are drawn from them.
+recipient. Nothing else changes a state than `transitions.advance` with an event of these tables; the store
+checks the same tables in the database, and the docs are drawn from them.
 
 Message: received until the intake transaction has decided, then one of the others. `received` exists only
 within that transaction: a committed message is always in a state that says what happened to it.
@@ -21,8 +21,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
-
-from adapter.errors import Conflict
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -156,28 +154,6 @@ ENDED = frozenset({_OK, _DELIVERED, _W, _P, _R, _C})
 """Nothing more happens without a person, a consent or an answer."""
 
 
-def advance(state: DeliveryState, event: DeliveryEvent) -> DeliveryState:
-    """Return the state that `event` leads to from `state`.
-
-    Raises Conflict (DL101) if the table has no such step.
-    """
-    try:
-        return DELIVERY_TRANSITIONS[state, event]
-    except KeyError:
-        raise Conflict("DL101", params={"state": state.value, "event": event.value}) from None
-
-
-def advance_message(state: MessageState, event: MessageEvent) -> MessageState:
-    """Return the state that `event` leads a message to from `state`.
-
-    Raises Conflict (DL101) if the table has no such step.
-    """
-    try:
-        return MESSAGE_TRANSITIONS[state, event]
-    except KeyError:
-        raise Conflict("DL101", params={"state": state.value, "event": event.value}) from None
-
-
 class Mode(StrEnum):
     """Test and production are walled off from each other."""
 
@@ -202,6 +178,10 @@ class Level(StrEnum):
 
     MINIMAL = "minimal"
     CLINICAL = "clinical"
+
+
+LEVELS = tuple(Level)
+"""The least first."""
 
 
 class Kind(StrEnum):
@@ -293,6 +273,17 @@ class AuditRecord:
     """Further ids and codes, in order: basis, level, recipient, versions."""
 
 
+@dataclass(frozen=True, slots=True)
+class IntakeKey:
+    """One way to know a submission again: the same sender with the same key is a repeat."""
+
+    text: str
+    clash: str
+    """Code of what the sender is told if other content has this key."""
+    at: str
+    """FHIRPath of the id within the message."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
     """Everything that one intake transaction commits, the answer included."""
@@ -307,8 +298,8 @@ class Intake:
     """Code of our message-event system; None where the submission could not be read."""
     notification: str | None
     """The sender's own id of the notification: the same in every repeat of it."""
-    keys: tuple[str, ...]
-    """Intake keys: the same sender with one of these again is a repeat."""
+    keys: tuple[IntakeKey, ...]
+    """What a repeat of it has again."""
     digest: str
     """SHA-256 of the canonical content, hex: other content under the same key is a conflict."""
     subject: str | None

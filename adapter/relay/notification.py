@@ -105,6 +105,10 @@ class Requested:
 class Notification:
     """The facts of one message Bundle."""
 
+    at: str
+    """FHIRPath of the Communication."""
+    application: str | None
+    """Name of the sending system: its message ids are its own."""
     bundle_id: str | None
     header_id: str | None
     message_identifier: str | None
@@ -169,6 +173,8 @@ def read(bundle: Element) -> Notification:
     bases = [code for system, code in codes(basis) if system == BASIS]
     employer = child(extension(communication, EMPLOYER), "valueReference")
     return Notification(
+        at=next((at for at, _ in message.of("Communication")), "Bundle"),
+        application=text(child(header, "source"), "name"),
         bundle_id=text(bundle, "id"),
         header_id=text(header, "id"),
         message_identifier=_written(child(bundle, "identifier")),

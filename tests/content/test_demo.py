@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from adapter.relay import consent, directory, eligibility
+from adapter.relay import consent_record, directory, eligibility
 from adapter.shipped import folder
 from tests.content.conftest import read
 
@@ -36,7 +36,7 @@ def test_the_directory_is_without_fault() -> None:
 @pytest.mark.parametrize("path", CONSENTS, ids=lambda path: path.stem)
 def test_a_consent_is_without_fault(path: Path) -> None:
     """The relay can decide by every consent."""
-    assert consent.faults(read(path)) == []
+    assert consent_record.faults(read(path)) == []
 
 
 @pytest.mark.parametrize("path", AGREEMENTS, ids=lambda path: path.stem)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapter.fhir import json as fhir_json
 from adapter.mapping import MapSet
-from adapter.relay import consent, decision, event
+from adapter.relay import decision, disclosure_rules, event
 from adapter.relay.clock import CountedIds, SetClock
 from adapter.relay.deployment import Organisation, Partner, Relay, Source
 from adapter.relay.message import Level, Mode, Submission
@@ -112,7 +112,7 @@ def relay_in(place: Path, **more: Any) -> Relay:
         "maps": maps(),
         "validator": validator(),
         "events": event.shipped_table(),
-        "rules": consent.shipped_rules(),
+        "rules": disclosure_rules.shipped(),
         "organisations": {key: Organisation(key=key, name=name) for key, name in HOSPITALS.items()},
         "sources": sources,
         "partners": {key: partner(key) for key in (KASKELA, ASUND, PIHLAJA, TUULILAHTI, HAVUNIEMI)},

@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from adapter.errors import ConfigurationError
-from adapter.relay import consent
-from adapter.relay.consent import Basis, Deny, Needs, Permit, Request, Rules
+from adapter.relay import consent, consent_record, disclosure_rules
+from adapter.relay.consent import Deny, Permit, Request
 from adapter.relay.directory import REGISTER_OF, RecipientClass, Register
+from adapter.relay.disclosure_rules import Basis, Needs, Rules
 from adapter.relay.message import Level
 from adapter.relay.notification import BASIS, DISCLOSURE_BASIS
 from adapter.relay.routing import Evidence, Rung
@@ -25,7 +26,7 @@ from tests.relay.notes import BASE, CLINIC, HOSPITAL, OTHER_CLINIC, concept
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 HELSINKI = ZoneInfo("Europe/Helsinki")
-RULES = consent.shipped_rules()
+RULES = disclosure_rules.shipped()
 NAMED = Evidence(rung=Rung.NAMED, detail="Bundle.entry[3].resource.recipient[0]")
 OH = RecipientClass.OCCUPATIONAL_HEALTH
 
@@ -77,7 +78,7 @@ def level(code: str) -> list[dict[str, Any]]:
 
 def decide(asked: Request, *resources: dict[str, Any], rules: Rules = RULES) -> Permit | Deny:
     """Decide by these Consents."""
-    return consent.decide(asked, [consent.read(each, 1, HELSINKI) for each in resources], rules)
+    return consent.decide(asked, [consent_record.read(each, 1, HELSINKI) for each in resources], rules)
 
 
 def test_d1_default_deny() -> None:
@@ -308,11 +309,11 @@ def test_d8_an_employer_never_receives(basis: Basis) -> None:
 
 def test_d8_no_rule_can_be_written_for_an_employer() -> None:
     """A line of the table that names the employer's register keeps the deployment from starting."""
-    header = ",".join(consent.COLUMNS)
+    header = ",".join(disclosure_rules.COLUMNS)
     row = "procedure-notification,explicit-consent,employer,minimal,TREAT,consent,"
 
     with pytest.raises(ConfigurationError) as caught:
-        consent.read_rules(f"{header}\n{row}\n")
+        disclosure_rules.read(f"{header}\n{row}\n")
 
     assert [issue.code for issue in caught.value.issues] == ["CO302"]
 
@@ -355,7 +356,7 @@ def test_the_higher_of_two_permits_decides() -> None:
 
 def test_the_table_is_one_csv() -> None:
     """What is read can be written, and says the same."""
-    assert consent.read_rules(RULES.as_csv()) == RULES
+    assert disclosure_rules.read(RULES.as_csv()) == RULES
 
 
 def test_a_table_names_all_its_faults() -> None:
@@ -369,7 +370,7 @@ def test_a_table_names_all_its_faults() -> None:
     ]
 
     with pytest.raises(ConfigurationError) as caught:
-        consent.read_rules("\n".join([",".join(consent.COLUMNS), *rows]))
+        disclosure_rules.read("\n".join([",".join(disclosure_rules.COLUMNS), *rows]))
 
     assert [issue.code for issue in caught.value.issues] == ["CO302", "CO304", "CO303"]
 
@@ -411,12 +412,12 @@ FAULTS = {
 @pytest.mark.parametrize(("change", "code"), FAULTS.values(), ids=FAULTS)
 def test_a_consent_that_cannot_be_decided_by_is_refused(change: dict[str, Any], code: str) -> None:
     """It is named by its element, and not stored."""
-    assert code in [issue.code for issue in consent.faults(record(**change))]
+    assert code in [issue.code for issue in consent_record.faults(record(**change))]
 
 
 def test_a_good_consent_has_no_faults() -> None:
     """Nothing is found where nothing is wrong."""
-    assert consent.faults(record()) == []
+    assert consent_record.faults(record()) == []
 
 
 # An independent judge -------------------------------------------------------------------------------------

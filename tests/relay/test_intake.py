@@ -90,9 +90,7 @@ def test_the_answer_is_committed_with_the_message(relay: Relay) -> None:
     """What the sender is told stands in the store before it is told."""
     answer = accept(relay, "back-surgery")
 
-    stored = relay.store.known_answer(
-        TUULILAHTI, (), None, source="tuulilahti-hl7v2", body=site.case("back-surgery").body
-    )
+    stored = relay.store.answer_to(TUULILAHTI, source="tuulilahti-hl7v2", body=site.case("back-surgery").body)
     assert stored == answer
 
 
@@ -121,6 +119,34 @@ def test_other_content_under_the_same_notification_is_a_conflict(relay: Relay) -
     answer = accept(relay, "back-surgery", body=changed)
 
     assert (answer.status, site.codes(answer.body), len(relay.store.conflicts())) == (409, ["ST120"], 1)
+    assert site.told(answer.body)["issue"][0]["location"] == ["PV1-19.1"]
+
+
+def test_a_message_id_used_for_another_notification_is_named(relay: Relay) -> None:
+    """409 that says which id it is: another episode under the control id of an earlier message."""
+    accept(relay, "back-surgery")
+    other = edited("back-surgery", ("ABC16", "ABC26"), ("V2603-118", "V2603-777"))
+
+    answer = accept(relay, "back-surgery", body=other)
+
+    assert (answer.status, site.codes(answer.body)) == (409, ["ST124"])
+    assert site.told(answer.body)["issue"][0]["location"] == ["MSH-10"]
+
+
+def test_two_systems_of_a_hospital_number_their_messages_apart(relay: Relay) -> None:
+    """A control id is the sending application's own."""
+    accept(relay, "back-surgery")
+    other = edited("back-surgery", ("ABC16", "ABC26"), ("V2603-118", "V2603-777"), ("|OBERON|", "|TITANIA|"))
+
+    assert accept(relay, "back-surgery", body=other).status == 200
+
+
+def test_what_is_not_ours_takes_no_id_from_a_later_message(relay: Relay) -> None:
+    """A billing message under a control id, then a notification under the same."""
+    billing = accept(relay, "billing", body=edited("billing", ("OB260322-0003", "OB260302-0001")))
+
+    assert row(relay, billing).state is MessageState.NOT_APPLICABLE
+    assert accept(relay, "back-surgery").status == 200
 
 
 def test_unreadable_bytes_are_kept_and_named_by_line(relay: Relay) -> None:
@@ -431,7 +457,8 @@ def test_a_message_without_the_mark_is_refused_in_test(relay: Relay) -> None:
     """MSH-11 P does not belong here."""
     answer = accept(relay, "back-surgery", body=edited("back-surgery", ("|T|2.5", "|P|2.5")))
 
-    assert (answer.status, "PN111" in site.codes(answer.body)) == (422, True)
+    [missing] = (each for each in site.told(answer.body)["issue"] if "PN111" in str(each))
+    assert (answer.status, missing["location"]) == (422, ["MSH-11"])
 
 
 def test_a_partner_of_the_other_mode_gets_nothing(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter.errors import Conflict
-from adapter.relay.case import CASE_TRANSITIONS, CaseEvent, CaseState, advance_case
+from adapter.relay.case import CASE_TRANSITIONS, CaseEvent, CaseState
 from adapter.relay.message import (
     DELIVERY_TRANSITIONS,
     ENDED,
@@ -20,9 +20,8 @@ from adapter.relay.message import (
     DeliveryState,
     MessageEvent,
     MessageState,
-    advance,
-    advance_message,
 )
+from adapter.relay.transitions import advance
 
 
 @pytest.mark.parametrize("state", DeliveryState)
@@ -30,32 +29,32 @@ from adapter.relay.message import (
 def test_a_step_outside_the_table_is_a_conflict(state: DeliveryState, event: DeliveryEvent) -> None:
     """`advance` answers exactly as the table does, and refuses with DL101 where it is silent."""
     if (state, event) in DELIVERY_TRANSITIONS:
-        assert advance(state, event) is DELIVERY_TRANSITIONS[state, event]
+        assert advance(DELIVERY_TRANSITIONS, state, event) is DELIVERY_TRANSITIONS[state, event]
     else:
         with pytest.raises(Conflict, match="DL101"):
-            advance(state, event)
+            advance(DELIVERY_TRANSITIONS, state, event)
 
 
 @pytest.mark.parametrize("state", MessageState)
 @pytest.mark.parametrize("event", MessageEvent)
 def test_messages_follow_their_table(state: MessageState, event: MessageEvent) -> None:
-    """`advance_message` answers as its table does."""
+    """`advance` answers as its table does."""
     if (state, event) in MESSAGE_TRANSITIONS:
-        assert advance_message(state, event) is MESSAGE_TRANSITIONS[state, event]
+        assert advance(MESSAGE_TRANSITIONS, state, event) is MESSAGE_TRANSITIONS[state, event]
     else:
         with pytest.raises(Conflict, match="DL101"):
-            advance_message(state, event)
+            advance(MESSAGE_TRANSITIONS, state, event)
 
 
 @pytest.mark.parametrize("state", CaseState)
 @pytest.mark.parametrize("event", CaseEvent)
 def test_cases_follow_their_table(state: CaseState, event: CaseEvent) -> None:
-    """`advance_case` answers as its table does."""
+    """`advance` answers as its table does."""
     if (state, event) in CASE_TRANSITIONS:
-        assert advance_case(state, event) is CASE_TRANSITIONS[state, event]
+        assert advance(CASE_TRANSITIONS, state, event) is CASE_TRANSITIONS[state, event]
     else:
         with pytest.raises(Conflict, match="DL101"):
-            advance_case(state, event)
+            advance(CASE_TRANSITIONS, state, event)
 
 
 def test_every_delivery_state_is_live_or_ended() -> None:
@@ -94,7 +93,7 @@ def test_any_walk_through_the_table_ends_where_it_may(seed: int) -> None:
         steps = [event for (at, event) in DELIVERY_TRANSITIONS if at is state]
         if not steps:
             break
-        state = advance(state, draw.choice(steps))
+        state = advance(DELIVERY_TRANSITIONS, state, draw.choice(steps))
     else:
         steps = [DeliveryEvent.CLAIMED]
     assert bool(steps) == (state not in SUCCESS | {DeliveryState.CLOSED} or steps == [DeliveryEvent.CLAIMED])

@@ -24,7 +24,7 @@ from adapter.relay.store import Store, claims, schema, sqlite
 from adapter.relay.store.cipher import Vault
 from adapter.relay.store.upgrade import newest
 from adapter.relay.store.values import NewConsent, Retention
-from tests.relay.world import CLINIC, HOSPITAL, KEY, NOON, SUBJECT, World, intake, open_store, status
+from tests.relay.world import CLINIC, HOSPITAL, KEY, NOON, SUBJECT, World, intake, key, open_store, status
 
 if TYPE_CHECKING:
     from adapter.relay.store.book import Book
@@ -137,7 +137,7 @@ def test_neither_key_nor_content_stands_in_the_files(world: World) -> None:
     """What a stolen copy of database and log shows: no content, no master key, no identifier."""
     subject = world.store.subject_key("urn:oid:1.2.246.21", CANARY)
     body = CANARY.encode()
-    new = world.take(1, original=body, content=b'{"x":"%s"}' % body, subject=subject, keys=("n1",))
+    new = world.take(1, original=body, content=b'{"x":"%s"}' % body, subject=subject, keys=(key("n1"),))
     world.drain()
     world.store.acknowledgement(CLINIC, new.deliveries[0].header_id, "ok", body, NOON)
     world.store.put_consent(
@@ -376,26 +376,19 @@ def test_other_content_under_the_same_id_is_a_conflict_and_both_are_kept(world: 
 def test_the_same_id_of_another_sender_is_another_message(world: World) -> None:
     """Keys belong to their sender."""
     world.take(1)
-    world.store.commit_intake(replace(intake(2), keys=("n1",), sender=CLINIC))
+    world.store.commit_intake(replace(intake(2), keys=(key("n1"),), sender=CLINIC))
     assert world.store.counts()["messages"] == {"accepted": 2}
 
 
 def test_the_very_bytes_are_known_before_anything_is_mapped(world: World) -> None:
     """The cheap look: same sender, source and bytes; another source or sender has not sent them."""
     new = world.take(1)
-    look = world.store.known_answer
-    known = look(HOSPITAL, (), None, source="ehr1", body=new.original)
+    look = world.store.answer_to
+    known = look(HOSPITAL, source="ehr1", body=new.original)
     assert known is not None
     assert known.message == new.message
-    assert look(HOSPITAL, (), None, source="ehr2", body=new.original) is None
-    assert look(CLINIC, (), None, source="ehr1", body=new.original) is None
-
-
-def test_a_known_key_with_other_content_is_a_conflict_at_the_first_look(world: World) -> None:
-    """`known_answer` raises as the commit would."""
-    world.take(1)
-    with pytest.raises(Conflict, match="ST120"):
-        world.store.known_answer(HOSPITAL, ("n1",), "e" * 64)
+    assert look(HOSPITAL, source="ehr2", body=new.original) is None
+    assert look(CLINIC, source="ehr1", body=new.original) is None
 
 
 def test_an_invalid_submission_may_be_tried_again(world: World) -> None:

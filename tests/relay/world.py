@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 from adapter.errors import DeliveryError
 from adapter.relay import delivery
 from adapter.relay.clock import CountedIds, SetClock
-from adapter.relay.consent import Basis, Deny, Permit
+from adapter.relay.consent import Deny, Permit
 from adapter.relay.deployment import Partner
+from adapter.relay.disclosure_rules import Basis
 from adapter.relay.message import (
     Answer,
     AuditRecord,
     DeliveryState,
     Intake,
+    IntakeKey,
     Kind,
     Level,
     Meaning,
@@ -204,6 +206,11 @@ def new_delivery(
     return replace(made, **changes)
 
 
+def key(text: str) -> IntakeKey:
+    """What a notification is known again by."""
+    return IntakeKey(text, clash="ST120", at="Bundle.entry[1].resource.identifier[0]")
+
+
 def intake(
     number: int,
     recipients: Iterable[str] = (CLINIC,),
@@ -227,7 +234,7 @@ def intake(
         meaning=Meaning.DONE,
         event="procedure-notification",
         notification=f"n{number}",
-        keys=(f"n{number}",),
+        keys=(key(f"n{number}"),),
         digest=f"{number:064x}",
         subject=subject,
         received_at=at,

@@ -221,24 +221,14 @@ class Store:
 
     # -- intake ------------------------------------------------------------------------------------------
 
-    def known_answer(
-        self,
-        sender: str,
-        keys: Sequence[str],
-        digest: str | None,
-        *,
-        source: str | None = None,
-        body: bytes | None = None,
-    ) -> Answer | None:
-        """Return the stored answer if this sender gave one of `keys`, or the very `body` to `source`, before.
+    def answer_to(self, sender: str, *, source: str, body: bytes) -> Answer | None:
+        """Return the stored answer if this sender has handed in the very bytes to the same source before.
 
-        Reads only. Without keys it is the cheap look before anything is mapped.
-        Raises Conflict ST120 if a key is known with another digest.
+        Reads only: the cheap look before anything is mapped.
         """
-        wanted = {key: self._vault.fingerprint(digest.encode()) for key in keys} if digest else {}
-        if source is not None and body is not None:
-            wanted |= dict([intake.body_key(self._vault, source, body)])
-        return intake.known_answer(self._read.rows, sender, wanted) if wanted else None
+        key, _ = intake.body_key(self._vault, source, body)
+        rows = self._read.rows(intake.KNOWN, {"sender": sender, "key": key.text})
+        return intake.answer_of(rows[0]) if rows else None
 
     def commit_intake(self, new: Intake) -> Answer:
         """Commit everything of one intake, or return the answer of the same submission before.
@@ -248,7 +238,8 @@ class Store:
         transaction. A cancellation gives one CANCELLATION delivery per recipient of the earlier message,
         whatever its state: those for whom nothing ever left are closed instead of sent.
 
-        Raises Conflict ST120 after keeping the second content where an operator sees it.
+        Raises Conflict with the clash of the key (ST120, ST124) after keeping the second content where an
+        operator sees it.
         """
         return self._answered(self._do(intake.commit, intake.prepare(new, self._vault)))
 
@@ -264,7 +255,7 @@ class Store:
     @staticmethod
     def _answered(done: Answer | intake.Clash) -> Answer:
         if isinstance(done, intake.Clash):
-            raise Conflict("ST120", params={"message": done.message})
+            raise Conflict(done.key.clash, at=done.key.at or None, params={"message": done.message})
         return done
 
     # -- a person decides --------------------------------------------------------------------------------
@@ -441,9 +432,9 @@ class Store:
         """Return cases, oldest first."""
         return self._read.cases(message=message, state=state)
 
-    def conflicts(self) -> list[ConflictRow]:
-        """Return submissions that came under an earlier key with other content."""
-        return self._read.conflicts()
+    def conflicts(self, message: str | None = None) -> list[ConflictRow]:
+        """Return submissions that came under an id of this message, or of any, with other content."""
+        return self._read.conflicts(message)
 
     def parties(self) -> list[Party]:
         """Return the partners as the engine sees them: waiting, failing, resting."""

@@ -17,10 +17,19 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, bindparam, func, literal, literal_column, or_, select, text, update
 
 from adapter.errors import NotFound
-from adapter.relay.message import DeliveryEvent, DeliveryState, Kind, Level, Meaning, Mode, advance
+from adapter.relay.message import (
+    DELIVERY_TRANSITIONS,
+    DeliveryEvent,
+    DeliveryState,
+    Kind,
+    Level,
+    Meaning,
+    Mode,
+)
 from adapter.relay.retry import FAILURES_THAT_SLOW
 from adapter.relay.store import deliveries, schema
 from adapter.relay.store.values import Claimed, Ended, Freeze, Frozen
+from adapter.relay.transitions import advance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +105,11 @@ _LEASE_LANE = (
 _TAKE = (
     update(schema.delivery)
     .where(_D.id == bindparam("the_delivery"))
-    .values(state=advance(DeliveryState.QUEUED, DeliveryEvent.CLAIMED).value, changed_at=_now, due_at=None)
+    .values(
+        state=advance(DELIVERY_TRANSITIONS, DeliveryState.QUEUED, DeliveryEvent.CLAIMED).value,
+        changed_at=_now,
+        due_at=None,
+    )
 )
 _LESS_WAITING = (
     update(schema.party)

@@ -18,17 +18,17 @@ from adapter.relay.message import (
     DELIVERY_TRANSITIONS,
     ENDED,
     LIVE,
+    MESSAGE_TRANSITIONS,
     SUCCESS,
     DeliveryEvent,
     DeliveryState,
     Kind,
     MessageEvent,
     MessageState,
-    advance,
-    advance_message,
 )
 from adapter.relay.store import schema
 from adapter.relay.store.book import ENGINE
+from adapter.relay.transitions import advance
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -115,7 +115,7 @@ _SETTLE = (
         ),
     )
     .values(
-        state=advance_message(MessageState.ACCEPTED, MessageEvent.ALL_ENDED).value,
+        state=advance(MESSAGE_TRANSITIONS, MessageState.ACCEPTED, MessageEvent.ALL_ENDED).value,
         changed_at=bindparam("at", type_=schema.Moment),
     )
 )
@@ -123,7 +123,7 @@ _REOPEN = (
     update(schema.message)
     .where(_M.id == bindparam("the_message"), _M.state == MessageState.SETTLED.value)
     .values(
-        state=advance_message(MessageState.SETTLED, MessageEvent.RESENT).value,
+        state=advance(MESSAGE_TRANSITIONS, MessageState.SETTLED, MessageEvent.RESENT).value,
         changed_at=bindparam("at", type_=schema.Moment),
     )
 )
@@ -196,7 +196,7 @@ def move(
     """
     before = after = DeliveryState(row.state)
     for event in events:
-        after = advance(after, event)
+        after = advance(DELIVERY_TRANSITIONS, after, event)
     ended = after in ENDED and after is not before
     values: dict[str, Any] = {"state": after.value, "reason": reason, "changed_at": at, **changes}
     if after is DeliveryState.QUEUED:

@@ -8,27 +8,29 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from sqlalchemy import bindparam, insert, select, update
 
-from adapter.errors import Conflict, NotFound
+from adapter.errors import NotFound
 from adapter.relay.message import (
     DELIVERY_TRANSITIONS,
     ENDED,
+    MESSAGE_TRANSITIONS,
     Answer,
     DeliveryEvent,
     DeliveryState,
+    IntakeKey,
     Kind,
     Meaning,
     MessageEvent,
     MessageState,
-    advance_message,
 )
 from adapter.relay.store import deliveries, schema
 from adapter.relay.store.claims import owner_of
+from adapter.relay.transitions import advance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import Executable, Row
+    from sqlalchemy import Row
 
     from adapter.outcome import Issue
     from adapter.relay.message import AuditRecord, Intake, NewDelivery
@@ -84,6 +86,7 @@ class Clash:
     """The same key came with other content; both are kept."""
 
     message: str
+    key: IntakeKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ class Prepared:
 
     intake: Intake
     digest: str
-    keys: tuple[tuple[str, str], ...]
+    keys: tuple[tuple[IntakeKey, str], ...]
     """Intake keys with their digests; the key of the very bytes among them."""
     wrapped: bytes
     payloads: tuple[dict[str, Any], ...]
@@ -120,10 +123,10 @@ def prepare(intake: Intake, vault: Vault) -> Prepared:
     return Prepared(intake, digest, tuple(keys), wrapped, payloads)
 
 
-def body_key(vault: Vault, source: str, body: bytes) -> tuple[str, str]:
-    """Return the intake key of the very bytes, and its digest."""
+def body_key(vault: Vault, source: str, body: bytes) -> tuple[IntakeKey, str]:
+    """Return the intake key of the very bytes, and its digest: no other content can have it."""
     digest = vault.fingerprint(source.encode(), body)
-    return f"body:{digest}", digest
+    return IntakeKey(f"body:{digest}", clash="ST120", at=""), digest
 
 
 def commit(book: Book, prepared: Prepared) -> Answer | Clash:
@@ -152,9 +155,9 @@ def _known(book: Book, prepared: Prepared) -> Answer | Clash | None:
     intake = prepared.intake
     known = None
     for key, digest in prepared.keys:
-        row = book.first(KNOWN, {"sender": intake.sender, "key": key})
+        row = book.first(KNOWN, {"sender": intake.sender, "key": key.text})
         if row is not None and row.digest != digest:
-            return _keep_conflict(book, prepared, row.id)
+            return _keep_conflict(book, prepared, row.id, key)
         known = known or row
     if known is None:
         return None
@@ -209,7 +212,7 @@ def _write(book: Book, prepared: Prepared) -> None:
     book.run_all(
         _ADD_INTAKE_KEY,
         [
-            {"sender": intake.sender, "key": key, "message": intake.message, "digest": digest}
+            {"sender": intake.sender, "key": key.text, "message": intake.message, "digest": digest}
             for key, digest in prepared.keys
         ],
     )
@@ -248,7 +251,7 @@ def _supersede(book: Book, intake: Intake) -> None:
     )
 
 
-def _keep_conflict(book: Book, prepared: Prepared, message: str) -> Clash:
+def _keep_conflict(book: Book, prepared: Prepared, message: str, key: IntakeKey) -> Clash:
     """Keep the second content where an operator can see it; once for the same content."""
     intake = prepared.intake
     if book.first(_SAME_CONFLICT, {"the_message": message, "the_digest": prepared.digest}) is None:
@@ -271,10 +274,10 @@ def _keep_conflict(book: Book, prepared: Prepared, message: str) -> Clash:
         "denied",
         at=intake.received_at,
         actor=intake.sender,
-        reason="ST120",
+        reason=key.clash,
         submission=intake.message,
     )
-    return Clash(message)
+    return Clash(message, key)
 
 
 def assign(
@@ -297,25 +300,9 @@ def _advance(book: Book, message: str, event: MessageEvent, at: datetime) -> str
     row = book.first(_STATE, {"the_message": message})
     if row is None:
         raise NotFound("ST121", params={"kind": "message"})
-    state = advance_message(MessageState(row.state), event)
+    state = advance(MESSAGE_TRANSITIONS, MessageState(row.state), event)
     book.run(_CHANGE_MESSAGE, {"the_message": message, "state": state.value, "changed_at": at})
     return str(row.sender)
-
-
-def known_answer(
-    read: Callable[[Executable, dict[str, Any]], Sequence[Row[Any]]], sender: str, keys: dict[str, str]
-) -> Answer | None:
-    """Return the stored answer for the keys (with their digests), read only.
-
-    Raises Conflict ST120 if a key is known with other content.
-    """
-    known = None
-    for key, digest in keys.items():
-        for row in read(KNOWN, {"sender": sender, "key": key}):
-            if row.digest != digest:
-                raise Conflict("ST120", params={"message": row.id})
-            known = known or row
-    return answer_of(known) if known is not None else None
 
 
 def write_issues(issues: Sequence[Issue]) -> str:

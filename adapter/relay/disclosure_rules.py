@@ -1,0 +1,163 @@
+"""The disclosure rules: which event may go to whose register, on which ground, at which level, and for what.
+
+A table that the deployer's lawyer signs. A basis that is no Consent of the patient (statute, purchased
+service) must be named by the agreement of the two organisations as well, so that a line in the table alone
+opens nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from adapter.errors import ConfigurationError
+from adapter.outcome import Issue
+from adapter.relay import event
+from adapter.relay.directory import Register
+from adapter.relay.message import Level
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+class Basis(StrEnum):
+    """On what ground content may be disclosed."""
+
+    LUOVUTUSLUPA = "luovutuslupa"
+    EXPLICIT_CONSENT = "explicit-consent"
+    REFERRAL_CONSENT = "referral-consent"
+    STATUTORY = "statutory"
+    PURCHASED_SERVICE = "purchased-service"
+    PATIENT_REQUEST = "patient-request"
+
+
+class Needs(StrEnum):
+    """What has to stand beside a rule for it to permit."""
+
+    CONSENT = "consent"
+    """A Consent of the patient on that basis."""
+    AGREEMENT = "agreement"
+    """The basis named by the agreement of the two organisations."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One line of the table: this event may go to this register on this basis."""
+
+    event: str
+    basis: Basis
+    register: Register
+    level: Level
+    """The most."""
+    purposes: frozenset[str]
+    needs: Needs
+    comment: str = ""
+
+
+COLUMNS = ("event", "basis", "register", "level", "purposes", "needs", "comment")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The table, as the deployer's lawyer signed it."""
+
+    rows: Sequence[Rule]
+
+    def find(self, event: str, basis: Basis, register: Register) -> Rule | None:
+        """Return the line for these three, or None: then it may not go."""
+        return next(
+            (row for row in self.rows if (row.event, row.basis, row.register) == (event, basis, register)),
+            None,
+        )
+
+    def knows(self, event: str, basis: Basis) -> bool:
+        """Return True if the event may go to some register on that basis."""
+        return any((row.event, row.basis) == (event, basis) for row in self.rows)
+
+    def speaks_of(self, event: str, register: Register) -> bool:
+        """Return True if the event may go to that register on some basis."""
+        return any((row.event, row.register) == (event, register) for row in self.rows)
+
+    def has_purpose(self, event: str, register: Register, purpose: str) -> bool:
+        """Return True if the event may go to that register for that purpose."""
+        return any(
+            (row.event, row.register) == (event, register) and purpose in row.purposes for row in self.rows
+        )
+
+    def as_csv(self) -> str:
+        """Write the whole table as one CSV, for the one who has to sign or audit it."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row in self.rows:
+            purposes = " ".join(sorted(row.purposes))
+            writer.writerow((row.event, row.basis, row.register, row.level, purposes, row.needs, row.comment))
+        return out.getvalue()
+
+
+def read(source: str) -> Rules:
+    """Read the table from its CSV.
+
+    Raises ConfigurationError (CO300) with every fault: a missing column, a value that is none of the known
+    ones, two lines for the same three, a line that would let something go to an employer.
+    """
+    rows: list[Rule] = []
+    found: list[Issue] = []
+    table = csv.DictReader(io.StringIO(source.lstrip("\ufeff")))
+    if not set(COLUMNS[:-1]) <= set(table.fieldnames or ()):
+        found.append(Issue("CO301", params={"columns": ", ".join(COLUMNS)}, line=1))
+    else:
+        for row in table:
+            line_faults = list(_row_faults(row, table.line_num))
+            found.extend(line_faults)
+            if not line_faults:
+                rows.append(_rule(row))
+    seen: set[tuple[str, Basis, Register]] = set()
+    for rule in rows:
+        key = (rule.event, rule.basis, rule.register)
+        if key in seen:
+            found.append(Issue("CO303", params={"rule": " + ".join(key)}))
+        seen.add(key)
+    if found:
+        raise ConfigurationError("CO300", params={"count": len(found)}, issues=found)
+    return Rules(tuple(rows))
+
+
+@cache
+def shipped() -> Rules:
+    """Return the table that travels with the package: a proposal for the deployer's lawyer."""
+    return read((files("adapter.relay") / "tables" / "disclosure-rules.csv").read_text("utf-8"))
+
+
+_KNOWN: dict[str, tuple[str, ...]] = {
+    "event": tuple(event.MEANINGS_OF_EVENT),
+    "basis": tuple(Basis),
+    "register": tuple(each for each in Register if each not in (Register.EMPLOYER, Register.UNKNOWN)),
+    "level": tuple(Level),
+    "needs": tuple(Needs),
+}
+
+
+def _row_faults(row: dict[str, str], line: int) -> Iterator[Issue]:
+    for column, known in _KNOWN.items():
+        if row[column] not in known:
+            yield Issue("CO302", params={"column": column, "known": ", ".join(known)}, line=line)
+    if not (row["purposes"] or "").split():
+        yield Issue("CO304", line=line)
+
+
+def _rule(row: dict[str, str]) -> Rule:
+    return Rule(
+        event=row["event"],
+        basis=Basis(row["basis"]),
+        register=Register(row["register"]),
+        level=Level(row["level"]),
+        purposes=frozenset(row["purposes"].split()),
+        needs=Needs(row["needs"]),
+        comment=row.get("comment") or "",
+    )

@@ -1,0 +1,145 @@
+"""Intake: one submission in, one answer out, and everything committed before the answer.
+
+Read and map, ask what the event means, validate, find the recipients, decide for each, then one transaction
+with message, deliveries, audit and answer. What cannot be read, is not valid or is not for the relay commits
+too, with its findings: nothing that was handed to us is ever in no state at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from adapter.errors import Conflict, ContentError, TooCostly, Unsupported
+from adapter.fhir.canonical import profile
+from adapter.outcome import Issue, has_errors
+from adapter.relay import answer, decision, event, notification
+from adapter.relay.deployment import FHIR_SOURCE
+from adapter.relay.intake.cancel import cancel
+from adapter.relay.intake.ends import invalid, not_applicable
+from adapter.relay.intake.notify import notify
+from adapter.relay.intake.reading import meaning_of, named, read, source_of
+from adapter.relay.intake.succession import find_earlier
+from adapter.relay.intake.work import Judged, Work
+from adapter.relay.message import MESSAGE_TRANSITIONS, Meaning, MessageEvent, MessageState
+from adapter.relay.transitions import advance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from adapter.relay.deployment import Relay, Source
+    from adapter.relay.intake.work import Content
+    from adapter.relay.message import Answer, Submission
+    from adapter.relay.notification import Notification
+
+MESSAGE_PROFILE = profile("notification-message")
+
+
+def accept(submission: Submission, relay: Relay, wanted: Sequence[str] = ()) -> Answer:
+    """Take one submission in and say what becomes of it.
+
+    `wanted`: media types the caller accepts for the answer, the best first; empty for any. The answer is
+    committed with everything it tells of; the same submission again gets the same bytes. 400 for what cannot
+    be read, 422 for what is not valid (with every finding), 409 for other content under a known id, 200 for
+    all else, with one issue for each recipient.
+
+    Raises NotFound (PN140) for a source that is not the caller's, StoreError if nothing could be committed.
+    """
+    source = source_of(submission, relay)
+    style = answer.style_for(source.format, wanted, is_message=submission.source == FHIR_SOURCE)
+    known = relay.store.answer_to(submission.sender, source=submission.source, body=submission.body)
+    return known or _committed(Work(submission, relay, source, style))
+
+
+def _committed(work: Work) -> Answer:
+    """Decide and commit; decide again if a message about the same notification was committed in between.
+
+    Without that a notification and its cancellation, handed in at the same moment, would not know of each
+    other. Every repeat means that another submission went through, so it ends.
+    """
+    while True:
+        work.looked_up = None
+        judged = _judge(work)
+        try:
+            done = _commit(work, judged)
+        except Conflict as conflict:
+            return _conflicting(work, judged, conflict.issue)
+        if done is not None:
+            return done
+
+
+def _commit(work: Work, judged: Judged) -> Answer | None:
+    """Commit; None if what was decided on is no longer how it stands."""
+    store, intake = work.relay.store, work.intake(judged)
+    if work.looked_up is None:
+        return store.commit_intake(intake)
+    return store.commit_intake_after(intake, work.looked_up.newest)
+
+
+def _conflicting(work: Work, judged: Judged, issue: Issue) -> Answer:
+    """Other content under a known id: the sender is told which, and the content is kept beside the first."""
+    issues = (issue,) if judged.content is None else named(work, judged.content, (issue,))[0]
+    return work.answer(replace(judged, status=409, issues=issues, fates=()))
+
+
+def _judge(work: Work) -> Judged:
+    """Walk a submission through reading, meaning and validation to what becomes of it."""
+    try:
+        content = read(work)
+    except ContentError as fault:
+        status = 413 if isinstance(fault, TooCostly) else 400
+        return Judged(
+            state=advance(MESSAGE_TRANSITIONS, MessageState.RECEIVED, MessageEvent.NOT_READ),
+            status=status,
+            issues=tuple(fault.issues),
+            audit=(work.record("read", "unreadable", fault.code),),
+        )
+    try:
+        meaning = meaning_of(work, content)
+    except Unsupported as fault:
+        return invalid(work, content, None, (fault.issue, *content.issues))
+    if meaning in event.NOT_RELAYED_BECAUSE:
+        return not_applicable(work, content, meaning, (event.NOT_RELAYED_BECAUSE[meaning],))
+    issues = _issues(work, content, meaning)
+    if has_errors(issues):
+        return invalid(work, content, meaning, issues)
+    content = replace(content, issues=issues)
+    earlier = find_earlier(work, content.facts)
+    if earlier is not None and earlier.subject != decision.subject_of(content.facts, work.relay):
+        # The same notification about another person: neither may speak for the other.
+        return invalid(work, content, meaning, (*issues, Issue("PN144", at="Bundle.entry.resource")))
+    if meaning is Meaning.CANCEL:
+        return cancel(work, content, earlier)
+    return notify(work, content, meaning, earlier)
+
+
+def _issues(work: Work, content: Content, meaning: Meaning) -> tuple[Issue, ...]:
+    """Every finding: of the map, of the profile, and of what the content contradicts."""
+    relay = work.relay
+    found = [
+        *content.issues,
+        *relay.validator.validate(content.bundle, MESSAGE_PROFILE),
+        *notification.faults(content.facts, meaning, relay.mode, now=work.at, zone=relay.zone),
+        *_other_sender(work, content.facts),
+    ]
+    return tuple(_of_the_mark(found, work.source))
+
+
+def _other_sender(work: Work, facts: Notification) -> Iterator[Issue]:
+    """The caller's credentials say who sends; a message that says otherwise is told so."""
+    party = decision.ground_of(work.relay).directory.party(work.submission.sender)
+    if facts.sender is not None and facts.sender not in (party.keys if party else (work.submission.sender,)):
+        yield Issue("PN146", at="Bundle.entry[0].resource.sender")
+
+
+TEST_MARK = {"hl7v2": "MSH-11", "fhir": None}
+"""Where a format marks a test: in a field of its own, or as FHIR does. The others have no mark."""
+
+
+def _of_the_mark(found: Iterable[Issue], source: Source) -> Iterator[Issue]:
+    """A missing mark has no place that it came from; formats without one say nothing by lacking it."""
+    for issue in found:
+        if issue.code != "PN111":
+            yield issue
+        elif source.format in TEST_MARK:
+            yield replace(issue, source_field=TEST_MARK[source.format])
