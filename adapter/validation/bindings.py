@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from adapter.validation.codes import OPEN_CODES
 from adapter.validation.found import CORE, Found
-from adapter.validation.structure import OPEN_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from adapter.fhir.json import Json
-    from adapter.validation.found import Verdict
+    from adapter.validation.found import ItemCheck, Verdict
     from adapter.validation.items import Item
     from adapter.validation.terminology import Judge, Terminology
     from adapter.validation.visit import Visit
 
-    ItemCheck = Callable[[Item, Visit], Verdict]
 
 MAX_VALUE_SET = "http://hl7.org/fhir/StructureDefinition/elementdefinition-maxValueSet"
 

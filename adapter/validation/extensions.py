@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from adapter.fhir.json import Json
     from adapter.fhir.types import TypeDef, TypeTable
     from adapter.outcome import Severity
-    from adapter.validation.found import Check, Verdict
-    from adapter.validation.profile import Profile, Profiles
+    from adapter.validation.found import Check, Judged, Verdict
+    from adapter.validation.profiles import Profile, Profiles
     from adapter.validation.visit import Resource, Visit
 
 
@@ -29,8 +29,11 @@ EXAMPLE = re.compile(r"[a-z]+://(?:[^/]*\.)?example\.(?:com|net|org)(?:[:/?#]|$)
 class Extensions:
     """Makes the rule of `extension` and `modifierExtension` for each type they stand in."""
 
-    def __init__(self, profiles: Profiles, types: TypeTable, *, known_only: bool = False) -> None:
+    def __init__(
+        self, profiles: Profiles, types: TypeTable, judged: Judged, *, known_only: bool = False
+    ) -> None:
         self._profiles = profiles
+        self._judged = judged
         self._known_only = known_only
         self._types = types
 
@@ -54,7 +57,7 @@ class Extensions:
             found = self._placed(url, owner, visit)
             found = both(found, _modifying(url, profile, modifier))
             found = both(found, _parts(value, profile))
-            return both(found, self._profiles.judged(Item(value, "Extension", "extension"), url, visit))
+            return both(found, self._judged(Item(value, "Extension", "extension"), url, visit))
 
         return check
 

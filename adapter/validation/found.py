@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from adapter.outcome import Param, Severity
+    from adapter.validation.items import Item
     from adapter.validation.visit import Resource, Visit
 
 
@@ -69,6 +70,10 @@ if TYPE_CHECKING:
     """A rule over one value, or over all values of one element."""
     KeyCheck = Callable[[Any, Mapping[str, Any], Visit], Verdict]
     """A rule over what stands under one JSON key, with the object around it."""
+    ItemCheck = Callable[[Item, Visit], Verdict]
+    """A rule over one value of an element, of a profile."""
+    Judged = Callable[[Item, str, Visit], Verdict]
+    """What the profile of a canonical finds wrong with a value."""
 
 
 def climb(found: list[Found], step: str) -> list[Found]:

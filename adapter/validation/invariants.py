@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
     from adapter.fhir.json import Json
     from adapter.fhir.types import Invariant, TypeTable
-    from adapter.validation.found import Check, Verdict
+    from adapter.validation.found import Check, ItemCheck, Verdict
     from adapter.validation.visit import Visit
 
-    ItemCheck = Callable[[Item, Visit], Verdict]
     Predicate = Callable[[Item, Visit], "bool | None"]
     """None: cannot be said."""
     MemberOf = Callable[[Json, str], "bool | None"]

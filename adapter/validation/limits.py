@@ -15,11 +15,10 @@ if TYPE_CHECKING:
     from datetime import date
 
     from adapter.fhir.json import Json
-    from adapter.validation.found import Verdict
+    from adapter.validation.found import ItemCheck, Verdict
     from adapter.validation.items import Item
     from adapter.validation.visit import Visit
 
-    ItemCheck = Callable[[Item, Visit], Verdict]
 
 UCUM = "http://unitsofmeasure.org"
 _DAYS = {"a": Decimal("365.2425"), "mo": Decimal("30.436875"), "wk": Decimal(7), "d": Decimal(1)}

@@ -168,85 +168,43 @@ def _shown(name: str) -> str:
 
 
 _TAG = re.compile(r"<[^<>]*>")
-_OPENING = re.compile(r"<([a-z][a-z0-9]*)((?:\s+[A-Za-z:]+=(?:\"[^\"<&]*\"|'[^'<&]*'))*)\s*(/?)>")
+_OPENING = re.compile(r"<([a-z][a-z0-9]*)((?:\s+[A-Za-z:]+=(?:\"[^\"<&]*\"|'[^'<&]*'))*)\s*/?>")
 _ATTRIBUTE = re.compile(r"([A-Za-z:]+)=(?:\"([^\"]*)\"|'([^']*)')")
-_LOOSE_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|nbsp|#[1-9][0-9]{1,4});)")
-_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|]]>")
 _TEXT = re.compile(r">[^<\s]|>\s+[^<\s]")
-_KEPT = 2000
-"""How many different tags are remembered."""
-
-_Tag = tuple[int, str]
-"""1 opens, -1 closes, 0 is empty; and the name."""
-_tags: dict[str, _Tag] = {}
+_BARE = frozenset(form.format(name) for name in ELEMENTS for form in ("<{}>", "</{}>", "<{}/>", "<{} />"))
+"""The tags that most narratives are made of."""
 
 
 def _is_plain(value: str) -> bool:
-    """Return True if a narrative is surely right; False sends it to the parser, which says what is not.
+    """Return True if a narrative is surely right; False sends it to the reader, which says what is not.
 
-    Most narratives are made of a few tags over and over, so each tag is judged once and remembered.
+    The parser answers for the form without calling back; each different tag is looked at once.
     """
-    tags = _TAG.findall(value)
-    if not tags or len(tags) != value.count("<") or not value.startswith(tags[0]):
+    tags = set(_TAG.findall(value))
+    first = value[: value.find(">") + 1]
+    if not first.startswith("<div") or XHTML not in first or _TEXT.search(value) is None:
         return False
-    if not value.endswith(tags[-1]) or _TEXT.search(value) is None or _has_illegal(value):
+    if not all(_is_allowed(tag) for tag in tags - _BARE):
         return False
-    if "&" in value and _LOOSE_AMPERSAND.search(value):
+    try:
+        expat.ParserCreate().Parse(value, True)
+    except (expat.ExpatError, UnicodeEncodeError):
         return False
-    return _is_nested(tags)
+    return True
 
 
-def _has_illegal(value: str) -> bool:
-    """Return True for what XML cannot hold. Most text is printable but for its line ends, quickly seen."""
-    if value.replace("\n", "").replace("\t", "").isprintable():
-        return "]]>" in value
-    return _ILLEGAL.search(value) is not None
-
-
-def _is_nested(tags: list[str]) -> bool:
-    """Return True if every tag is allowed, and closed in turn, the outermost a div of XHTML at the end."""
-    if len(tags) < 2 or XHTML not in tags[0] or not tags[0].startswith("<div"):
-        return False
-    look = _tags.get
-    open_names: list[str] = []
-    for text in tags:
-        tag = look(text) or _judged(text)
-        if tag is None:
-            return False
-        kind, name = tag
-        if kind > 0:
-            open_names.append(name)
-        elif kind < 0 and open_names.pop() != name:
-            return False
-        if not open_names:
-            break
-    return not open_names and text is tags[-1]
-
-
-def _judged(text: str) -> _Tag | None:
-    """Take a tag apart; None if it is not surely allowed. Tags without much in them are remembered."""
-    tag = _taken_apart(text)
-    if tag is not None and len(text) <= 80 and len(_tags) < _KEPT:
-        _tags[text] = tag
-    return tag
-
-
-def _taken_apart(text: str) -> _Tag | None:
-    if text.startswith("</"):
-        name = text[2:-1].rstrip()
-        return (-1, name) if name in ELEMENTS else None
-    match = _OPENING.fullmatch(text)
+def _is_allowed(tag: str) -> bool:
+    """Return True if a tag is surely of an element and with attributes that a narrative may have."""
+    match = _OPENING.fullmatch(tag)
     if match is None or match[1] not in ELEMENTS:
-        return None
-    seen: set[str] = set()
+        return False
     for name, quoted, single in _ATTRIBUTE.findall(match[2]):
         value = quoted or single
-        if name in seen or (name == "xmlns" and value != XHTML) or _SCRIPT.match(value):
-            return None
+        if (name == "xmlns" and value != XHTML) or _SCRIPT.match(value):
+            return False
         if name != "xmlns" and name not in ANYWHERE and name not in ATTRIBUTES.get(match[1], ()):
-            return None
-        seen.add(name)
-    return (0 if match[3] else 1, match[1])
+            return False
+    return True
 
 
 def check_div(value: Json, visit: Visit) -> Verdict:

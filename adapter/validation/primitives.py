@@ -133,15 +133,18 @@ _URI = (
 )
 """R4 datatypes.html, uri: "UUIDs must be lowercase"; an OID has arcs without leading zeros."""
 
+_CODE = r"[^\s]+(?:[ ][^\s]+)*"
+_ID = r"[A-Za-z0-9\-.]{1,64}"
+
 JUDGES: dict[str, Judge] = {
     "base64Binary": _base64,
     "boolean": _boolean,
     "canonical": _formed(_URI),
-    "code": _formed(r"[^\s]+(?:[ ][^\s]+)*"),
+    "code": _formed(_CODE),
     "date": _calendar(_DATE),
     "dateTime": _calendar(_DATE_TIME),
     "decimal": _decimal,
-    "id": _formed(r"[A-Za-z0-9\-.]{1,64}"),
+    "id": _formed(_ID),
     "instant": _calendar(_INSTANT),
     "integer": _whole(-2147483648),
     "markdown": _text,
@@ -156,6 +159,22 @@ JUDGES: dict[str, Judge] = {
     "xhtml": _xhtml,
 }
 """The rule of each primitive type by its name."""
+
+_SURE_DAY = r"(?!0000)[0-9]{4}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|1[0-9]|2[0-8])"
+
+EASY: dict[str, Callable[[str], object]] = {
+    "canonical": re.compile(_URI).fullmatch,
+    "code": re.compile(_CODE).fullmatch,
+    "date": re.compile(rf"{_SURE_DAY})?)?").fullmatch,
+    "dateTime": re.compile(rf"{_SURE_DAY}(?:T{_CLOCK}{_ZONE})?)?)?").fullmatch,
+    "id": re.compile(_ID).fullmatch,
+    "markdown": str.isprintable,
+    "string": str.isprintable,
+    "uri": re.compile(_URI).fullmatch,
+    "url": re.compile(_URI).fullmatch,
+}
+"""A question in C over a text, not empty and not too long: true if it is surely right. What is not surely
+right, such as a day after the 28th, goes to the rule in `JUDGES`."""
 
 SYSTEM_TYPES = {
     "http://hl7.org/fhirpath/System.String": "string",

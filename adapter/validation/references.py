@@ -6,28 +6,17 @@ R4 references.html; bundle.html, 2.36.4 (resolving references in Bundles).
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
+
+from adapter.validation.visit import Target
 
 if TYPE_CHECKING:
     from adapter.fhir.json import Json
     from adapter.validation.visit import Resource, Visit
 
-    Mode = Literal["contained", "bundled", "elsewhere", "lost"]
-
 LITERAL = re.compile(
     r"(?P<base>https?://.+/)?(?P<type>[A-Z][A-Za-z]+)/(?P<id>[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?"
 )
-
-
-class Target(NamedTuple):
-    """Where a reference leads. `lost` means: it says it is inside, and it is not."""
-
-    mode: Mode
-    resource: Resource | None = None
-    type: str | None = None
-    """The type of the target, from the resource itself or, where it is elsewhere, from the URL."""
-    named: str | None = None
-    """The type that the reference itself names (`Patient/1`), relative or not."""
 
 
 NOWHERE = Target("elsewhere")

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from adapter.fhir.json import Json
     from adapter.fhir.types import ElementDef, TypeDef, TypeTable
     from adapter.outcome import Severity
+    from adapter.validation.bindings import Bindings
     from adapter.validation.extensions import Extensions
     from adapter.validation.found import Check, Verdict
     from adapter.validation.invariants import Invariants
-    from adapter.validation.profile import Profiles
+    from adapter.validation.library import Library
     from adapter.validation.terminology import Concept
     from adapter.validation.visit import Visit
 
@@ -53,7 +54,8 @@ class Rules:
     def __init__(
         self,
         types: TypeTable,
-        profiles: Profiles,
+        library: Library,
+        bindings: Bindings,
         invariants: Invariants,
         of_extensions: Extensions,
         *,
@@ -61,10 +63,10 @@ class Rules:
     ) -> None:
         self._no_examples = no_examples
         self._types = types
-        self._profiles = profiles
+        self._bindings = bindings
         self._invariants = invariants
         self._extensions = of_extensions
-        self._answers = Answers(profiles.library, profiles.bindings.terminology)
+        self._answers = Answers(library, bindings.terminology)
 
     def of_type(self, definition: TypeDef) -> Iterator[tuple[tuple[str, ...], Check]]:
         """Yield the checks over whole values of a type, each with the keys it has nothing to say without."""
@@ -89,7 +91,7 @@ class Rules:
         system, code = value.get("system"), value.get("code")
         if not isinstance(system, str) or not isinstance(code, str):
             return None
-        table = self._profiles.bindings.terminology.code_system(system)
+        table = self._bindings.terminology.code_system(system)
         if table is None:
             return None
         if table.is_supplement:
@@ -161,7 +163,7 @@ class Rules:
             stated["strength"] = "example"
         if binding.max_value_set:
             stated["extension"] = [{"url": MAX_VALUE_SET, "valueCanonical": binding.max_value_set}]
-        for check in self._profiles.bindings.checks(stated, None):
+        for check in self._bindings.checks(stated, None):
             yield _on_value(check, element.types[0])
 
     def _pointed(self, targets: tuple[str, ...]) -> Check:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from adapter.validation.profiles import CORE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from adapter.fhir.types import ElementDef, TypeTable
-    from adapter.validation.profile import Profile
+    from adapter.validation.profiles import Profile
     from adapter.validation.tree import Definition, Node
-
-CORE = "http://hl7.org/fhir/StructureDefinition/"
 
 
 def snapshot(profile: Profile, types: TypeTable) -> list[Definition]:

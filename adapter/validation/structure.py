@@ -2,16 +2,29 @@
 
 One closure per type, made when first met, over the type table. The closure of an object looks at the keys
 that are there, each found in a dict, so its cost is that of the content and not of the definition; nothing is
-built while all is right (see `found`). Profiles add to this walk and never repeat it.
+built while all is right (see `found`). Most properties are acquitted by one question in C (`Property.easy`);
+only what is not goes through the rule that can say what is wrong. Profiles add to this walk and never repeat
+it.
 """
 
 from __future__ import annotations
 
 import re
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
+from adapter.validation.codes import OPEN_CODES, bound, coded, primitive
 from adapter.validation.found import Found, both, climb, settled
-from adapter.validation.primitives import JSON_KIND, JUDGES, kind_of
+from adapter.validation.primitives import EASY, JUDGES, kind_of
+from adapter.validation.properties import (
+    LONGEST_EASY,
+    Property,
+    beside,
+    content,
+    repeated,
+    repeated_values,
+    single,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,8 +32,8 @@ if TYPE_CHECKING:
 
     from adapter.fhir.json import Json
     from adapter.fhir.types import ElementDef, TypeDef, TypeTable
-    from adapter.validation.found import Check, KeyCheck, Verdict
-    from adapter.validation.primitives import Judge
+    from adapter.validation.found import Check, Verdict
+    from adapter.validation.properties import Easy
     from adapter.validation.visit import Visit
 
     class Additions(Protocol):
@@ -38,32 +51,25 @@ _PLAIN_NAME = re.compile(r"_?[A-Za-z]{1,40}")
 RESOURCE_TYPES = frozenset({"Resource", "DomainResource"})
 """Element types that hold a resource of any type."""
 
-MIME = re.compile(r"[A-Za-z0-9!#$&^_.+*-]+(?:/[A-Za-z0-9!#$&^_.+*-]+)?(?:\s*;.*)?")
-LANGUAGE = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*")
-OPEN_CODES: dict[str, re.Pattern[str]] = {
-    "http://hl7.org/fhir/ValueSet/mimetypes": MIME,
-    "http://hl7.org/fhir/ValueSet/all-languages": LANGUAGE,
-}
-"""Value sets without a list, whose codes have a form instead: BCP 13 and BCP 47."""
-
 
 def shown(name: str) -> str:
     """Return a property name if it can be shown, since what a sender calls a property may be a value."""
     return name if _PLAIN_NAME.fullmatch(name) else "?"
 
 
-def _content(value: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
-    """Be content: the rule of `resourceType`, which has been read already."""
-    return None
-
-
 class Structure:
-    """The closures of all R4 types. `additions` is what full validation hangs onto types and elements."""
+    """The closures of all R4 types. `additions` is what full validation hangs onto types and elements.
+
+    Types name each other in circles, so a closure is handed out within one compilation before it is whole;
+    what another thread may see is published only when the outermost type is done.
+    """
 
     def __init__(self, types: TypeTable, additions: Additions | None = None) -> None:
         self.types = types
         self._additions = additions
         self._shapes: dict[str, Check] = {}
+        self._making: dict[str, Check] = {}
+        self._compiling = RLock()
 
     def resource(self, value: Json, visit: Visit) -> Verdict:
         """Check a whole resource, of whatever type it says it is."""
@@ -79,27 +85,43 @@ class Structure:
     def shape(self, name: str) -> Check:
         """Return the closure that checks a value of the type called `name`."""
         known = self._shapes.get(name)
-        return known if known is not None else self._compile(name)
+        if known is not None:
+            return known
+        with self._compiling:
+            known = self._shapes.get(name) or self._making.get(name)
+            if known is not None:
+                return known
+            is_outermost = not self._making
+            try:
+                shape = self._compile(name)
+                if is_outermost:
+                    self._shapes.update(self._making)
+                return shape
+            finally:
+                if is_outermost:
+                    self._making = {}
 
     def _compile(self, name: str) -> Check:
         definition = self.types.type(name)
         if definition is None:
             raise KeyError(name)
         if definition.kind in ("primitive-type", "system"):
-            self._shapes[name] = check = primitive(name)
+            self._making[name] = check = primitive(name)
             return check
         if name in RESOURCE_TYPES:
-            self._shapes[name] = self._inner
+            self._making[name] = self._inner
             return self._inner
-        keys: dict[str, KeyCheck] = {}
+        properties: dict[str, Property] = {}
         extras: list[Check] = []
-        self._shapes[name] = check = _object(definition, keys, extras)
-        self._fill(definition, keys)
+        self._making[name] = check = _object(definition, properties, extras)
+        self._fill(definition, properties)
         for needed, extra in self._additions.of_type(definition) if self._additions else ():
             if not needed:
                 extras.append(extra)
             for key in needed:
-                keys[key] = _and_then(keys[key], extra)
+                known = properties[key]
+                both_of = extra if known.more is None else _all([known.more, extra])
+                properties[key] = known._replace(more=both_of)
         return check
 
     def _inner(self, value: Json, visit: Visit) -> Verdict:
@@ -120,38 +142,43 @@ class Structure:
         verdict = self.resource(item, visit.entry(item, url if isinstance(url, str) else None))
         return None if verdict is None else climb(verdict, "resource")
 
-    def _fill(self, definition: TypeDef, keys: dict[str, KeyCheck]) -> None:
+    def _fill(self, definition: TypeDef, properties: dict[str, Property]) -> None:
         if definition.kind == "resource":
-            keys["resourceType"] = _content
+            properties["resourceType"] = Property(content, easy=len)
         for element in definition.elements.values():
             for type_name in element.types:
                 key = element.json_key(type_name)
-                keys[key] = self._element(definition, element, type_name)
+                properties[key] = self._element(definition, element, type_name)
                 if self.types.is_primitive(type_name):
-                    keys["_" + key] = self._beside(element, key)
+                    rule = beside(element, key, self.shape("Element"))
+                    properties["_" + key] = Property(rule, element.name)
 
-    def _element(self, definition: TypeDef, element: ElementDef, type_name: str) -> KeyCheck:
-        if definition.name == "Bundle.entry" and element.name == "resource":
-            return self._entry
-        if definition.kind == "resource" and element.name == "contained":
-            return _many(element, self._contained)
-        judged = JUDGES.get(type_name)
-        checks: list[Check] = []
+    def _element(self, definition: TypeDef, element: ElementDef, type_name: str) -> Property:
+        name = element.name
+        if definition.name == "Bundle.entry" and name == "resource":
+            return Property(self._entry, name)
+        if definition.kind == "resource" and name == "contained":
+            return Property(repeated(element, self._contained), name)
+        is_primitive = type_name in JUDGES
         codes = self._codes(element)
-        if judged is not None:
-            checks.append(_coded(type_name, codes, element) if codes else self.shape(type_name))
+        checks: list[Check] = []
+        if is_primitive:
+            checks.append(coded(type_name, codes, element) if codes else self.shape(type_name))
         else:
             checks.append(self.shape(type_name))
             if codes is not None and isinstance(codes, frozenset):
-                checks.append(_bound(type_name, codes, element))
+                checks.append(bound(type_name, codes, element))
         if self._additions is not None:
             checks.extend(self._additions.of_element(definition, element))
         check = checks[0] if len(checks) == 1 else _all(checks)
-        if judged is not None and len(checks) == 1 and not element.is_list:
-            return _plain(element, judged, codes, check)
+        if is_primitive:
+            easy = _easy(type_name, codes) if len(checks) == 1 else None
+            if element.is_list:
+                return Property(repeated_values(element, check, easy), name)
+            return Property(single(element, check), name, easy=easy)
         if element.is_list:
-            return _many_values(element, check) if judged else _many(element, check)
-        return _one(element, check)
+            return Property(repeated(element, check), name)
+        return Property(single(element, check), name, shape=check)
 
     def _codes(self, element: ElementDef) -> frozenset[str] | re.Pattern[str] | None:
         if element.binding is None or element.binding.strength != "required":
@@ -159,104 +186,12 @@ class Structure:
         url = element.binding.value_set
         return OPEN_CODES.get(url) or self.types.binding_codes(url)
 
-    def _beside(self, element: ElementDef, key: str) -> KeyCheck:
-        """Make the rule of `_key`, where id and extensions of a primitive stand."""
-        shape = self.shape("Element")
-        name = element.name
 
-        def one(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
-            verdict = shape(item, visit)
-            if isinstance(item, dict) and "extension" not in item and key not in owner and item:
-                verdict = both(verdict, [Found("VA106")])
-            return None if verdict is None else climb(verdict, name)
-
-        def many(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
-            if not isinstance(item, list):
-                return [Found("VA103", {"found": kind_of(item)}, step=name)]
-            found: Verdict = None
-            values = owner.get(key)
-            if isinstance(values, list) and len(values) != len(item):
-                found = [Found("VA122", {"values": len(values), "others": len(item)}, step=name)]
-            for index, inner in enumerate(item):
-                if inner is None:
-                    continue
-                verdict = shape(inner, visit)
-                if verdict is not None:
-                    found = both(found, climb(verdict, f"{name}[{index}]"))
-            return found
-
-        return many if element.is_list else one
-
-
-def _and_then(rule: KeyCheck, extra: Check) -> KeyCheck:
-    """Let a key's rule be followed by a check over the object it stands in."""
-
-    def both_of(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
-        verdict = rule(item, owner, visit)
-        more = extra(owner, visit)
-        return verdict if more is None else both(verdict, more)
-
-    return both_of
-
-
-def primitive(name: str) -> Check:
-    """Make the rule of a primitive type. `System.String` and the like are taken as they come."""
-    judge = JUDGES.get(name)
-    if judge is None:
-        return lambda value, visit: None
-    expected = JSON_KIND.get(name, "a string")
-
-    def check(value: Json, visit: Visit) -> Verdict:
-        code = judge(value)
-        if code is None:
-            return None
-        return [Found(code, {"type": name, "expected": expected, "found": kind_of(value)})]
-
-    return check
-
-
-def _coded(type_name: str, codes: frozenset[str] | re.Pattern[str], element: ElementDef) -> Check:
-    """Make the rule of a primitive whose codes are listed: one look-up, where the code is right."""
-    plain = primitive(type_name)
-    assert element.binding is not None  # noqa: S101 - the caller asked for its codes
-    value_set = element.binding.value_set
-    if isinstance(codes, re.Pattern):
-        fits = codes.fullmatch
-
-        def formed(value: Json, visit: Visit) -> Verdict:
-            if isinstance(value, str) and fits(value):
-                return None
-            return plain(value, visit) or [Found("VA401", {"value_set": value_set})]
-
-        return formed
-
-    def listed(value: Json, visit: Visit) -> Verdict:
-        if isinstance(value, str) and value in codes:
-            return None
-        return plain(value, visit) or [Found("VA401", {"value_set": value_set})]
-
-    return listed
-
-
-def _bound(type_name: str, codes: frozenset[str], element: ElementDef) -> Check:
-    """Make the rule of a Coding, CodeableConcept or Quantity whose codes are listed."""
-    assert element.binding is not None  # noqa: S101 - the caller asked for its codes
-    value_set = element.binding.value_set
-
-    def check(value: Json, visit: Visit) -> Verdict:
-        if not isinstance(value, dict):
-            return None
-        codings = value.get("coding", ()) if type_name == "CodeableConcept" else (value,)
-        if not isinstance(codings, list | tuple):
-            return None
-        given = [coding.get("code") for coding in codings if isinstance(coding, dict)]
-        if type_name == "Quantity" and given == [None]:
-            return None
-        if any(isinstance(code, str) and code in codes for code in given):
-            return None
-        return [Found("VA401", {"value_set": value_set})]
-
-    return check
+def _easy(type_name: str, codes: frozenset[str] | re.Pattern[str] | None) -> Easy | None:
+    """Return the question that acquits most right values of a primitive, if there is one."""
+    if codes is None:
+        return EASY.get(type_name)
+    return codes.__contains__ if isinstance(codes, frozenset) else codes.fullmatch
 
 
 def _all(checks: list[Check]) -> Check:
@@ -273,98 +208,17 @@ def _all(checks: list[Check]) -> Check:
     return check
 
 
-def _one(element: ElementDef, check: Check) -> KeyCheck:
-    name = element.name
-
-    def rule(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
-        if item is None:
-            return [Found("VA107", step=name)]
-        if type(item) is list:
-            return [Found("VA104", step=name)]
-        verdict = check(item, visit)
-        return None if verdict is None else climb(verdict, name)
-
-    return rule
-
-
-def _plain(
-    element: ElementDef, judged: Judge, codes: frozenset[str] | re.Pattern[str] | None, check: Check
-) -> KeyCheck:
-    """Make the rule of a single primitive with nothing added: one question, where the value is right."""
-    careful = _one(element, check)
-    if isinstance(codes, frozenset):
-
-        def listed(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
-            if item.__class__ is str and item in codes:
-                return None
-            return careful(item, owner, visit)
-
-        return listed
-
-    def rule(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
-        if judged(item) is None:
-            return None
-        return careful(item, owner, visit)
-
-    return careful if codes is not None else rule
-
-
-def _many(element: ElementDef, check: Check) -> KeyCheck:
-    name, most = element.name, element.max
-
-    def rule(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
-        if type(item) is not list:
-            return [Found("VA103", {"found": kind_of(item)}, step=name)]
-        if not item:
-            return [Found("VA105", step=name)]
-        found: Verdict = None
-        if most is not None and len(item) > most:
-            found = [Found("VA111", {"max": most, "found": len(item)}, step=name)]
-        for index, inner in enumerate(item):
-            verdict = [Found("VA107")] if inner is None else check(inner, visit)
-            if verdict is not None:
-                found = both(found, climb(verdict, f"{name}[{index}]"))
-        return found
-
-    return rule
-
-
-def _many_values(element: ElementDef, check: Check) -> KeyCheck:
-    """Make the rule of a repeating primitive, where null stands for a value that is only extended."""
-    name, most = element.name, element.max
-
-    def rule(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
-        if type(item) is not list:
-            return [Found("VA103", {"found": kind_of(item)}, step=name)]
-        if not item:
-            return [Found("VA105", step=name)]
-        found: Verdict = None
-        if most is not None and len(item) > most:
-            found = [Found("VA111", {"max": most, "found": len(item)}, step=name)]
-        for index, inner in enumerate(item):
-            if inner is None:
-                beside = owner.get("_" + name)
-                extended = isinstance(beside, list) and index < len(beside) and beside[index] is not None
-                verdict: Verdict = None if extended else [Found("VA107")]
-            else:
-                verdict = check(inner, visit)
-            if verdict is not None:
-                found = both(found, climb(verdict, f"{name}[{index}]"))
-        return found
-
-    return rule
-
-
-def _object(definition: TypeDef, keys: dict[str, KeyCheck], extras: list[Check]) -> Check:
-    """Make the closure of one type; `keys` and `extras` are filled later, since types name each other."""
+def _object(definition: TypeDef, properties: dict[str, Property], extras: list[Check]) -> Check:
+    """Make the closure of one type; what is given is filled later, since types name each other."""
     type_name = definition.name
     needed = tuple(
         sorted(
             element.name for element in definition.elements.values() if element.min and not element.is_choice
         )
     )
+    all_needed = frozenset(needed)
     choices = [_choice_keys(element) for element in definition.elements.values() if element.is_choice]
-    look = keys.get
+    look = properties.get
 
     def check(value: Json, visit: Visit) -> Verdict:
         if type(value) is not dict and not isinstance(value, dict):
@@ -373,16 +227,29 @@ def _object(definition: TypeDef, keys: dict[str, KeyCheck], extras: list[Check])
             return [Found("VA106")]
         found: Verdict = None
         for key, item in value.items():
-            rule = look(key)
-            if rule is None:
-                verdict: Verdict = [Found("VA101", {"name": shown(key), "type": type_name}, step=shown(key))]
+            known = look(key)
+            if known is None:
+                unknown = [Found("VA101", {"name": shown(key), "type": type_name}, step=shown(key))]
+                found = both(found, unknown)
+                continue
+            rule, name, easy, shape, more = known
+            kind = item.__class__
+            if kind is str and easy is not None and 0 < len(item) < LONGEST_EASY and easy(item):
+                verdict: Verdict = None
+            elif kind is dict and shape is not None:
+                verdict = shape(item, visit)
+                if verdict is not None:
+                    climb(verdict, name)
             else:
                 verdict = rule(item, value, visit)
             if verdict is not None:
                 found = both(found, verdict)
-        for name in needed:
-            if name not in value and "_" + name not in value:
-                found = both(found, [Found("VA110", {"name": name, "min": 1}, step=name)])
+            if more is not None:
+                verdict = more(value, visit)
+                if verdict is not None:
+                    found = both(found, verdict)
+        if needed and not value.keys() >= all_needed:
+            found = both(found, _lacking(value, needed))
         for one_of, stem, at_least in choices:
             if one_of.isdisjoint(value):
                 if at_least:
@@ -396,6 +263,14 @@ def _object(definition: TypeDef, keys: dict[str, KeyCheck], extras: list[Check])
         return found
 
     return check
+
+
+def _lacking(value: Mapping[str, Any], needed: tuple[str, ...]) -> Verdict:
+    return [
+        Found("VA110", {"name": name, "min": 1}, step=name)
+        for name in needed
+        if name not in value and "_" + name not in value
+    ] or None
 
 
 def _choice_keys(element: ElementDef) -> tuple[frozenset[str], str, int]:

@@ -8,6 +8,7 @@ part, is unknown (None), and the caller says so.
 from __future__ import annotations
 
 import re
+from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -104,13 +105,18 @@ def _properties(concept: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 class Terminology:
-    """The value sets and code systems of the packages in use, and those the type table knows."""
+    """The value sets and code systems of the packages in use, and those the type table knows.
+
+    Read when first asked for, and seen by other threads only when they are whole.
+    """
 
     def __init__(self, shelf: Shelf, types: TypeTable) -> None:
         self._shelf = shelf
         self._types = types
         self._judges: dict[str, Judge | None] = {}
         self._tables: dict[str, CodeTable | None] = {}
+        self._open: set[str] = set()
+        self._reading = RLock()
 
     def code_system(self, url: str) -> CodeTable | None:
         """Return the code system at `url`, or None if it is not at hand."""
@@ -122,10 +128,19 @@ class Terminology:
 
     def value_set(self, canonical: str) -> Judge | None:
         """Return the judge of a value set, or None if it is not at hand."""
-        if canonical not in self._judges:
-            self._judges[canonical] = _unknown  # a set that includes itself ends here
-            self._judges[canonical] = self._judge(canonical)
-        return self._judges[canonical]
+        if canonical in self._judges:
+            return self._judges[canonical]
+        with self._reading:
+            if canonical in self._judges:
+                return self._judges[canonical]
+            if canonical in self._open:  # a set that includes itself ends here
+                return _unknown
+            self._open.add(canonical)
+            try:
+                self._judges[canonical] = judge = self._judge(canonical)
+            finally:
+                self._open.discard(canonical)
+            return judge
 
     def _judge(self, canonical: str) -> Judge | None:
         found = self._shelf.find(canonical)

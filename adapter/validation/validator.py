@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from adapter.errors import ConfigurationError
 from adapter.fhir import types as fhir_types
 from adapter.validation.bindings import Bindings
+from adapter.validation.conformance import Conformance
 from adapter.validation.extensions import Extensions
 from adapter.validation.found import Found, both
 from adapter.validation.invariants import Invariants
-from adapter.validation.items import Item
+from adapter.validation.items import Item, Navigator
 from adapter.validation.library import Library
-from adapter.validation.profile import Profiles
+from adapter.validation.profiles import Profiles
 from adapter.validation.rules import Rules
 from adapter.validation.snapshot import snapshot
 from adapter.validation.structure import Structure
@@ -57,14 +58,17 @@ class Validator:
             self._structure = Structure(self._types)
             return
         library = Library(packages)
-        terminology = Terminology(library, self._types)
-        bindings = Bindings(terminology)
+        navigator = Navigator(self._types)
+        self._terminology = Terminology(library, self._types)
+        bindings = Bindings(self._terminology)
         invariants = Invariants(self._types, bindings.has, self._conforms)
-        self._profiles = Profiles(library, self._types, bindings, invariants)
+        self._profiles = Profiles(library, navigator)
+        self._conformance = Conformance(self._profiles, navigator, bindings, invariants)
         known_only = "unknown-extensions" in refuse
-        of_extensions = Extensions(self._profiles, self._types, known_only=known_only)
+        judged = self._conformance.judged
+        of_extensions = Extensions(self._profiles, self._types, judged, known_only=known_only)
         no_examples = "example-addresses" in refuse
-        rules = Rules(self._types, self._profiles, invariants, of_extensions, no_examples=no_examples)
+        rules = Rules(self._types, library, bindings, invariants, of_extensions, no_examples=no_examples)
         self._structure = Structure(self._types, rules)
 
     def _conforms(self, value: Json, canonical: str, visit: Visit) -> bool | None:
@@ -72,7 +76,7 @@ class Validator:
         kind = value.get("resourceType") if isinstance(value, dict) else None
         if not isinstance(kind, str) or not self._profiles.is_known(canonical):
             return None
-        return self._profiles.conforms(Item(value, kind, ""), canonical, visit)
+        return self._conformance.conforms(Item(value, kind, ""), canonical, visit)
 
     @classmethod
     def shipped(
@@ -143,12 +147,10 @@ class Validator:
         try:
             if not self._profiles.is_known(canonical) and canonical not in self._profiles.faults:
                 return [Found("VA202", {"profile": canonical}, level="error" if asked else None)]
-            profile = self._profiles.get(canonical)
             if canonical in self._profiles.faults:
                 raise self._profiles.faults[canonical]
-            verdict = self._profiles.judged(Item(resource, kind, ""), canonical, visit)
-            notes = [note.copy() for note in profile.notes] if profile is not None else []
-            return both(verdict, notes or None)
+            verdict = self._conformance.judged(Item(resource, kind, ""), canonical, visit)
+            return both(verdict, self._conformance.notes(canonical) or None)
         except ConfigurationError as fault:
             lacks_base = fault.code == "VA204" and not asked
             params = {"profile": canonical, "fault": fault.code}

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
-    from adapter.validation.references import Target
-
 Resource = dict[str, Any]
+Mode = Literal["contained", "bundled", "elsewhere", "lost"]
+
+
+class Target(NamedTuple):
+    """Where a reference leads. `lost` means: it says it is inside, and it is not."""
+
+    mode: Mode
+    resource: Resource | None = None
+    type: str | None = None
+    """The type of the target, from the resource itself or, where it is elsewhere, from the URL."""
+    named: str | None = None
+    """The type that the reference itself names (`Patient/1`), relative or not."""
 
 
 class Session:

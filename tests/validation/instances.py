@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from adapter.fhir.types import ElementDef
-    from adapter.validation.profile import Profiles
+    from adapter.validation import Validator
     from adapter.validation.tree import Node
 
 PLAIN: dict[str, Any] = {
@@ -50,8 +50,9 @@ class Mutant:
 class Maker:
     """Makes instances of the profiles at hand."""
 
-    def __init__(self, profiles: Profiles) -> None:
-        self._profiles = profiles
+    def __init__(self, validator: Validator) -> None:
+        self._profiles = validator._profiles
+        self._terminology = validator._terminology
         self._types = r4()
 
     def resource(self, canonical: str) -> dict[str, Any]:
@@ -163,7 +164,7 @@ class Maker:
         part = found["compose"]["include"][0]
         if "concept" in part:
             return part["system"], part["concept"][0]["code"]
-        table = self._profiles.bindings.terminology.code_system(part["system"])
+        table = self._terminology.code_system(part["system"])
         assert table is not None, part
         return part["system"], next(iter(table.concepts))
 

@@ -30,7 +30,7 @@ def errors(validator: Validator, resource: dict[str, object], profile: str) -> l
 @pytest.mark.parametrize("profile", PROFILES, ids=[url.rpartition("/")[2] for url in PROFILES])
 def test_a_made_instance_meets_its_profile(validator: Validator, profile: str) -> None:
     """The smallest resource of a profile breaks no rule of structure, slices, values or codes."""
-    made = Maker(validator._profiles).resource(profile)
+    made = Maker(validator).resource(profile)
 
     assert [one for one in errors(validator, made, profile) if one[0] not in BEYOND_A_MAKER] == []
 
@@ -38,7 +38,7 @@ def test_a_made_instance_meets_its_profile(validator: Validator, profile: str) -
 @pytest.mark.parametrize("profile", PROFILES, ids=[url.rpartition("/")[2] for url in PROFILES])
 def test_each_broken_rule_is_caught(validator: Validator, profile: str) -> None:
     """A mutant that breaks a rule has an error its parent has not."""
-    maker = Maker(validator._profiles)
+    maker = Maker(validator)
     before = set(errors(validator, maker.resource(profile), profile))
 
     missed = [

@@ -98,7 +98,7 @@ def bases(profile: str) -> tuple[dict[str, Any], ...]:
         for one in within(json.loads(path.read_text("utf-8")))
         if profile in one.get("meta", {}).get("profile", ())
     ]
-    found.append(Maker(validator._profiles).resource(profile))
+    found.append(Maker(validator).resource(profile))
     some = sorted(found, key=lambda one: len(str(one)))[:12]
     seldom = SELDOM.get(profile.rpartition("/")[2])
     return (*some, *([{**some[-1], **seldom}] if seldom else []))

@@ -1,0 +1,140 @@
+"""The rules of one JSON property: a single value, a list, and what stands beside a primitive as `_name`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from adapter.validation.found import Found, both, climb
+from adapter.validation.primitives import kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from adapter.fhir.json import Json
+    from adapter.fhir.types import ElementDef
+    from adapter.validation.found import Check, KeyCheck, Verdict
+    from adapter.validation.visit import Visit
+
+    Easy = Callable[[str], object]
+    """A question in C over a text that is not empty; true if the value is surely right."""
+
+
+LONGEST_EASY = 65536
+"""Characters up to which a text is acquitted without counting them."""
+
+
+class Property(NamedTuple):
+    """What the walk asks under one key: first what is quick, then the whole rule."""
+
+    rule: KeyCheck
+    name: str = ""
+    """The element's name in a path."""
+    easy: Easy | None = None
+    """For a single primitive: acquits most texts without a call into Python."""
+    shape: Check | None = None
+    """For a single complex value: the check that `rule` would come to with an object."""
+    more: Check | None = None
+    """A check over the object the property stands in, asked because the property is there."""
+
+
+def single(element: ElementDef, check: Check) -> KeyCheck:
+    """Make the rule of a value that stands once."""
+    name = element.name
+
+    def rule(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
+        if item is None:
+            return [Found("VA107", step=name)]
+        if type(item) is list:
+            return [Found("VA104", step=name)]
+        verdict = check(item, visit)
+        return None if verdict is None else climb(verdict, name)
+
+    return rule
+
+
+def repeated(element: ElementDef, check: Check) -> KeyCheck:
+    """Make the rule of a list of complex values."""
+    name, most = element.name, element.max
+
+    def rule(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
+        if type(item) is not list:
+            return [Found("VA103", {"found": kind_of(item)}, step=name)]
+        if not item:
+            return [Found("VA105", step=name)]
+        found: Verdict = None
+        if most is not None and len(item) > most:
+            found = [Found("VA111", {"max": most, "found": len(item)}, step=name)]
+        for index, inner in enumerate(item):
+            verdict = [Found("VA107")] if inner is None else check(inner, visit)
+            if verdict is not None:
+                found = both(found, climb(verdict, f"{name}[{index}]"))
+        return found
+
+    return rule
+
+
+def repeated_values(element: ElementDef, check: Check, easy: Easy | None) -> KeyCheck:
+    """Make the rule of a repeating primitive, where null stands for a value that is only extended."""
+    name, most = element.name, element.max
+
+    def rule(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
+        if type(item) is not list:
+            return [Found("VA103", {"found": kind_of(item)}, step=name)]
+        if not item:
+            return [Found("VA105", step=name)]
+        found: Verdict = None
+        if most is not None and len(item) > most:
+            found = [Found("VA111", {"max": most, "found": len(item)}, step=name)]
+        for index, inner in enumerate(item):
+            if inner is None:
+                beside = owner.get("_" + name)
+                extended = isinstance(beside, list) and index < len(beside) and beside[index] is not None
+                verdict: Verdict = None if extended else [Found("VA107")]
+            elif (
+                easy is not None and inner.__class__ is str and 0 < len(inner) < LONGEST_EASY and easy(inner)
+            ):
+                continue
+            else:
+                verdict = check(inner, visit)
+            if verdict is not None:
+                found = both(found, climb(verdict, f"{name}[{index}]"))
+        return found
+
+    return rule
+
+
+def _is_short(value: Json) -> bool:
+    return value.__class__ is str and 0 < len(value) < LONGEST_EASY
+
+
+def beside(element: ElementDef, key: str, shape: Check) -> KeyCheck:
+    """Make the rule of `_key`, where id and extensions of a primitive stand. `shape`: that of an Element."""
+    name = element.name
+
+    def one(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
+        verdict = shape(item, visit)
+        if isinstance(item, dict) and "extension" not in item and key not in owner and item:
+            verdict = both(verdict, [Found("VA106")])
+        return None if verdict is None else climb(verdict, name)
+
+    def many(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
+        if not isinstance(item, list):
+            return [Found("VA103", {"found": kind_of(item)}, step=name)]
+        found: Verdict = None
+        values = owner.get(key)
+        if isinstance(values, list) and len(values) != len(item):
+            found = [Found("VA122", {"values": len(values), "others": len(item)}, step=name)]
+        for index, inner in enumerate(item):
+            if inner is None:
+                continue
+            verdict = shape(inner, visit)
+            if verdict is not None:
+                found = both(found, climb(verdict, f"{name}[{index}]"))
+        return found
+
+    return many if element.is_list else one
+
+
+def content(value: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
+    """Be content: the rule of `resourceType`, which has been read already."""
+    return None
