@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal[
     "name", "quoted", "string", "doubled", "triple", "number", "moment", "symbol", "meta", "end", "bad"
@@ -19,26 +19,28 @@ Kind = Literal[
 
 _TOKEN = re.compile(
     r"""
-      (?P<space>\s+)
+    \s*+ (?:
+      (?P<name>[A-Za-z_][A-Za-z0-9_]*)
     | (?P<meta>///(?!/)[ \t]*)
     | (?P<comment>//[^\r\n]*|/\*.*?\*/)
     | (?P<triple>\"\"\"(?:.*?)\"\"\")
     | (?P<doubled>"(?:[^"\\]|\\.)*")
     | (?P<string>'(?:[^'\\]|\\.)*')
     | (?P<quoted>`(?:[^`\\]|\\.)*`)
-    | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
     | (?P<moment>@[0-9T][0-9T:+.Z-]*)
     | (?P<number>[0-9]+(?:\.[0-9]+)?)
     | (?P<symbol>->|<<|>>|\.\.|[-+*/&|<>=~!%(){}\[\].,;:$\#^?])
+    | (?P<bad>\S)
+    )
     """,
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
+_QUOTED = frozenset({"string", "doubled", "quoted", "triple"})
 _ESCAPES = {"f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One word of the map: its kind, its value (quotes and escapes undone) and its offsets."""
 
     kind: Kind
@@ -97,27 +99,18 @@ def tokenize(text: str) -> tuple[list[Token], list[Comment]]:
     """
     tokens: list[Token] = []
     comments: list[Comment] = []
-    at, end = 0, len(text)
-    match_at = _TOKEN.match
-    while at < end:
-        match = match_at(text, at)
-        if match is None:
-            tokens.append(Token("bad", text[at], at, at + 1))
-            at += 1
-            continue
-        kind, stop = match.lastgroup, match.end()
+    for match in _TOKEN.finditer(text, 0, len(text.rstrip())):
+        kind = match.lastgroup
+        start, end = match.span(match.lastindex or 0)
+        word = text[start:end]
         if kind == "comment":
-            comments.append(Comment(text[at:stop], at, stop))
-        elif kind != "space":
-            tokens.append(Token(kind, _value(kind, text[at:stop]), at, stop))  # type: ignore[arg-type]
-        at = stop
-    tokens.append(Token("end", "", end, end))
+            comments.append(Comment(word, start, end))
+        else:
+            tokens.append(Token(kind, _value(kind, word) if kind in _QUOTED else word, start, end))  # type: ignore[arg-type]
+    tokens.append(Token("end", "", len(text), len(text)))
     return tokens, comments
 
 
 def _value(kind: str | None, word: str) -> str:
-    if kind in ("string", "doubled", "quoted"):
-        return unescape(word[1:-1])
-    if kind == "triple":
-        return word[3:-3].strip("\r\n")
-    return word
+    """Return what stands between the quotes."""
+    return word[3:-3].strip("\r\n") if kind == "triple" else unescape(word[1:-1])
