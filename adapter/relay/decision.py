@@ -192,10 +192,7 @@ def was_identity_changed(claimed: Claimed, relay: Relay) -> bool:
     """Return True if the person's identity was changed or merged after the delivery was queued."""
     if claimed.subject is None:
         return False
-    return any(
-        each.meaning is Meaning.IDENTITY_CHANGE and each.received_at >= claimed.queued_at
-        for each in relay.store.messages(subject=claimed.subject)
-    )
+    return relay.store.was_identity_changed(claimed.subject, claimed.queued_at)
 
 
 def recipient_of(key: str, evidence: routing.Evidence | None, ground: Ground) -> Recipient | None:

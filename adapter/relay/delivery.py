@@ -241,7 +241,7 @@ class _Engine:
     async def _reconsider(self, delivery: str, now: datetime) -> None:
         """A withheld delivery's consents changed: queue it if it is permitted now."""
         claimed = await self._write(claims.look, delivery)
-        permit = self._ask(claimed, now)
+        permit = self._ask(claimed, _bundle(claimed), now)
         if isinstance(permit, Permit) and (may_rebuild(claimed) or may_reuse(claimed, permit.level)):
             await self._write(
                 outcomes.release,
@@ -254,8 +254,7 @@ class _Engine:
         else:
             await self._write(outcomes.still_withheld, delivery)
 
-    def _ask(self, claimed: Claimed, now: datetime) -> Permit | Deny | None:
-        bundle = _bundle(claimed)
+    def _ask(self, claimed: Claimed, bundle: Mapping[str, Any] | None, now: datetime) -> Permit | Deny | None:
         if bundle is None:
             return None
         return self._decisions.ask_again(bundle, claimed, self._relay, now, is_released=claimed.released)
@@ -280,9 +279,10 @@ class _Engine:
 
     async def _ready(self, claimed: Claimed) -> Frozen | None:
         """Return the bytes to send, written down with their audit row; None if nothing is to be sent now."""
+        bundle = _bundle(claimed)
         seen, at = claimed.consents_seen, self._relay.clock.now()
         for _ in range(ASKS):
-            permit = self._ask(claimed, at)
+            permit = self._ask(claimed, bundle, at)
             if isinstance(permit, Deny):
                 await self._withhold(claimed, permit.reason, at)
                 return None
@@ -292,7 +292,7 @@ class _Engine:
                 if not may_rebuild(claimed):
                     await self._withhold(claimed, "DL115", at)
                     return None
-                copy = self._build(claimed, permit, level, at)
+                copy = self._build(claimed, bundle, permit, level, at)
             at = self._relay.clock.now()
             if not has_time(claimed.lease_until, at, self._pace):
                 break
@@ -312,8 +312,15 @@ class _Engine:
         await self._give_back(claimed, "DL118" if has_time(claimed.lease_until, at, self._pace) else "DL102")
         return None
 
-    def _build(self, claimed: Claimed, permit: Permit | None, level: Level | None, at: datetime) -> Frozen:
-        resource = self._decisions.copy_of(_bundle(claimed), claimed, permit, self._relay, at)
+    def _build(
+        self,
+        claimed: Claimed,
+        bundle: Mapping[str, Any] | None,
+        permit: Permit | None,
+        level: Level | None,
+        at: datetime,
+    ) -> Frozen:
+        resource = self._decisions.copy_of(bundle, claimed, permit, self._relay, at)
         return Frozen(body=fhir_json.write(resource), media_type=MEDIA_TYPE, level=level)
 
     async def _send(self, claimed: Claimed, partner: Partner, copy: Frozen) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, insert
 
 from adapter.errors import ConfigurationError, Conflict, NotFound, StoreError
 from adapter.relay.clock import SetClock
-from adapter.relay.message import DeliveryState, MessageState
+from adapter.relay.message import DeliveryState, Meaning, MessageState
 from adapter.relay.store import Store, claims, schema, sqlite
 from adapter.relay.store.cipher import Vault
 from adapter.relay.store.upgrade import newest
@@ -389,6 +389,17 @@ def test_the_very_bytes_are_known_before_anything_is_mapped(world: World) -> Non
     assert known.message == new.message
     assert look(HOSPITAL, source="ehr2", body=new.original) is None
     assert look(CLINIC, source="ehr1", body=new.original) is None
+
+
+def test_a_change_of_identity_is_found_behind_any_number_of_messages(world: World) -> None:
+    """The question before each send sees the whole of the person's messages since the delivery was queued."""
+    changed = intake(1, subject=SUBJECT)
+    world.store.commit_intake(replace(changed, meaning=Meaning.IDENTITY_CHANGE, deliveries=()))
+    for number in range(2, 104):
+        world.store.commit_intake(replace(intake(number, subject=SUBJECT), deliveries=()))
+
+    asked = [world.store.was_identity_changed(SUBJECT, NOON + timedelta(hours=late)) for late in (0, 1)]
+    assert asked == [True, False]
 
 
 def test_an_invalid_submission_may_be_tried_again(world: World) -> None:

@@ -105,7 +105,7 @@ class Store:
         self._clock = clock
         self._ids = ids
         self._library = Library(writing.dialect)
-        self._read = reading.Reader(reading_, vault)
+        self._read = reading.Reader(reading_, self._library, vault)
         self.parties_known: dict[str, bool] | None = None
         self._listeners: list[Callable[[], None]] = []
         self.node = node
@@ -374,6 +374,10 @@ class Store:
     def find_message(self, sender: str, notification: str) -> MessageRow | None:
         """Return the sender's newest message with this notification id that could be read and was valid."""
         return self._read.find_message(sender, notification)
+
+    def was_identity_changed(self, subject: str, since: datetime) -> bool:
+        """Return True if a message since then changed or merged the identity of this `subject_key`."""
+        return self._read.was_identity_changed(subject, since)
 
     def messages(
         self,

@@ -29,9 +29,10 @@ from adapter.relay.store.values import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sqlalchemy import Engine, Executable, Row, Table
+    from sqlalchemy import Engine, Select, Table
 
     from adapter.relay.store.cipher import Vault
+    from adapter.relay.store.prepared import Library, Row
 
 _M, _D, _T = schema.message.c, schema.delivery.c, schema.attempt.c
 _A, _K, _Y, _U = schema.acknowledgement.c, schema.content_key.c, schema.payload.c, schema.audit.c
@@ -42,9 +43,19 @@ _BY_NOTIFICATION = (
     .where(
         _M.sender == bindparam("sender"),
         _M.notification == bindparam("notification"),
-        _M.state.not_in([MessageState.UNREADABLE.value, MessageState.INVALID.value]),
+        _M.state != MessageState.UNREADABLE.value,
+        _M.state != MessageState.INVALID.value,
     )
     .order_by(_M.number.desc())
+    .limit(1)
+)
+_IDENTITY_CHANGED = (
+    select(_M.id)
+    .where(
+        _M.subject == bindparam("subject"),
+        _M.meaning == Meaning.IDENTITY_CHANGE.value,
+        _M.received_at >= bindparam("since"),
+    )
     .limit(1)
 )
 _NUMBER = select(_M.number).where(_M.id == bindparam("id"))
@@ -79,23 +90,39 @@ _CHAIN = select(schema.audit).where(_U.node == bindparam("node")).order_by(_U.se
 class Reader:
     """Answers questions from the last committed state; blocks nobody and is blocked by nobody."""
 
-    def __init__(self, engine: Engine, vault: Vault) -> None:
+    def __init__(self, engine: Engine, library: Library, vault: Vault) -> None:
         self._engine = engine
+        self._library = library
         self._vault = vault
 
-    def rows(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
-        """Return every row of one statement.
+    def rows(self, statement: Select[Any], parameters: Mapping[str, Any] | None = None) -> Sequence[Row]:
+        """Return every row of one statement, as named tuples.
+
+        A statement with `parameters` is one that stands in the code: it is compiled once. One without may
+        have been put together for this question.
 
         Raises StoreError ST111 if the database cannot answer.
         """
         try:
+            if parameters is not None:
+                return self._prebuilt(statement, parameters)
             with self._engine.connect() as connection:
-                return connection.execute(statement, parameters).all()
-        except SQLAlchemyError as exc:
-            name = getattr(getattr(exc, "orig", None), "sqlite_errorname", exc.__class__.__name__)
+                return connection.execute(statement).all()
+        except (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error) as exc:
+            name = getattr(getattr(exc, "orig", exc), "sqlite_errorname", exc.__class__.__name__)
             raise StoreError("ST111", params={"name": name}) from None
 
-    def one(self, kind: str, statement: Executable, parameters: Mapping[str, Any]) -> Row[Any]:
+    def _prebuilt(self, statement: Select[Any], parameters: Mapping[str, Any]) -> list[Row]:
+        prepared = self._library.find(statement, tuple(parameters))
+        connection = self._engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute(prepared.sql, prepared.bound(parameters))
+            return prepared.rows(cursor)
+        finally:
+            connection.close()
+
+    def one(self, kind: str, statement: Select[Any], parameters: Mapping[str, Any]) -> Row:
         """Return the only row. Raises NotFound ST121."""
         found = self.rows(statement, parameters)
         if not found:
@@ -110,6 +137,10 @@ class Reader:
         """Return the sender's newest message with this notification id."""
         found = self.rows(_BY_NOTIFICATION, {"sender": sender, "notification": notification})
         return _message(found[0]) if found else None
+
+    def was_identity_changed(self, subject: str, since: datetime) -> bool:
+        """Return True if a message since then changed or merged the subject's identity."""
+        return bool(self.rows(_IDENTITY_CHANGED, {"subject": subject, "since": since}))
 
     def messages(
         self, *, sender: str | None, state: str | None, subject: str | None, before: str | None, limit: int
@@ -152,13 +183,13 @@ class Reader:
 
     def attempts(self, delivery: str) -> list[AttemptRow]:
         """Return a delivery's attempts in order."""
-        return [AttemptRow(**row._mapping) for row in self.rows(_ATTEMPTS, {"delivery": delivery})]
+        return [AttemptRow(**row._asdict()) for row in self.rows(_ATTEMPTS, {"delivery": delivery})]
 
     def acknowledgements(self, delivery: str | None) -> list[AcknowledgementRow]:
         """Return a delivery's acknowledgements, or those without one, in the order they came."""
         condition = _A.delivery.is_(None) if delivery is None else _A.delivery == delivery
         rows = self.rows(select(schema.acknowledgement).where(condition).order_by(_A.number))
-        return [AcknowledgementRow(**row._mapping) for row in rows]
+        return [AcknowledgementRow(**row._asdict()) for row in rows]
 
     def timeline(self, message: str) -> list[TimelineRow]:
         """Return what the audit says of a message, its deliveries and cases, oldest first."""
@@ -171,7 +202,7 @@ class Reader:
             statement = statement.where(schema.case.c.message == message)
         if state is not None:
             statement = statement.where(schema.case.c.state == state)
-        return [CaseRow(**{**row._mapping, "state": CaseState(row.state)}) for row in self.rows(statement)]
+        return [CaseRow(**{**row._asdict(), "state": CaseState(row.state)}) for row in self.rows(statement)]
 
     def conflicts(self, message: str | None) -> list[ConflictRow]:
         """Return submissions that came under a key of the message, or of any, with other content."""
@@ -209,9 +240,9 @@ class Reader:
     def counts(self) -> dict[str, dict[str, int]]:
         """Return how many messages, deliveries and reports are in which state."""
         counted: dict[str, dict[str, int]] = {"messages": {}, "deliveries": {}, "reports": {}}
-        for row in self.rows(_MESSAGE_STATES):
+        for row in self.rows(_MESSAGE_STATES, {}):
             counted["messages"][row.state] = row.how_many
-        for row in self.rows(_DELIVERY_STATES):
+        for row in self.rows(_DELIVERY_STATES, {}):
             counted[row.what][row.state] = row.how_many
         return counted
 
@@ -221,7 +252,7 @@ class Reader:
 
     def references_version(self) -> int:
         """Return the mark that grows with each change of either."""
-        return int(self.rows(references.VERSION)[0][0])
+        return int(self.rows(references.VERSION, {})[0][0])
 
     def consents_for(self, subject: str) -> list[ConsentVersion]:
         """Return the newest version of each of the subject's consents in force."""
@@ -233,7 +264,7 @@ class Reader:
         found = next((row for row in rows if version in (None, row.version)), None)
         return None if found is None else self._consent(found)
 
-    def _consent(self, row: Row[Any]) -> ConsentVersion:
+    def _consent(self, row: Row) -> ConsentVersion:
         from adapter.fhir import json as fhir_json
 
         clear = self._vault.envelope(row.owner, row.wrapped).open(consents.PART, row.sealed)
@@ -265,7 +296,7 @@ class Reader:
                 yield _audit(row)
 
 
-def _message(row: Row[Any]) -> MessageRow:
+def _message(row: Row) -> MessageRow:
     return MessageRow(
         id=row.id,
         sender=row.sender,
@@ -288,7 +319,7 @@ def _message(row: Row[Any]) -> MessageRow:
     )
 
 
-def _delivery(row: Row[Any]) -> DeliveryRow:
+def _delivery(row: Row) -> DeliveryRow:
     return DeliveryRow(
         id=row.id,
         message=row.message,
@@ -316,8 +347,8 @@ def _delivery(row: Row[Any]) -> DeliveryRow:
     )
 
 
-def _audit(row: Row[Any]) -> audit.AuditRow:
-    return audit.AuditRow(**row._mapping)
+def _audit(row: Row) -> audit.AuditRow:
+    return audit.AuditRow(**row._asdict())
 
 
 def _moment(row: audit.AuditRow) -> TimelineRow:
