@@ -23,7 +23,8 @@ repetition; a field has its components `c1`..`cn`, always text: `PID-8` is `pid.
 `pr1.f3.c2`. Where a component has subcomponents, `c1` is the first of them and `c1s1`, `c1s2`.. are all of
 them (`PID-5.1.2` is `pid.f5.c1s2`). MSH counts as the standard counts: `MSH-9.2` is `msh.f9.c2`, `MSH-10` is
 `msh.f10.c1`. What is empty is absent, and so is the HL7 null `""`. A segment that leads a group holds the
-followers of its group too: `obr.OBX`, `pr1.ROL`. In a transform a field stands for its first component:
+followers of its group too: `obr.OBX`, `pr1.ROL`, and a person all that follows up to the next: `pid.MRG`.
+Its place, and the path of an `ignore`, is always the one from the message: `ROL[2]-4`, `ROL.f4`. In a transform a field stands for its first component:
 `pid.f8 as sex -> patient.gender = translate(sex, ...)` is the same as `pid.f8 as f then { f.c1 as sex ... }`;
 in FHIRPath write the component (`where(f8.c1 = 'F')`).
 

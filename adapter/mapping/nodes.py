@@ -130,42 +130,48 @@ class Watched(Node):
 
 
 def watch(root: Item, log: list[Origin]) -> Item:
-    """Copy the tree into watched nodes; a node that stands in two places stays one node."""
-    return _watched(root, log, None, "", None, {}) if isinstance(root, dict) else root
+    """Copy the tree into watched nodes; a node that stands in two places stays one, at the nearer of them."""
+    if not isinstance(root, dict):
+        return root
+    known: dict[int, Watched] = {}
+    top = _empty_copy(root, log, None, "", None)
+    _fill(top, root, known)
+    return top
 
 
-def _watched(
-    node: dict[str, Any],
-    log: list[Origin],
-    parent: Watched | None,
-    key: str,
-    index: int | None,
-    known: dict[int, Watched],
+def _empty_copy(
+    node: dict[str, Any], log: list[Origin], parent: Watched | None, key: str, index: int | None
 ) -> Watched:
-    copy = known.get(id(node))
-    if copy is not None:
-        return copy
-    copy = known[id(node)] = Watched()
+    copy = Watched()
     copy.type = getattr(node, "type", None)
     copy.line = getattr(node, "line", None)
     copy.namespace = getattr(node, "namespace", None)
     copy.log, copy.parent, copy.key, copy.index = log, parent, key, index
-    put = dict.__setitem__
+    return copy
+
+
+def _fill(copy: Watched, node: dict[str, Any], known: dict[int, Watched]) -> None:
+    """Copy what stands in `node`. All parts get their place here before one of them is filled."""
+    put, log = dict.__setitem__, copy.log
+    fresh: list[tuple[Watched, dict[str, Any]]] = []
+
+    def placed(part: dict[str, Any], key: str, index: int | None) -> Watched:
+        there = known.get(id(part))
+        if there is None:
+            there = known[id(part)] = _empty_copy(part, log, copy, key, index)
+            fresh.append((there, part))
+        return there
+
     for name, value in node.items():
         if isinstance(value, dict):
-            put(copy, name, _watched(value, log, copy, name, None, known))
+            put(copy, name, placed(value, name, None))
         elif isinstance(value, list):
-            put(
-                copy,
-                name,
-                [
-                    _watched(one, log, copy, name, at, known) if isinstance(one, dict) else one
-                    for at, one in enumerate(value)
-                ],
-            )
+            parts = [placed(one, name, at) if isinstance(one, dict) else one for at, one in enumerate(value)]
+            put(copy, name, parts)
         else:
             put(copy, name, value)
-    return copy
+    for there, part in fresh:
+        _fill(there, part, known)
 
 
 def looked_at(log: list[Origin]) -> list[Origin]:

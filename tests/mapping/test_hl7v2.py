@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +15,8 @@ from adapter.mapping.readers.hl7v2 import read
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from adapter.mapping.nodes import Origin
 
 HEADER = "MSH|^~\\&|APP|FAC|||20260301120000||ADT^A03^ADT_A03|ID1|T|2.5||||||{charset}"
 
@@ -163,6 +167,28 @@ def test_followers_stand_under_their_leader() -> None:
     assert len(root["OBX"]) == 3
 
 
+def test_each_person_of_a_merge_has_their_own_former_number() -> None:
+    """A40 repeats PID and MRG in pairs: what follows a PID is that person's, up to the next PID."""
+    root = read(message("EVN|A40", "PID|||1", "PD1|", "MRG|11", "PID|||2", "MRG|22", "PV1|1")).root
+    first, second = root["PID"]
+
+    assert (first["MRG"]["f1"]["c1"], second["MRG"]["f1"]["c1"]) == ("11", "22")
+    assert second["PV1"] is root["PV1"]
+    assert "EVN" not in first
+
+
+def test_a_follower_is_called_by_its_place_in_the_message() -> None:
+    """A segment that also stands under a leader has one name, the one a person finds it by."""
+    tree = read(message("PID|||1", "MRG|11", "OBR|1", "OBX|1", "OBR|2", "OBX|2"))
+    found = [tree.place(node.steps(), key, index) for node, key, index in leaves(watch(tree.root, []))]
+
+    assert [place for place in found if place.startswith(("MRG", "OBX"))] == [
+        "MRG-1.1",
+        "OBX[1]-1.1",
+        "OBX[2]-1.1",
+    ]
+
+
 def test_places_are_in_the_words_of_the_standard() -> None:
     """A place names segment, field, repetition, component and subcomponent as far as they matter."""
     tree = read(message("PR1|1||A^B", "PR1|2||C^D~E^F&G"))
@@ -185,3 +211,39 @@ def test_real_messages_give_a_tree_or_our_own_error(corpus: Path, folder: str) -
             refused.append((path.name, error.code))
     assert {code for _, code in refused} <= {"SR101", "SR103"}, refused
     assert len(refused) <= 2, refused
+
+
+def _is_alias(leaf: Origin) -> bool:
+    """A component of several parts goes by `c1`, and its first part by `c1s1` as well."""
+    node, key, _ = leaf
+    return key is not None and key.endswith("s1") and key[:-2] in node
+
+
+def _sent(body: bytes) -> int:
+    """Count what a message says, with nothing but its own delimiters: MSH-1, MSH-2 and every subcomponent."""
+    text = body.strip(b"\x0b\x1c\r\n").removeprefix(b"\xef\xbb\xbf").decode("latin-1")
+    field, signs = text[3], text[4:].split(text[3], 1)[0]
+    count = 2
+    for line in re.split(r"\r\n|\r|\n", text):
+        if re.fullmatch(r"[A-Z][A-Z0-9]{2}", line.split(field)[0]):
+            fields = line.split(field)[2 if line.startswith("MSH") else 1 :]
+            parts = re.split(
+                "[" + re.escape(signs[0] + signs[1] + signs[3:4]) + "]", "|".join(fields).replace(field, "|")
+            )
+            count += sum(bool(part) for one in parts for part in one.split("|"))
+    return count
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("folder", ["hl7v2-messages", "hl7v2-edge", "hl7v2-fhir-pairs"])
+def test_every_value_of_a_real_message_is_one_leaf(corpus: Path, folder: str) -> None:
+    """Leaves and nulls are as many as the values that splitting the bytes gives: none lost, none twice."""
+    odd = []
+    for path in (corpus / folder).rglob("*.hl7"):
+        body = path.read_bytes()
+        with contextlib.suppress(AdapterError):
+            tree = read(body)
+            found = sum(not _is_alias(one) for one in leaves(watch(tree.root, []))) + len(tree.nulls)
+            if found != _sent(body):
+                odd.append((path.name, found, _sent(body)))
+    assert odd == []

@@ -30,23 +30,34 @@ CHARSETS = {
     "8859/9": "iso8859-9", "8859/15": "iso8859-15",
     "ISO-8859-1": "iso8859-1", "ISO8859-1": "iso8859-1", "ISO-8859-15": "iso8859-15", "LATIN1": "iso8859-1",
     "ISO8859-15": "iso8859-15", "WINDOWS-1252": "cp1252", "CP1252": "cp1252",
+    "GB 18030-2000": "gb18030", "KS X 1001": "euc_kr", "BIG-5": "big5",
     "UNICODE": "utf-8", "UNICODE UTF-8": "utf-8", "UTF-8": "utf-8", "UTF8": "utf-8",
 }  # fmt: skip
 """MSH-18 (table 0211) and what senders write instead, as Python codecs."""
+_NOTES = frozenset({"NTE"})
 FOLLOWERS: dict[str, frozenset[str]] = {
     "PR1": frozenset({"ROL", "PRT"}),
     "IN1": frozenset({"IN2", "IN3", "ROL"}),
-    "ORC": frozenset({"OBR", "RXO", "RXE", "RXD", "RXA", "RQD", "ODS", "TQ1", "DG1"}),
+    "ORC": frozenset({"OBR", "RXO", "RXE", "RXD", "RXG", "RXA", "RQD", "ODS", "TQ1", "DG1", "NTE"}),
     "OBR": frozenset({"OBX", "NTE", "TCD", "SPM", "CTI", "CTD", "TQ1", "DG1", "PRT"}),
     "OBX": frozenset({"NTE", "PRT"}),
     "SPM": frozenset({"OBX"}),
     "RXA": frozenset({"RXR", "OBX", "NTE"}),
+    "RXD": frozenset({"RXR", "RXC", "OBX", "NTE"}),
     "RXE": frozenset({"RXR", "RXC", "OBX", "NTE"}),
+    "RXG": frozenset({"RXR", "RXC", "OBX", "NTE"}),
+    "RXO": frozenset({"RXR", "RXC", "NTE"}),
     "RGS": frozenset({"AIS", "AIG", "AIL", "AIP"}),
+    "AIS": _NOTES, "AIG": _NOTES, "AIL": _NOTES, "AIP": _NOTES,
     "FT1": frozenset({"PR1", "DG1"}),
     "TXA": frozenset({"OBX"}),
-}
-"""Which segments belong to the group that a segment leads, as far as maps have use for it."""
+}  # fmt: skip
+"""Which segments belong to the group that a segment leads, as far as maps have use for it.
+
+A PID leads all that follows it up to the next one (A40: PID and MRG in pairs), but for `OF_MESSAGE`.
+"""
+OF_MESSAGE = frozenset({"MSH", "SFT", "UAC", "EVN", "MSA", "ERR", "QAK", "QPD", "QRD", "QRF", "DSC", "PID"})
+"""Segments that speak of the message or the question, never of one patient."""
 SPENT = (("MSH", "f1"), ("MSH", "f2"), ("MSH", "f18"))
 """Delimiters and charset: what the reader itself lives by."""
 SEGMENTS_AT_MOST = 100_000
@@ -166,6 +177,7 @@ class _Message:
         )
         self.root = Typed("V2")
         self.leaders: list[Typed] = []
+        self.patient: Typed | None = None
         self.counts: Counter[str] = Counter()
         escape = re.escape(delimiters.escape) if delimiters.escape else "(?!)"
         self.escape = re.compile(f"{escape}([^{escape}]*){escape}" if delimiters.escape else "(?!)")
@@ -210,10 +222,15 @@ class _Message:
     def follow(self, name: str, segment: Typed) -> None:
         """Give the segment to the leader of its group, too."""
         leaders = self.leaders
+        if name in OF_MESSAGE:
+            leaders.clear()
+            self.patient = segment if name == "PID" else None
+            return
         while leaders and name not in FOLLOWERS[leaders[-1].type or ""]:
             leaders.pop()
-        if leaders:
-            _add(leaders[-1], name, segment)
+        leader = leaders[-1] if leaders else self.patient
+        if leader is not None:
+            _add(leader, name, segment)
         if name in FOLLOWERS:
             leaders.append(segment)
 
@@ -271,8 +288,8 @@ class _Message:
             known = self.plain_escapes.get(mark)
             if known is not None:
                 return known
-            if mark[:1] == "X":
-                return self.hexadecimal(mark[1:]) or self.keep(match)
+            if mark[:1] == "X" and (decoded := self.hexadecimal(mark[1:])):
+                return decoded
             if mark[:3] in (".sp", ".sk"):
                 count = int(mark[3:]) if mark[3:].strip("+ ").isdigit() else 1
                 return ("\n" if mark[2] == "p" else " ") * min(count, 80)
@@ -285,9 +302,6 @@ class _Message:
         if unknown or len(self.escape.sub("", text).split(self.signs.escape)) > 1:
             self.complain("SR116", where, component)
         return plain_text
-
-    def keep(self, match: re.Match[str]) -> str:
-        return match[0]
 
     def hexadecimal(self, digits: str) -> str | None:
         try:
