@@ -1,8 +1,8 @@
 """Intake: a submission comes in, is decided upon, and is committed whole before it is answered."""
 
-from adapter.relay.intake.accept import accept
 from adapter.relay.intake.assignment import assign
 from adapter.relay.intake.decided import lane
 from adapter.relay.intake.reading import MEDIA_TYPE_OF, lineage_of, source_of
+from adapter.relay.intake.walk import accept
 
 __all__ = ["MEDIA_TYPE_OF", "accept", "assign", "lane", "lineage_of", "source_of"]
