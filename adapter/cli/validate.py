@@ -42,6 +42,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         choices=("example-addresses", "unknown-extensions"),
         help="make errors of what is tolerated otherwise",
     )
+    parser.add_argument(
+        "--tolerate",
+        action="append",
+        default=[],
+        choices=("unknown-extensions",),
+        help="never make errors of these, also where a profile is claimed",
+    )
     parser.add_argument("--format", choices=("text", "json", "sarif", "junit"), default="text")
     parser.add_argument("--json", action="store_const", const="json", dest="format", help="as --format json")
     parser.add_argument("--lang", choices=("en", "fi", "sv"), default="en", help="language (default: en)")
@@ -62,7 +69,12 @@ def run(arguments: argparse.Namespace) -> int:
         from adapter.fhir.packages import load
 
         packages = [load(Path(place)) for place in arguments.package]
-        validator = Validator.shipped(packages, today=datetime.now(UTC).date(), refuse=arguments.refuse)
+        validator = Validator.shipped(
+            packages,
+            today=datetime.now(UTC).date(),
+            refuse=arguments.refuse,
+            tolerate=arguments.tolerate,
+        )
         files = [check(name, body, validator, arguments.profile) for name, body in _bodies(arguments.files)]
     except (OSError, AdapterError) as fault:
         sys.stderr.write(f"silta validate: {_said(fault)}\n")

@@ -1,13 +1,11 @@
-"""The validator as many threads may use it: one at a time.
+"""The validator of the doors: R4, our profiles, packages of the deployment, no quarrel over extensions.
 
-It compiles types and profiles when it first meets them, and what is half compiled must not be seen by another
-thread, which would refuse a good message for want of a profile. Nothing is lost by waiting: validation is
-Python from end to end, and the interpreter runs one thread of that at a time anyway.
+What a sender adds in extensions that no package here defines is no cause to refuse a message: R4 lets
+everybody extend, disclosure lists what goes on, and nothing unknown does.
 """
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from adapter.validation import Validator
@@ -15,18 +13,11 @@ from adapter.validation import Validator
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from adapter.outcome import Issue
     from adapter.validation.library import Source
 
 
 class OrderlyValidator(Validator):
-    """A validator that takes one resource at a time."""
+    """A validator that tolerates unknown extensions."""
 
     def __init__(self, packages: Iterable[Source] = (), **options: Any) -> None:  # noqa: ANN401
-        super().__init__(packages, **options)
-        self._turn = Lock()
-
-    def validate(self, resource: Any, profile: str | None = None) -> list[Issue]:  # noqa: ANN401
-        """Return all that is wrong with a resource; see `Validator.validate`."""
-        with self._turn:
-            return super().validate(resource, profile)
+        super().__init__(packages, **{**options, "tolerate": ("unknown-extensions",)})

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from adapter.fhir.json import Json
     from adapter.fhir.types import ElementDef
-    from adapter.outcome import Param
+    from adapter.outcome import Param, Severity
     from adapter.validation.bindings import Bindings
     from adapter.validation.found import ItemCheck, Judged, Verdict
     from adapter.validation.invariants import Invariants
@@ -187,10 +187,12 @@ class ElementRules:
             if not likely:
                 allowed = ", ".join(dict.fromkeys(kinds.values()))
                 return [Found("VA501", {"type": target.type, "allowed": allowed, "profile": profile})]
-            if target.resource is None or any(
-                self._profiles.core_type(url) or not self._profiles.is_known(url) for url in likely
-            ):
+            if target.resource is None or any(self._profiles.core_type(url) for url in likely):
                 return None
+            unknown = [url for url in likely if not self._profiles.is_known(url)]
+            if unknown:
+                level: Severity = "error" if visit.session.is_asked else "information"
+                return [Found("VA202", {"profile": url}, level=level) for url in unknown]
             one = Item(target.resource, target.type, "resolve()")
             inner = visit.contained(target.resource) if target.mode == "contained" else visit
             return self._nearest(one, tuple(likely), inner, "VA505", profile)

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
+from adapter.validation.contexts import OF_HL7, Contexts
 from adapter.validation.found import Found, both
 from adapter.validation.items import Item
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from adapter.fhir.json import Json
     from adapter.fhir.types import TypeDef, TypeTable
     from adapter.outcome import Severity
     from adapter.validation.found import Check, Judged, Verdict
     from adapter.validation.profiles import Profile, Profiles
-    from adapter.validation.visit import Resource, Visit
+    from adapter.validation.visit import Visit
+
+    Unknown = Literal["tolerated", "refused-if-claimed", "refused"]
+    """What becomes of an extension that is not at hand; in between, of one where a profile is claimed."""
 
 
-_PATH = re.compile(r"[A-Z]\w*(?:\.\w+(?!\w*\())*")
+FREE = (OF_HL7, "http://nema.org/")
+"""Publishers whose extensions are taken as known: HL7's pack grows between releases, DICOM's are its tags."""
 
-OF_HL7 = "http://hl7.org/fhir/StructureDefinition/"
 EXAMPLE = re.compile(r"[a-z]+://(?:[^/]*\.)?example\.(?:com|net|org)(?:[:/?#]|$)", re.IGNORECASE)
 """Addresses in domains set apart for examples. RFC 2606, 3."""
 
@@ -30,11 +33,12 @@ class Extensions:
     """Makes the rule of `extension` and `modifierExtension` for each type they stand in."""
 
     def __init__(
-        self, profiles: Profiles, types: TypeTable, judged: Judged, *, known_only: bool = False
+        self, profiles: Profiles, types: TypeTable, judged: Judged, *, unknown: Unknown = "refused-if-claimed"
     ) -> None:
         self._profiles = profiles
         self._judged = judged
-        self._known_only = known_only
+        self._unknown = unknown
+        self._contexts: dict[str, Contexts] = {}
         self._types = types
 
     def rule(self, owner: TypeDef, *, modifier: bool) -> Check:
@@ -53,88 +57,38 @@ class Extensions:
             if profile is None or profile.type != "Extension":
                 if self._profiles.is_known(url):
                     return [Found("VA607", {"url": url})]
-                return [Found("VA602" if modifier else "VA601", {"url": url}, level=self._level(url))]
-            found = self._placed(url, owner, visit)
+                return [Found("VA602" if modifier else "VA601", {"url": url}, level=self._level(url, visit))]
+            found = self._placed(url, value, owner)
             found = both(found, _modifying(url, profile, modifier))
             found = both(found, _parts(value, profile))
             return both(found, self._judged(Item(value, "Extension", "extension"), url, visit))
 
         return check
 
-    def _level(self, url: str) -> Severity | None:
+    def _level(self, url: str, visit: Visit) -> Severity | None:
         """Return how grave an unknown extension is; None for what its code says.
 
-        Where unknown ones are refused, those of HL7's own growing pack, and of domains set apart
-        for examples are not.
+        Those of HL7's own growing pack, of DICOM, and of domains set apart for examples are never refused.
         """
-        return "error" if self._known_only and not url.startswith(OF_HL7) and not EXAMPLE.match(url) else None
-
-    def _placed(self, url: str, owner: TypeDef, visit: Visit) -> Verdict:
-        """Say VA603 unless one of the contexts of the definition allows the place."""
-        definition = self._profiles.library.structure(url) or {}
-        contexts = definition.get("context", ())
-        elements = [one.get("expression", "") for one in contexts if one.get("type") == "element"]
-        elements += [_stem(one.get("expression", "")) for one in contexts if one.get("type") == "fhirpath"]
-        within = [one.get("expression", "") for one in contexts if one.get("type") == "extension"]
-        if not contexts or "Element" in elements:
+        if self._unknown == "tolerated" or url.startswith(FREE) or EXAMPLE.match(url):
             return None
-        if any(self._types.is_a(owner.name, expression) for expression in elements):
-            return None
-        params = {"url": url, "allowed": ", ".join([*elements, *within])}
-        return [Found("VA603", params, unless=self._allowed(frozenset(elements), frozenset(within)))]
+        return "error" if self._unknown == "refused" or visit.claims else None
 
-    def _allowed(
-        self, elements: frozenset[str], within: frozenset[str]
-    ) -> Callable[[Resource, tuple[str, ...]], bool]:
-        """Return whether the element that holds the extension is one of `elements`, or in one `within`."""
-
-        def unless(resource: Resource, steps: tuple[str, ...]) -> bool:
-            names = (str(resource.get("resourceType")), *(step.partition("[")[0] for step in steps[:-1]))
-            if not elements.isdisjoint(names_of(self._types, names)):
-                return True
-            return not within.isdisjoint(_urls_around(resource, steps[:-1]))
-
-        return unless
-
-
-def _urls_around(resource: Resource, steps: tuple[str, ...]) -> Iterator[str]:
-    """Yield the url of the innermost extension that the steps lead through."""
-    at: Json = resource
-    url = None
-    for step in steps:
-        name, _, index = step.rstrip("]").partition("[")
-        if not isinstance(at, dict):
-            break
-        at = at.get(name)
-        if isinstance(at, list):
-            at = at[int(index)] if index and int(index) < len(at) else None
-        if name == "extension" and isinstance(at, dict):
-            url = at.get("url")
-    if isinstance(url, str):
-        yield url
-
-
-def names_of(types: TypeTable, steps: tuple[str, ...]) -> set[str]:
-    """Return all names an element goes by: its path, `Type.element` of the last type, its types and theirs.
-
-    `steps`: a resource type and the element names below it.
-    """
-    kinds, names = [steps[0]], {".".join(steps)}
-    for at, step in enumerate(steps[1:], 1):
-        above, kinds = kinds, []
-        for kind in above:
-            definition = types.type(kind)
-            element = definition.elements.get(step) if definition is not None else None
-            if element is None:
-                continue
-            kinds.extend(element.types)
-            if at == len(steps) - 1:
-                names.update(f"{one}.{step}" for one in types.ancestors(kind))
-                names.update(f"{one}.{step}[x]" for one in types.ancestors(kind))
-    for kind in kinds:
-        names.update(types.ancestors(kind))
-    names.add(".".join(steps) + "[x]")
-    return names
+    def _placed(self, url: str, value: Json, owner: TypeDef) -> Verdict:
+        """Say VA603 unless a context of the definition allows the place, VA609 unless its conditions hold."""
+        contexts = self._contexts.get(url)
+        if contexts is None:
+            contexts = self._contexts[url] = Contexts(
+                self._profiles.library.structure(url) or {}, self._types
+            )
+        found: list[Found] = []
+        if not contexts.allow_type(owner.name):
+            params = {"url": url, "allowed": contexts.allowed}
+            found.append(Found("VA603", params, unless=contexts.allow))
+        for invariant in contexts.invariants:
+            said = {"url": url, "invariant": invariant}
+            found.append(Found("VA609", said, unless=partial(contexts.hold, invariant, extension=value)))
+        return found or None
 
 
 def _parts(value: dict[str, Any], profile: Profile) -> Verdict:
@@ -156,15 +110,6 @@ def _parts(value: dict[str, Any], profile: Profile) -> Verdict:
         and ":" not in one["url"]
         and one["url"] not in named
     ] or None
-
-
-def _stem(expression: str) -> str:
-    """Return the element a FHIRPath context speaks of: its path up to the first function.
-
-    Which of the elements there it means (`where(use = 'home')`) is not looked at.
-    """
-    match = _PATH.match(expression)
-    return match[0] if match is not None else "Element"
 
 
 def _modifying(url: str, profile: Profile, modifier: bool) -> Verdict:

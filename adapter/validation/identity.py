@@ -1,4 +1,4 @@
-"""Finnish personal identity codes in Identifiers, and what they say beside birth date and sex.
+"""Identifiers whose system says how their value must be: Finnish personal identity codes, and URIs.
 
 A wrong check character is an error for the individual numbers 002-899 and a warning in the test range
 900-999, since official examples fail it there. Findings never quote a code. Finnish base profiles,
@@ -7,6 +7,7 @@ fi-base-patient.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from adapter.fhir import hetu
@@ -21,16 +22,24 @@ if TYPE_CHECKING:
     from adapter.validation.visit import Visit
 
 
+URI = "urn:ietf:rfc:3986"
+"""The system of identifiers that are URIs. R4 datatypes.html, Identifier."""
+
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
+
 def _level(code: hetu.Hetu) -> Severity:
     return "warning" if code.is_test else "error"
 
 
 def check_identifier(value: Json, visit: Visit) -> Verdict:
-    """Return what is wrong with the code itself, if the Identifier is one."""
-    if not isinstance(value, dict) or value.get("system") != hetu.SYSTEM:
-        return None
-    text = value.get("value")
+    """Return what is wrong with the value of an Identifier, as far as its system tells."""
+    system, text = value.get("system"), value.get("value")
     if not isinstance(text, str):
+        return None
+    if system == URI:
+        return None if _ABSOLUTE.match(text) else [Found("VA126", step="value")]
+    if system != hetu.SYSTEM:
         return None
     code = hetu.read(text)
     if code is None or not code.is_given_out:

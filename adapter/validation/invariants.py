@@ -41,6 +41,10 @@ ASKING = ("resolve", "memberOf", "conformsTo")
 """Functions that look beyond the resource."""
 
 MEANT = {
+    # que-12 speaks of "more than one" in its English.
+    "enableWhen.count() > 2 implies enableBehavior.exists()": (
+        "enableWhen.count() > 1 implies enableBehavior.exists()"
+    ),
     "probability is decimal implies (probability as decimal) <= 100": (
         "probability.empty() or (probability is decimal implies (probability as decimal) <= 100)"
     ),

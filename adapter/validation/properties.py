@@ -107,14 +107,21 @@ def _is_short(value: Json) -> bool:
     return value.__class__ is str and 0 < len(value) < LONGEST_EASY
 
 
-def beside(element: ElementDef, key: str, shape: Check) -> KeyCheck:
-    """Make the rule of `_key`, where id and extensions of a primitive stand. `shape`: that of an Element."""
+def beside(element: ElementDef, key: str, shape: Check, *, is_coded: bool) -> KeyCheck:
+    """Make the rule of `_key`, where id and extensions of a primitive stand.
+
+    `shape`: that of an Element. `is_coded`: a code of a required set must stand, whatever extensions say.
+    R4 terminologies.html, 4.1.5.1.
+    """
     name = element.name
+    value_set = element.binding.value_set if element.binding is not None else ""
 
     def one(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
         verdict = shape(item, visit)
         if isinstance(item, dict) and "extension" not in item and key not in owner and item:
             verdict = both(verdict, [Found("VA106")])
+        elif is_coded and key not in owner:
+            verdict = both(verdict, [Found("VA405", {"value_set": value_set})])
         return None if verdict is None else climb(verdict, name)
 
     def many(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:

@@ -9,6 +9,8 @@ from adapter.fhir.canonical import BASE
 from adapter.validation import bundle, extensions, identity, narrative
 from adapter.validation.answers import Answers, attachment_size
 from adapter.validation.bindings import MAX_VALUE_SET
+from adapter.validation.code_forms import FORMS
+from adapter.validation.contexts import PUBLISHED
 from adapter.validation.found import CORE, Found
 from adapter.validation.items import Item
 from adapter.validation.references import resolve
@@ -46,6 +48,9 @@ OF_TYPE: dict[str, tuple[str | None, Callable[[Any, Visit], Verdict]]] = {
     "Reference": ("reference", bundle.check_reference),
 }
 """Rules of whole types that R4 states in prose, and ours on identity; each with the key it needs."""
+
+
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 class Rules:
@@ -86,14 +91,15 @@ class Rules:
         """Say VA407 of a code that a code system at hand, and whole, does not have.
 
         An error for FHIR's own systems and ours, whose version is that of R4; elsewhere a warning, since the
-        sender may have a newer one.
+        sender may have a newer one. Of a system that is not at hand, say VA410 of what has not its form.
         """
         system, code = value.get("system"), value.get("code")
         if not isinstance(system, str) or not isinstance(code, str):
             return None
         table = self._bindings.terminology.code_system(system)
         if table is None:
-            return None
+            form = FORMS.get(system)
+            return [Found("VA410", {"system": system}, step="code")] if form and not form(code) else None
         if table.is_supplement:
             return [Found("VA409", {"system": system}, step="system")]
         if table.has(code) is not False:
@@ -122,6 +128,8 @@ class Rules:
             return
         if self._no_examples and len(element.types) == 1 and element.types[0] in ADDRESSES:
             yield _no_example
+        if _is_absolute(definition, element):
+            yield _absolute
         if element.form == "xhtml":
             yield narrative.check_div
         if element.targets and "Reference" in element.types:
@@ -207,6 +215,18 @@ def _displayed(value: Json, concept: Concept | None, visit: Visit) -> Verdict:
 def _no_example(value: Json, visit: Visit) -> Verdict:
     """Say VA125 of an address in a domain that is set apart for examples. RFC 2606, 3."""
     return [Found("VA125")] if isinstance(value, str) and extensions.EXAMPLE.match(value) else None
+
+
+def _is_absolute(definition: TypeDef, element: ElementDef) -> bool:
+    """Return True for addresses R4 calls absolute: `url` of definitions, `system` of a ValueSet's parts."""
+    if element.path == "ValueSet.compose.include.system":
+        return True
+    return element.name == "url" and definition.elements.keys() >= PUBLISHED
+
+
+def _absolute(value: Json, visit: Visit) -> Verdict:
+    """Say VA127 of an address without a scheme."""
+    return None if not isinstance(value, str) or _ABSOLUTE.match(value) else [Found("VA127")]
 
 
 def _on_value(check: Callable[[Item, Visit], Verdict], type_name: str) -> Check:

@@ -150,7 +150,8 @@ class Structure:
                 key = element.json_key(type_name)
                 properties[key] = self._element(definition, element, type_name)
                 if self.types.is_primitive(type_name):
-                    rule = beside(element, key, self.shape("Element"))
+                    is_coded = type_name == "code" and self._codes(element) is not None
+                    rule = beside(element, key, self.shape("Element"), is_coded=is_coded)
                     properties["_" + key] = Property(rule, element.name)
 
     def _element(self, definition: TypeDef, element: ElementDef, type_name: str) -> Property:

@@ -11,6 +11,8 @@ import re
 from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from adapter.validation.code_forms import FORMS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -182,7 +184,7 @@ class Terminology:
         if filters is None:
             return _whole(system, table)
         if table is None:
-            return _if_system(system, _unknown)
+            return _if_system(system, _absent(system))
         return _if_system(system, _every([_filter(table, stated) for stated in filters]))
 
 
@@ -211,7 +213,13 @@ def _expanded(contains: Iterable[dict[str, Any]]) -> dict[str, frozenset[str]]:
 
 
 def _whole(system: str, table: CodeTable | None) -> Judge:
-    return _if_system(system, _unknown if table is None else lambda _, code: table.has(code))
+    return _if_system(system, _absent(system) if table is None else lambda _, code: table.has(code))
+
+
+def _absent(system: str) -> Judge:
+    """Make the judge of a code system that is not at hand: only what has not its form is known to be out."""
+    form = FORMS.get(system)
+    return _unknown if form is None else lambda _, code: None if form(code) else False
 
 
 def _if_system(wanted: str, judge: Judge) -> Judge:

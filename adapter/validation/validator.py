@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 
     from adapter.fhir.json import Json
     from adapter.outcome import Issue
+    from adapter.validation.extensions import Unknown
     from adapter.validation.found import Verdict
     from adapter.validation.library import Source
 
     Scope = Literal["full", "structure"]
     Refusable = Literal["example-addresses", "unknown-extensions"]
+    Tolerable = Literal["unknown-extensions"]
 
 
 class Validator:
@@ -39,8 +41,12 @@ class Validator:
 
     Types and profiles are compiled when first met. `scope="structure"` stops at structure, cardinality,
     primitive types and the required codes of the core. `today` is the day that limits given as durations
-    are counted from; without it they are not judged, and that is said. `refuse` makes errors of what is
-    tolerated elsewhere: "example-addresses" (example.org and its like), "unknown-extensions".
+    are counted from; without it they are not judged, and that is said.
+
+    An extension that is not at hand is an error in a resource that claims a profile, since that says all in
+    it is defined, and information in one that claims none, since R4 lets everybody extend. `refuse` and
+    `tolerate` settle "unknown-extensions" for all; `refuse` also "example-addresses" (example.org and its
+    like), which are let through otherwise.
     """
 
     def __init__(
@@ -50,6 +56,7 @@ class Validator:
         scope: Scope = "full",
         today: date | None = None,
         refuse: Collection[Refusable] = (),
+        tolerate: Collection[Tolerable] = (),
     ) -> None:
         self._types = fhir_types.r4()
         self._today = today
@@ -64,9 +71,9 @@ class Validator:
         invariants = Invariants(self._types, bindings.has, self._conforms)
         self._profiles = Profiles(library, navigator)
         self._conformance = Conformance(self._profiles, navigator, bindings, invariants)
-        known_only = "unknown-extensions" in refuse
         judged = self._conformance.judged
-        of_extensions = Extensions(self._profiles, self._types, judged, known_only=known_only)
+        unknown = _unknown_extensions(refuse, tolerate)
+        of_extensions = Extensions(self._profiles, self._types, judged, unknown=unknown)
         no_examples = "example-addresses" in refuse
         rules = Rules(self._types, library, bindings, invariants, of_extensions, no_examples=no_examples)
         self._structure = Structure(self._types, rules)
@@ -86,12 +93,14 @@ class Validator:
         scope: Scope = "full",
         today: date | None = None,
         refuse: Collection[Refusable] = (),
+        tolerate: Collection[Tolerable] = (),
     ) -> Validator:
         """Return the validator of R4 and the profiles this package ships, and of `packages` beside them."""
         from adapter.fhir.packages import load
         from adapter.shipped import folder
 
-        return cls([*packages, load(folder("profiles"))], scope=scope, today=today, refuse=refuse)
+        packages = [*packages, load(folder("profiles"))]
+        return cls(packages, scope=scope, today=today, refuse=refuse, tolerate=tolerate)
 
     def validate(self, resource: Json, profile: str | None = None) -> list[Issue]:
         """Return all that is wrong with a resource, in the order of its elements; empty if nothing is.
@@ -109,7 +118,7 @@ class Validator:
         return _distinct(verdict, name if isinstance(name, str) and self._types.type(name) else "Resource")
 
     def _judged(self, resource: Json, profile: str | None) -> Verdict:
-        session = Session(self._today)
+        session = Session(self._today, is_asked=profile is not None)
         visit = Visit(resource if isinstance(resource, dict) else {}, session)
         verdict = self._structure.resource(resource, visit)
         if self._scope == "full" and isinstance(resource, dict):
@@ -155,6 +164,12 @@ class Validator:
             lacks_base = fault.code == "VA204" and not asked
             params = {"profile": canonical, "fault": fault.code}
             return [Found("VA219", params, level="warning" if lacks_base else None)]
+
+
+def _unknown_extensions(refuse: Collection[Refusable], tolerate: Collection[Tolerable]) -> Unknown:
+    if "unknown-extensions" in tolerate:
+        return "tolerated"
+    return "refused" if "unknown-extensions" in refuse else "refused-if-claimed"
 
 
 def _claims(resource: dict[str, Any]) -> Iterator[str]:

@@ -30,10 +30,12 @@ class Session:
     right now is in `open`, and taken as conforming there, so that circles end.
     """
 
-    __slots__ = ("addresses", "conforms", "indexes", "open", "today")
+    __slots__ = ("addresses", "conforms", "indexes", "is_asked", "open", "today")
 
-    def __init__(self, today: date | None = None) -> None:
+    def __init__(self, today: date | None = None, *, is_asked: bool = False) -> None:
         self.today = today
+        self.is_asked = is_asked
+        """True if the caller named a profile."""
         self.conforms: dict[tuple[int, str], Any] = {}
         self.open: set[tuple[int, str]] = set()
         self.indexes: dict[int, dict[str, Resource]] = {}
@@ -104,6 +106,11 @@ class Visit:
         """True if the resource stands in a Bundle, at whatever depth."""
         return self.bundle is not None or self.outer is not None
 
+    @property
+    def claims(self) -> bool:
+        """True if a profile is asked for, or claimed by the resource or the one that contains it."""
+        return self.session.is_asked or _claims(self.resource) or _claims(self.root)
+
     def bundles(self) -> Iterator[tuple[Resource, str | None]]:
         """Yield the Bundles around, the nearest first, each with the fullUrl of the entry we are in."""
         at: Visit | None = self
@@ -111,3 +118,8 @@ class Visit:
             if at.bundle is not None:
                 yield at.bundle, at.url
             at = at.outer
+
+
+def _claims(resource: Resource) -> bool:
+    meta = resource.get("meta")
+    return isinstance(meta, dict) and bool(meta.get("profile"))

@@ -58,6 +58,10 @@ FAULTY: dict[str, str] = {
     "that R4's vital signs profile requires of it",
     "MedicationRequest-cc-MedicationRequest-pnoelle-PB": "no intent, which R4 requires (1..1)",
     "MedicationRequest-cc-med-pnoelle-metoprolol": "no intent, which R4 requires (1..1)",
+    "Observation-2894b2e6-7ebf-4c33-93e4-31935effff22": "claims a profile, and has an extension of Kanta PHR "
+    "whose definition no package at hand has; R4 extensibility.html: extensions SHALL be defined",
+    "Observation-542ae72e-c3b0-404f-8c06-8f77441e89f7": "the same",
+    "Provenance-id-for-provenance-1": "the same, of Kanta's register types",
     "Condition-cc-cond-pnoelle-anxiety": "a note without text, which R4 requires (1..1)",
 }
 """Examples with an error, each argued by the rule it breaks."""
@@ -102,9 +106,20 @@ def test_the_older_finnish_package_compiles(corpus: Path, core: Package) -> None
 
 
 def test_agreement_with_the_reference(corpus: Path, core: Package) -> None:
-    """The verdicts agree with the reference's as often as they ever did; both floors only rise."""
-    verdicts = list(suite.score(corpus / "fhir-validator-cases", core))
-    accepted = sum(one.expected and not one.is_error for one in verdicts)
-    refused = sum(one.is_error and not one.expected for one in verdicts)
+    """The verdicts agree with the reference's as often as they ever did; every ceiling only falls.
 
-    assert (accepted, refused) <= (4, 0), suite.report(verdicts)
+    False accepts and false errors over all cases, over those that need core and suite files alone, and over
+    these and the ones that rest on texts of SNOMED CT or LOINC.
+    """
+    verdicts = list(suite.score(corpus / "fhir-validator-cases", core))
+    counted = [
+        suite.Figures.of(some)
+        for some in (
+            verdicts,
+            suite.needing_files_only(verdicts),
+            suite.needing_files_only(verdicts, texts=True),
+        )
+    ]
+
+    found = [(one.accepted, one.refused) for one in counted]
+    assert found == [(23, 3), (3, 0), (6, 0)], suite.report(verdicts)

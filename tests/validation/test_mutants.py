@@ -18,8 +18,9 @@ PROFILES = sorted(
     for one in load(folder("profiles")).resources("StructureDefinition")
     if one["kind"] == "resource" and one["type"] != "Extension"
 )
-BEYOND_A_MAKER = frozenset({"VA701", "VA704", "VA501", "VA502"})
-"""What a made resource may break: invariants between elements, whose sense no generator knows."""
+BEYOND_A_MAKER = frozenset({"VA701", "VA704", "VA501", "VA502", "VA601"})
+"""What a made resource may break: invariants between elements, whose sense no generator knows, and
+extensions of its own making."""
 
 
 def errors(validator: Validator, resource: dict[str, object], profile: str) -> list[tuple[str, str | None]]:

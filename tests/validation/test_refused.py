@@ -11,6 +11,7 @@ from adapter.validation import Validator
 PERSON = {"resourceType": "Patient"}
 UNKNOWN = {**PERSON, "extension": [{"url": "https://partner.test/ext", "valueCode": "x"}]}
 EXAMPLE = {**PERSON, "identifier": [{"system": "http://id.example.org/mrn", "value": "1"}]}
+ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 
 
 def errors(validator: Validator, resource: dict[str, Any]) -> list[str]:
@@ -36,13 +37,22 @@ def test_what_is_tolerated_is_refused_on_request(refuse: Any, resource: dict[str
         ({"implicitRules": "urn:uuid:c757873d-ec9a-4326-a141-556f43239520"}, None),
         ({"implicitRules": "urn:uuid:C757873D-ec9a-4326-a141-556f43239520"}, "VA116"),
         ({"implicitRules": "urn:oid:1.2.03"}, "VA116"),
+        ({"identifier": [{"system": "urn:ietf:rfc:3986", "value": "urn:oid:1.2.3"}]}, None),
+        ({"identifier": [{"system": "urn:ietf:rfc:3986", "value": "1.2.3"}]}, "VA126"),
+        ({"_gender": {"extension": [{"url": ABSENT, "valueCode": "unknown"}]}}, "VA405"),
     ],
 )
 def test_a_single_value_is_held_to_its_rule(
     validator: Validator, element: dict[str, Any], code: str | None
 ) -> None:
-    """Sizes are those of the data, references hold no space, UUIDs and OIDs have their form."""
+    """Sizes are those of the data, references hold no space, UUIDs and OIDs have their form, codes stand."""
     assert errors(validator, {**PERSON, **element}) == ([code] if code else [])
+
+
+@pytest.mark.parametrize(("url", "found"), [("https://x.test/ValueSet/a", []), ("ValueSet/a", ["VA127"])])
+def test_a_definition_has_a_whole_address(validator: Validator, url: str, found: list[str]) -> None:
+    """What is looked up by its url cannot have a relative one."""
+    assert errors(validator, {"resourceType": "ValueSet", "status": "draft", "url": url}) == found
 
 
 def test_a_vital_sign_without_its_profile_at_hand_is_said(validator: Validator) -> None:
