@@ -92,18 +92,20 @@ def read(body: bytes, *, budget: Budget = DEFAULT, charset: str | None = None) -
     if len(body) > budget.bytes:
         raise TooCostly("SR108", params={"limit": budget.bytes, "unit": "bytes"})
     body = body.strip(_BLOCK + b"\r\n").removeprefix(b"\xef\xbb\xbf").lstrip()
-    delimiters = _delimiters(body)
-    count = sum(
-        body.count(sign.encode()) for sign in (delimiters.field, delimiters.component, delimiters.repetition)
-    )
+    signs = delimiters(body)
+    count = sum(body.count(sign.encode()) for sign in (signs.field, signs.component, signs.repetition))
     if count > budget.elements:
         raise TooCostly("SR108", params={"limit": budget.elements, "unit": "elements"})
     issues: list[Issue] = []
-    text, codec = _decoded(body, delimiters, charset, issues)
-    return _Message(delimiters, codec, issues, budget).read(text)
+    text, codec = _decoded(body, signs, charset, issues)
+    return _Message(signs, codec, issues, budget).read(text)
 
 
-def _delimiters(body: bytes) -> Delimiters:
+def delimiters(body: bytes) -> Delimiters:
+    """Return what the first line of a message declares in MSH-1 and MSH-2.
+
+    Raises Malformed SR101 (no MSH), SR102, SR103, Unsupported SR106 for a batch.
+    """
     head = body[:3]
     if head in (b"FHS", b"BHS"):
         raise Unsupported("SR106", params={"segment": head.decode()}, line=1)
@@ -123,11 +125,9 @@ def _delimiters(body: bytes) -> Delimiters:
     return Delimiters(sign, signs[0], signs[1], signs[2:3], signs[3:4])
 
 
-def _decoded(
-    body: bytes, delimiters: Delimiters, configured: str | None, issues: list[Issue]
-) -> tuple[str, str]:
+def _decoded(body: bytes, signs: Delimiters, configured: str | None, issues: list[Issue]) -> tuple[str, str]:
     """Decode by MSH-18, else by what the source is known to use, else by what the bytes can only be."""
-    declared = _declared_charset(body, delimiters)
+    declared = _declared_charset(body, signs)
     name = declared or configured or ""
     codec = CHARSETS.get(name.upper())
     if codec is None:
@@ -147,11 +147,11 @@ def _decoded(
     return text, codec
 
 
-def _declared_charset(body: bytes, delimiters: Delimiters) -> str | None:
-    header = re.split(rb"[\r\n]", body, maxsplit=1)[0].decode("latin-1").split(delimiters.field)
+def _declared_charset(body: bytes, signs: Delimiters) -> str | None:
+    header = re.split(rb"[\r\n]", body, maxsplit=1)[0].decode("latin-1").split(signs.field)
     if len(header) < 18:
         return None
-    return header[17].split(delimiters.repetition)[0].split(delimiters.component)[0].strip() or None
+    return header[17].split(signs.repetition)[0].split(signs.component)[0].strip() or None
 
 
 def _is_utf8(body: bytes) -> bool:
@@ -165,13 +165,13 @@ def _is_utf8(body: bytes) -> bool:
 class _Message:
     """One message under reading."""
 
-    def __init__(self, delimiters: Delimiters, codec: str, issues: list[Issue], budget: Budget) -> None:
-        self.signs = delimiters
+    def __init__(self, signs: Delimiters, codec: str, issues: list[Issue], budget: Budget) -> None:
+        self.signs = signs
         self.codec = codec
         self.issues = issues
         self.budget = budget
         self.nulls: list[str] = []
-        special = [delimiters.repetition, delimiters.component, delimiters.subcomponent, delimiters.escape]
+        special = [signs.repetition, signs.component, signs.subcomponent, signs.escape]
         self.special = re.compile(
             "[" + "".join(re.escape(sign) for sign in special if sign) + '"\ufffd\u00c2\u00c3]'
         )
@@ -179,11 +179,11 @@ class _Message:
         self.leaders: list[Typed] = []
         self.patient: Typed | None = None
         self.counts: Counter[str] = Counter()
-        escape = re.escape(delimiters.escape) if delimiters.escape else "(?!)"
-        self.escape = re.compile(f"{escape}([^{escape}]*){escape}" if delimiters.escape else "(?!)")
+        escape = re.escape(signs.escape) if signs.escape else "(?!)"
+        self.escape = re.compile(f"{escape}([^{escape}]*){escape}" if signs.escape else "(?!)")
         self.plain_escapes = {
-            "F": delimiters.field, "S": delimiters.component, "T": delimiters.subcomponent,
-            "R": delimiters.repetition, "E": delimiters.escape, ".br": "\n", ".BR": "\n", "H": "", "N": "",
+            "F": signs.field, "S": signs.component, "T": signs.subcomponent,
+            "R": signs.repetition, "E": signs.escape, ".br": "\n", ".BR": "\n", "H": "", "N": "",
             ".nf": "", ".fi": "", ".ce": "\n",
         }  # fmt: skip
 

@@ -1,56 +1,73 @@
-"""A result by a logical model as XML: names, namespaces, attributes and text as the model says.
+"""A result as XML: by a logical model, or as the XML reader would have it.
 
-FHIR R4 logical models; the extensions that HL7's CDA model uses (xml-name, xml-namespace) and the
-representations xmlAttr, xmlText and typeAttr of ElementDefinition.
+By a model: names, namespaces, attributes and text as the model says. FHIR R4 logical models; the extensions
+that HL7's CDA model uses (xml-name, xml-namespace) and the representations xmlAttr, xmlText and typeAttr of
+ElementDefinition. Without one: what has parts is an element, a leaf an attribute, `xmlText` the text.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from lxml import etree
 
 from adapter.errors import Malformed
+from adapter.mapping.readers.xml import PREFIXES
 from adapter.mapping.run import Made
+from adapter.outcome import Issue
 
 if TYPE_CHECKING:
     from adapter.mapping.models import Slot
     from adapter.mapping.nodes import Item
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
+_PREFIX_OF = {prefix: namespace for namespace, prefix in PREFIXES.items() if prefix}
+_UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""XML 1.0, 2.2: what is no Char."""
+_NAME = re.compile(r"[^\W\d][\w.-]*")
 
 
-def write(made: Made, *, pretty: bool = False) -> bytes:
-    """Write `made` as a document.
+def write(made: Made, *, root: str = "document", namespace: str = "") -> bytes:
+    """Write `made` as a document in UTF-8.
 
-    Raises Malformed MP341 where XML cannot hold a value (a control character).
+    `root` and `namespace` name the outermost element where no model does.
+
+    Raises Malformed with everything that cannot be written, each at its path: MP341 (a control character),
+    MP342 (no name of XML), MP345 (several values where one can stand).
     """
     shape = made.shape
-    namespace = shape.namespace if shape is not None else None
-    name = shape.name if shape is not None else "document"
-    try:
-        root = etree.Element(_qualified(namespace, name), nsmap=_nsmap(namespace, made))
-        _fill(root, made, namespace)
-    except ValueError:
-        raise Malformed("MP341", at=name) from None
-    return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=pretty)
+    home = (shape.namespace if shape is not None else namespace) or None
+    name = shape.name if shape is not None else root
+    document = _Document()
+    top = etree.Element(_qualified(home, name), nsmap=_nsmap(home, made))
+    document.fill(top, made, home, f"/{name}")
+    if document.faults:
+        raise Malformed(document.faults[0].code, at=document.faults[0].at, issues=document.faults)
+    return etree.tostring(top, xml_declaration=True, encoding="UTF-8")
 
 
 def _nsmap(namespace: str | None, made: Made) -> Item:
     known: dict[str | None, str] = {None: namespace} if namespace else {}
-    if _declares(made):
-        known["xsi"] = XSI
-    return known
+    used = _namespaces(made)
+    return known | {
+        prefix: url for prefix, url in {"xsi": XSI, **_PREFIX_OF}.items() if url in used and url != namespace
+    }
 
 
-def _declares(made: Made) -> bool:
-    """Tell whether anything below says its type by xsi:type."""
+def _namespaces(made: Made) -> set[str]:
+    """Return the namespaces below `made`, XSI among them where a type is said by xsi:type."""
+    found: set[str] = set()
     for key, value in made.items():
         slot = _slot(made, key)
+        if slot is not None and slot.namespace:
+            found.add(slot.namespace)
         for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, Made) and ((slot is not None and slot.declares_type) or _declares(one)):
-                return True
-    return False
+            if isinstance(one, Made):
+                found |= _namespaces(one)
+                if slot is not None and slot.declares_type:
+                    found.add(XSI)
+    return found
 
 
 def _slot(made: Made, key: str) -> Slot | None:
@@ -62,28 +79,74 @@ def _qualified(namespace: str | None, name: str) -> str:
     return f"{{{namespace}}}{name}" if namespace else name
 
 
-def _fill(element: etree._Element, made: Made, around: str | None) -> None:
-    order = made.shape.order if made.shape is not None else {}
-    for key in sorted(made, key=lambda key: order[key][0] if key in order else len(order)):
-        slot = _slot(made, key)
-        value = made[key]
-        for one in value if isinstance(value, list) else [value]:
-            _one(element, key, slot, one, around)
+def _form(made: Made, key: str, slot: Slot | None) -> str:
+    if slot is not None:
+        return slot.form
+    if made.shape is not None:
+        return "element"
+    return "text" if key == "xmlText" else "attribute"
 
 
-def _one(element: etree._Element, key: str, slot: Slot | None, value: Item, around: str | None) -> None:
-    name = (slot.xml_name if slot is not None else None) or key
-    if isinstance(value, Made):
-        namespace = (slot.namespace if slot is not None else None) or around
-        child = etree.SubElement(element, _qualified(namespace, name))
-        if slot is not None and slot.declares_type and value.shape is not None:
-            child.set(f"{{{XSI}}}type", value.shape.name)
-        _fill(child, value, namespace)
-        return
-    text = "true" if value is True else "false" if value is False else str(value)
-    if slot is not None and slot.form == "attribute":
-        element.set(name, text)
-    elif slot is not None and slot.form == "text":
-        element.text = text
-    else:
-        etree.SubElement(element, _qualified(around, name)).text = text
+class _Document:
+    """One document under writing."""
+
+    def __init__(self) -> None:
+        self.faults: list[Issue] = []
+
+    def fault(self, code: str, at: str, **params: str | int) -> None:
+        self.faults.append(Issue(code, at, params))
+
+    def fill(self, element: etree._Element, made: Made, around: str | None, path: str) -> None:
+        order = made.shape.order if made.shape is not None else {}
+        for key in sorted(made, key=lambda key: order[key][0] if key in order else len(order)):
+            slot = _slot(made, key)
+            values = made[key] if isinstance(made[key], list) else [made[key]]
+            name = (slot.xml_name if slot is not None else None) or key
+            if _NAME.fullmatch(name) is None:
+                self.fault("MP342", path, name=name)
+                continue
+            namespace = (slot.namespace if slot is not None else None) or around
+            parts = [one for one in values if isinstance(one, Made)]
+            leaves = [one for one in values if one is not None and not isinstance(one, Made)]
+            for at, one in enumerate(parts, 1):
+                number = f"[{at}]" if len(parts) > 1 else ""
+                self.child(
+                    element, _qualified(namespace, name), slot, one, f"{path}/{name}{number}", namespace
+                )
+            self.leaves(element, (name, namespace), _form(made, key, slot), leaves, path)
+
+    def child(
+        self, element: etree._Element, tag: str, slot: Slot | None, made: Made, path: str,
+        namespace: str | None,
+    ) -> None:  # fmt: skip
+        child = etree.SubElement(element, tag)
+        if slot is not None and slot.declares_type and made.shape is not None:
+            child.set(f"{{{XSI}}}type", made.shape.name)
+        self.fill(child, made, namespace, path)
+
+    def leaves(
+        self, element: etree._Element, named: tuple[str, str | None], form: str, values: list[Item], path: str
+    ) -> None:
+        name, namespace = named
+        where = f"{path}/@{name}" if form == "attribute" else path
+        if form == "element":
+            for at, value in enumerate(values, 1):
+                number = f"[{at}]" if len(values) > 1 else ""
+                text = self.text(value, f"{path}/{name}{number}")
+                etree.SubElement(element, _qualified(namespace, name)).text = text
+            return
+        if len(values) > 1:
+            self.fault("MP345", where, count=len(values))
+        for value in values[:1]:
+            if form == "attribute":
+                element.set(name, self.text(value, where))
+            else:
+                element.text = self.text(value, where)
+
+    def text(self, value: Item, path: str) -> str:
+        """Return a leaf as text of XML; empty, and a fault, if XML cannot hold it."""
+        text = "true" if value is True else "false" if value is False else str(value)
+        if _UNWRITABLE.search(text):
+            self.fault("MP341", path)
+            return ""
+        return text
