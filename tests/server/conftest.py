@@ -32,6 +32,8 @@ class Served:
     address: str
     folder: Path
     deployment: Deployment
+    client: httpx.Client
+    """One for all: to make one reads the machine's certificates, which takes longer than an answer."""
 
     def token(self, caller: str) -> str:
         return (self.folder / "tokens" / f"{caller}.token").read_text("utf-8").strip()
@@ -41,12 +43,10 @@ class Served:
 
     def post(self, path: str, body: bytes, media_type: str, caller: str = "tuulilahti") -> httpx.Response:
         headers = self.headers(caller) | {"Content-Type": media_type}
-        with httpx.Client(trust_env=False, timeout=60) as client:
-            return client.post(self.address + path, content=body, headers=headers)
+        return self.client.post(self.address + path, content=body, headers=headers)
 
     def get(self, path: str, **headers: str) -> httpx.Response:
-        with httpx.Client(trust_env=False, timeout=60) as client:
-            return client.get(self.address + path, headers=headers)
+        return self.client.get(self.address + path, headers=headers)
 
 
 def serving(folder: Path, begins: datetime) -> Iterator[Served]:
@@ -78,7 +78,8 @@ def serving(folder: Path, begins: datetime) -> Iterator[Served]:
     thread.start()
     assert begun.wait(60)
     assert ready, "the adapter did not start"
-    yield Served(address=base, folder=folder / "site", deployment=ready[0])
+    with httpx.Client(trust_env=False, timeout=60) as client:
+        yield Served(address=base, folder=folder / "site", deployment=ready[0], client=client)
     loop, end = stop[0]
     loop.call_soon_threadsafe(end.set)
     thread.join(60)
