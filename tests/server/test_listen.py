@@ -8,6 +8,6 @@ from adapter.server.listen import bind
 
 
 def test_answers_do_not_wait_for_an_acknowledgement() -> None:
-    """asyncio turns Nagle's algorithm off for a caller whose listener names its protocol, and only then."""
+    """The listener names its protocol: only then does asyncio turn Nagle's algorithm off."""
     with bind("127.0.0.1", 0) as listener:
         assert listener.proto == socket.IPPROTO_TCP
