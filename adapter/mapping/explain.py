@@ -50,6 +50,12 @@ def writers(one: Map, target: str) -> list[Writer]:
     return sorted(found.values(), key=lambda w: (w.mark.file, w.mark.line, w.path))
 
 
+def columns(one: Map) -> tuple[str, ...]:
+    """Return what the map can write under `row` of its target, in the map's order: the header of a table."""
+    ways = [way.path.split(".") for way in _of_map(one)]
+    return tuple(dict.fromkeys(way[2] for way in ways if len(way) == 3 and way[1] == "row"))
+
+
 def _is_at(wanted: tuple[str, ...], path: tuple[str, ...]) -> bool:
     """True if the parts of `wanted` stand next to each other in `path`, from its root or from a type on."""
     for start in range(len(path)):

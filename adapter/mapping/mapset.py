@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from adapter.errors import AdapterError, ConfigurationError, TooCostly, Unsupported
 from adapter.fhir.budget import DEFAULT
-from adapter.mapping import readers
+from adapter.mapping import readers, writers
 from adapter.mapping.accounting import Ignored, ignored_path, pragma
 from adapter.mapping.conceptmap import COLUMNS, ConceptMaps, from_csv, from_fhir
 from adapter.mapping.finish import finished
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from adapter.fhirpath.expression import Expression
     from adapter.mapping.fml.tree import MapFile
     from adapter.mapping.models import Shape
+    from adapter.mapping.writers import Form
 
 MAP_SUFFIXES = (".map", ".fml")
-_FORMAT_OF_MODEL = {"v2-message": "hl7v2", "xml-document": "xml", "json-document": "json", "csv-table": "csv"}
 
 
 @dataclass(slots=True)
@@ -59,6 +59,7 @@ class Map:
     """Which of the folders it comes from; those of a later one go first when a map is chosen."""
     _builds: dict[bool, _Build] = field(default_factory=dict)
     _constants: dict[str, Item] | None = None
+    _forms: list[Form | None] | None = None
 
     @property
     def name(self) -> str:
@@ -74,7 +75,9 @@ class Map:
     def is_runnable(self) -> bool:
         """False for a library of groups: its first group makes no resource and no document."""
         shapes = self._build(traced=False).shapes
-        return any(shape is not None and shape.kind in ("resource", "logical") for shape in shapes)
+        return any(self.forms) or any(
+            shape is not None and shape.kind in ("resource", "logical") for shape in shapes
+        )
 
     @property
     def source_format(self) -> str | None:
@@ -82,12 +85,24 @@ class Map:
         for use in self.file.uses:
             if use.mode in ("source", "queried"):
                 last = use.url.rpartition("/")[2]
-                if last in _FORMAT_OF_MODEL:
-                    return _FORMAT_OF_MODEL[last]
+                if last in writers.FORMATS:
+                    return writers.FORMATS[last]
                 if use.url.startswith(FHIR):
                     return "fhir"
                 return "xml" if "/cda/" in use.url or last == "ClinicalDocument" else None
         return None
+
+    @property
+    def forms(self) -> list[Form | None]:
+        """The receiver's form of each target, None where the target's own shape tells."""
+        if self._forms is None:
+            from adapter.mapping.explain import columns
+
+            self._forms = [
+                replace(form, columns=columns(self)) if form and form.needs_columns else form
+                for form in writers.forms(self.file)
+            ]
+        return self._forms
 
     @property
     def constants(self) -> tuple[str, ...]:
@@ -144,7 +159,7 @@ class Map:
             if not run.issues:
                 return Outcome(
                     resources=[finished(one) for one in made], issues=list(tree.issues),
-                    documents=[_document(one) for one in made], said=run.said,
+                    documents=self._documents(made), said=run.said,
                 )  # fmt: skip
         # Issues are rare, and worth a second run that knows where everything stands.
         log: list[Item] = []
@@ -153,7 +168,7 @@ class Map:
         outcome = Outcome(
             resources=[finished(one) for one in made],
             issues=[*tree.issues, *run.issues],
-            documents=[_document(one) for one in made],
+            documents=self._documents(made),
             said=run.said,
         )
         if not lineage:
@@ -201,6 +216,9 @@ class Map:
             )
         return known
 
+    def _documents(self, made: list[Made]) -> list[bytes | None]:
+        return [writers.document(one, form) for one, form in zip(made, self.forms, strict=True)]
+
     def _given(self, constants: Mapping[str, Item] | None) -> dict[str, Item]:
         declared = self._declared()
         if not constants:
@@ -217,14 +235,6 @@ class Map:
                     found = compile_tree(constant.value)({})
                     self._constants[constant.name] = found[0] if len(found) == 1 else found or None
         return self._constants
-
-
-def _document(made: Made) -> bytes | None:
-    if made.shape is None or made.shape.kind != "logical" or made.shape.namespace is None:
-        return None
-    from adapter.mapping.writers import xml
-
-    return xml.write(made)
 
 
 def compile_map(
@@ -433,6 +443,7 @@ class _Loading:
             if (word := pragma(comment.text)) and word[0] == "ignore"
         )
         made.accepts = tuple(self.accepted(file, faults))
+        self.issues += writers.faults(file)
         compile_map(file, library, self.models, faults, traced=False, whole=True)
         return made
 

@@ -96,6 +96,20 @@ def read_instant(text: str, zone: tzinfo) -> tuple[str, Note | None]:
     return read(text, zone)
 
 
+def as_hl7(text: str) -> str:
+    """Return a date or time of any form read here as HL7 v2 and CDA write it, no more precise than it is.
+
+    `2026-03-01T12:00:00+02:00` is `20260301120000+0200`. HL7 v2.5.1, 2.A.22 (DTM).
+
+    Raises NotATime.
+    """
+    parts = _parts(text)
+    names = ("year", "month", "day", "hour", "minute", "second", "fraction")
+    written = "".join(parts[name] or "" for name in names)
+    zone = parts["zone"]
+    return written + ("+0000" if zone == "Z" else (zone or "").replace(":", ""))
+
+
 def _parts(text: str) -> dict[str, str | None]:
     text = text.strip()
     match = _BARE.fullmatch(text) or _ISO.fullmatch(text)

@@ -107,7 +107,7 @@ def _show(outcome: Outcome, arguments: argparse.Namespace) -> None:
         if document is None:
             print_json(resource)
         else:
-            print_bytes(document + b"\n")
+            print_bytes(document if document.endswith((b"\r", b"\n")) else document + b"\n")
 
 
 def _document(outcome: Outcome, arguments: argparse.Namespace) -> dict[str, Any]:

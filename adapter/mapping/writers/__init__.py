@@ -40,6 +40,13 @@ class Form:
 
     format: str
     options: Mapping[str, str] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    """The header of a table: what `//! writes columns=a,b` names, else every column the map can write."""
+
+    @property
+    def needs_columns(self) -> bool:
+        """True for a table whose header nobody has said yet."""
+        return self.format == "csv" and not self.columns
 
 
 def forms(file: MapFile) -> list[Form | None]:
@@ -54,12 +61,13 @@ def forms(file: MapFile) -> list[Form | None]:
     said = dict(_said(file))
     options = {name: value for name, (value, _) in said.items()}
     found = [formats.get(one.type or "") for one in file.groups[0].inputs if one.mode == "target"]
-    return [
-        Form(format=one, options={name: options[name] for name in options.keys() & OPTIONS[one]})
-        if one
-        else None
-        for one in found
-    ]
+    return [_form(one, options) if one else None for one in found]
+
+
+def _form(format_: str, options: dict[str, str]) -> Form:
+    known = {name: options[name] for name in options.keys() & OPTIONS[format_]}
+    columns = known.pop("columns", "")
+    return Form(format=format_, options=known, columns=tuple(columns.split(",")) if columns else ())
 
 
 def faults(file: MapFile) -> Iterator[Issue]:
@@ -97,7 +105,7 @@ def document(made: Made, form: Form | None) -> bytes | None:
     if form.format == "csv":
         from adapter.mapping.writers import csv
 
-        return csv.write(made, **form.options)
+        return csv.write(made, columns=form.columns, **form.options)
     if form.format == "json":
         from adapter.mapping.writers import json
 

@@ -26,12 +26,12 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def write(
-    made: dict[str, Item], *, charset: str = "UTF-8", separator: str = ",", columns: str | Sequence[str] = ()
+    made: dict[str, Item], *, charset: str = "UTF-8", separator: str = ",", columns: Sequence[str] = ()
 ) -> bytes:
     """Write a table, lines ended by CRLF.
 
-    `columns`: the header, by name in order (or one text, with commas); left out, every column that a row has,
-    in the order in which they first come. `separator` may be a sign or `tab`, `comma`, `semicolon`, `pipe`.
+    `columns`: the header in order; left out, every column that a row has, as they come. `separator`:
+    a sign, or `tab`, `comma`, `semicolon`, `pipe`.
 
     Raises Malformed MP342..MP346 with everything that cannot be written, each at its place (`row[2].name`).
     """
@@ -55,13 +55,12 @@ class _Table:
     def fault(self, code: str, at: str, **params: str | int) -> None:
         self.faults.append(Issue(code, at, params))
 
-    def bytes(self, made: dict[str, Item], columns: str | Sequence[str]) -> bytes:
+    def bytes(self, made: dict[str, Item], columns: Sequence[str]) -> bytes:
         for key in made:
             if key != "row":
                 self.fault("MP342", key, name=key)
         rows = list(self.rows(made.get("row")))
-        names = columns.split(",") if isinstance(columns, str) else list(columns)
-        names = names or list(dict.fromkeys(key for row in rows for key in row if key != "lines"))
+        names = list(columns) or list(dict.fromkeys(key for row in rows for key in row if key != "lines"))
         texts = [[self.cell(row.get(name), at, name) for name in names] for at, row in enumerate(rows)]
         for at, row in enumerate(rows):
             for key in row:

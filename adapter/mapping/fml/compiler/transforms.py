@@ -160,6 +160,13 @@ def _moment(kind: str) -> Callable[[Run, RuleMark, Item], str]:
     return cast_moment
 
 
+def _timestamp(_: Run, __: RuleMark, value: Item) -> str:
+    try:
+        return moments.as_hl7(str(value))
+    except moments.NotATime:
+        raise RunFault("MP321", type="TS") from None
+
+
 def _time(_: Run, __: RuleMark, value: Item) -> str:
     match = re.fullmatch(r"([01]\d|2[0-3]):?([0-5]\d)(?::?([0-5]\d)(\.\d+)?)?", str(value).strip(), re.ASCII)
     if match is None:
@@ -207,6 +214,7 @@ _CASTS: dict[str, Callable[[Run, RuleMark, Item], Item]] = {
     "date": _date,
     "dateTime": _moment("dateTime"),
     "instant": _moment("instant"),
+    "TS": _timestamp,
     "time": _time,
     "decimal": lambda _, __, value: to_decimal(value),
     "boolean": lambda _, __, value: to_boolean(value),
