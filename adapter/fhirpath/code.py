@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from adapter.fhirpath.kinds import is_self_telling
 from adapter.fhirpath.values import Element
 
 if TYPE_CHECKING:
@@ -55,7 +56,6 @@ class Static:
         return types if self.is_single else f"{types}*"
 
 
-EMPTY = Static((), is_single=True)
 ANY = Static()
 ANY_ONE = Static(None, is_single=True)
 
@@ -126,8 +126,42 @@ def constant(items: list[Item], types: tuple[str, ...], tree: Tree | None = None
     return Code(Static(types), many=lambda _this, _run: items, constant=items, tree=tree)
 
 
-def boxed(code: Code, type_name: str) -> Code:
-    """The same piece with every item wrapped as one of `type_name`."""
+def first_of(code: Code) -> Code:
+    """The same piece as a scalar: the first item of several."""
+    if code.is_scalar:
+        return code
+    several = code.many
+
+    def one(this: Item, run: Run) -> Item | None:
+        items = several(this, run)
+        return items[0] if items else None
+
+    return Code(code.static.one, one=one)
+
+
+def mapped(code: Code, static: Static, change: Callable[[Item], Item | None]) -> Code:
+    """A piece that gives each item changed; one that changes to None falls out."""
+    if code.is_scalar:
+        inner = code.one
+
+        def one(this: Item, run: Run) -> Item | None:
+            item = inner(this, run)
+            return None if item is None else change(item)
+
+        return Code(static, one=one)
+    several = code.many
+
+    def many(this: Item, run: Run) -> list[Item]:
+        return [found for item in several(this, run) if (found := change(item)) is not None]
+
+    return Code(static, many=many)
+
+
+def boxed(code: Code) -> Code:
+    """The same piece with items that tell their own type."""
+    type_name = code.static.only
+    if type_name is None or is_self_telling(type_name):
+        return code
     if code.is_scalar:
         inner = code.one
 
@@ -144,3 +178,18 @@ def boxed(code: Code, type_name: str) -> Code:
         ]
 
     return Code(code.static, many=many, tree=code.tree)
+
+
+def joined(left: Static, right: Static) -> Static:
+    """What is known of items of either kind together."""
+    if left.types is None or right.types is None:
+        return ANY
+    return Static(tuple(dict.fromkeys((*left.types, *right.types))))
+
+
+def alike(left: Code, right: Code) -> tuple[Code, Code]:
+    """Both pieces in a form in which their items can stand in one collection."""
+    one, other = left.static, right.static
+    if one.types == () or other.types == () or (one.only is not None and one.only == other.only):
+        return left, right
+    return boxed(left), boxed(right)

@@ -11,30 +11,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from adapter.fhir.types import r4
-from adapter.fhirpath import functions as _functions
 from adapter.fhirpath.code import Code, Static
 from adapter.fhirpath.compiler import Compiler
 from adapter.fhirpath.faults import malformed, nearest, too_costly
-from adapter.fhirpath.navigate import own_type
+from adapter.fhirpath.kinds import is_open, own_type
 from adapter.fhirpath.parser import parse
 from adapter.fhirpath.printer import print_tree
 from adapter.fhirpath.results import json_value, json_values
-from adapter.fhirpath.run import DEFAULT_BUDGET, NO_SERVICES, Budget, Run, Services
+from adapter.fhirpath.run import Run
 from adapter.fhirpath.scope import Scope
 from adapter.fhirpath.values import Element
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import datetime
+    from typing import Unpack
 
+    from adapter.fhirpath.run import Terms
     from adapter.fhirpath.tree import Tree
     from adapter.fhirpath.values import Item, Json
 
-assert _functions.__all__  # noqa: S101 (the import fills the register of functions)
-
 _JSON = frozenset({bool, str, int, dict})
 _NOTHING: Mapping[str, Any] = {}
-_OPEN = frozenset({"Resource", "DomainResource", "Element", "BackboneElement"})
 
 
 class Expression:
@@ -53,78 +50,52 @@ class Expression:
         static = _focus(text, context)
         self._code = _compiled(text, tree, self._names, static, strict=strict and context is not None)
         known = static.only
-        self._is_fixed = known is not None and known not in _OPEN
+        self._is_fixed = known is not None and not is_open(known)
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
 
     def __call__(
-        self,
-        resource: Json | Element,
-        environment: Mapping[str, Any] = _NOTHING,
-        *,
-        services: Services = NO_SERVICES,
-        budget: Budget = DEFAULT_BUDGET,
-        now: datetime | None = None,
+        self, resource: Json | Element, environment: Mapping[str, Any] = _NOTHING, **terms: Unpack[Terms]
     ) -> list[Json]:
         """Evaluate it: the results as FHIR JSON, an empty list for none.
 
         `environment` gives the variables named at compile time, as a value or a list of values; it may also
-        give `resource`, `rootResource` and `context`, which are `resource` itself otherwise. `now` is the
-        moment that now() and today() give, the system's if absent.
+        give `resource`, `rootResource` and `context`, which are `resource` itself otherwise. `terms` are
+        `services`, `budget` and `now`: what it may ask of the world, what it may cost, and the moment that
+        now() and today() give, the system's if absent.
 
         Raises Malformed or Unsupported (FP3nn) where FHIRPath signals an error, TooCostly (FP4nn) beyond
-        `budget`.
+        the budget.
         """
         if resource.__class__ is dict and self._is_fixed:
             code, this = self._code, resource
         else:
             code, this = self._chosen(resource)
         run = Run(this)
-        if environment or services is not NO_SERVICES or budget is not DEFAULT_BUDGET or now is not None:
-            run.within(environment, services, budget, now)
+        if environment or terms:
+            run.within(environment, **terms)
+        if not code.is_scalar:
+            return [item if item.__class__ in _JSON else json_value(item) for item in _items(code, this, run)]
         try:
-            if code.is_scalar:
-                item = code.one(this, run)
-                if item is None:
-                    return []
-                return [item if item.__class__ in _JSON else json_value(item)]
-            items = code.many(this, run)
+            item = code.one(this, run)
         except RecursionError:
             raise too_costly("FP404") from None
-        if len(items) > budget.output:
-            raise too_costly("FP403", limit=budget.output)
-        return [item if item.__class__ in _JSON else json_value(item) for item in items]
+        if item is None:
+            return []
+        return [item if item.__class__ in _JSON else json_value(item)]
 
     def items(
-        self,
-        resource: Json | Element,
-        environment: Mapping[str, Any] = _NOTHING,
-        *,
-        services: Services = NO_SERVICES,
-        budget: Budget = DEFAULT_BUDGET,
-        now: datetime | None = None,
+        self, resource: Json | Element, environment: Mapping[str, Any] = _NOTHING, **terms: Unpack[Terms]
     ) -> list[Item]:
         """Evaluate it as a call does, and give the items with what they know of their types."""
         code, this = self._chosen(resource)
         run = Run(this)
-        run.within(environment, services, budget, now)
-        try:
-            items = code.many(this, run)
-        except RecursionError:
-            raise too_costly("FP404") from None
-        if len(items) > budget.output:
-            raise too_costly("FP403", limit=budget.output)
-        return items
+        run.within(environment, **terms)
+        return _items(code, this, run)
 
     def holds(
-        self,
-        resource: Json | Element,
-        environment: Mapping[str, Any] = _NOTHING,
-        *,
-        services: Services = NO_SERVICES,
-        budget: Budget = DEFAULT_BUDGET,
-        now: datetime | None = None,
+        self, resource: Json | Element, environment: Mapping[str, Any] = _NOTHING, **terms: Unpack[Terms]
     ) -> bool:
         """Evaluate it as a rule: broken by false alone.
 
@@ -132,49 +103,37 @@ class Expression:
         element they speak of is absent, in examples that are valid. Raises as a call does, and FP301 if
         there are several items.
         """
-        return self._verdict(resource, environment, services, budget, now) is not False
+        return self._verdict(resource, environment, terms) is not False
 
     def is_true(
-        self,
-        resource: Json | Element,
-        environment: Mapping[str, Any] = _NOTHING,
-        *,
-        services: Services = NO_SERVICES,
-        budget: Budget = DEFAULT_BUDGET,
-        now: datetime | None = None,
+        self, resource: Json | Element, environment: Mapping[str, Any] = _NOTHING, **terms: Unpack[Terms]
     ) -> bool:
         """Evaluate it as a condition: met by true, or by one item that is no Boolean; not by nothing.
 
         Raises as a call does, and FP301 if there are several items.
         FHIRPath 2.0.0, "Singleton Evaluation of Collections".
         """
-        return self._verdict(resource, environment, services, budget, now) is True
+        return self._verdict(resource, environment, terms) is True
 
-    def _verdict(
-        self,
-        resource: Json | Element,
-        environment: Mapping[str, Any],
-        services: Services,
-        budget: Budget,
-        now: datetime | None,
-    ) -> bool | None:
+    def _verdict(self, resource: Json | Element, environment: Mapping[str, Any], terms: Terms) -> bool | None:
         code, this = self._chosen(resource)
         run = Run(this)
-        run.within(environment, services, budget, now)
+        if environment or terms:
+            run.within(environment, **terms)
         try:
-            if code.is_scalar:
-                item = code.one(this, run)
-            else:
-                items = code.many(this, run)
-                if len(items) > 1:
-                    raise malformed("FP301", self.text, 0, function="rule", found=len(items))
-                item = items[0] if items else None
+            item = code.one(this, run) if code.is_scalar else self._only(code.many(this, run))
         except RecursionError:
             raise too_costly("FP404") from None
         if item is None:
             return None
         value = item.value if item.__class__ is Element else item
         return value if value.__class__ is bool else True
+
+    def _only(self, items: list[Item]) -> Item | None:
+        """The one item there may be. Raises Malformed FP301 for several."""
+        if len(items) > 1:
+            raise malformed("FP301", self.text, 0, function="rule", found=len(items))
+        return items[0] if items else None
 
     def _chosen(self, resource: Json | Element) -> tuple[Code, Item]:
         """The closures for what is given, and the focus in the form they want."""
@@ -214,14 +173,25 @@ class Expression:
 
     def types(self) -> dict[int, str]:
         """What the compiler knows of each node of `tree`, by the node's `id`; `*` marks several items."""
-        compiler = Compiler(self.text, self._names, strict=False)
-        compiler.visit(self.tree, Scope(_focus(self.text, self.context)))
+        static = _focus(self.text, self.context)
+        compiler = Compiler(self.text, self._names, strict=False, is_foreign=static.types is None)
+        compiler.visit(self.tree, Scope(static))
         return compiler.types
 
 
+def _items(code: Code, this: Item, run: Run) -> list[Item]:
+    """Evaluate a piece to the end. Raises TooCostly FP403 for too many items, FP404 for too deep a nest."""
+    try:
+        items = code.many(this, run)
+    except RecursionError:
+        raise too_costly("FP404") from None
+    if len(items) > run.budget.output:
+        raise too_costly("FP403", limit=run.budget.output)
+    return items
+
+
 def _compiled(text: str, tree: Tree, names: frozenset[str], static: Static, *, strict: bool) -> Code:
-    compiler = Compiler(text, names, strict=strict)
-    compiler.is_foreign = static.types is None
+    compiler = Compiler(text, names, strict=strict, is_foreign=static.types is None)
     try:
         return compiler.visit(tree, Scope(static))
     except RecursionError:

@@ -8,47 +8,18 @@ if there is no `value`, because pieces of FHIR are handed around without their t
 from __future__ import annotations
 
 from functools import cache
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from adapter.fhir.types import r4
+from adapter.fhirpath.kinds import is_self_telling, own_type
+from adapter.fhirpath.plain import system_value
 from adapter.fhirpath.values import Element, Item, Json, Quantity, TypeInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from adapter.fhir.types import ElementDef
-
-Reader = "Callable[[dict[str, Json], list[Item]], None]"
-
-PRIMITIVE_CHILDREN = ("id", "extension", "value")
-
-
-def own_type(element: ElementDef, type_name: str) -> str:
-    """The type of a value at `element`; the ids that R4 types as FHIRPath strings are FHIR ones here."""
-    if not type_name.startswith("System."):
-        return type_name
-    return "id" if element.name == "id" and _holds_resource(element.path) else "string"
-
-
-def _holds_resource(path: str) -> bool:
-    definition = r4().type(path.partition(".")[0])
-    return definition is not None and definition.kind == "resource" and path.count(".") == 1
-
-
-@cache
-def is_self_telling(type_name: str) -> bool:
-    """True if a value of the type names it itself: a resource, or a System type."""
-    if type_name.startswith("System."):
-        return True
-    definition = r4().type(type_name)
-    return definition is not None and definition.kind == "resource"
-
-
-@cache
-def is_leaf(type_name: str) -> bool:
-    """True if no other type specialises this one."""
-    table = r4()
-    return not any(name != type_name and table.is_a(name, type_name) for name in table.names())
 
 
 def read(item: Item, name: str, out: list[Item]) -> None:
@@ -77,8 +48,6 @@ def _read_element(item: Element, name: str, out: list[Item]) -> None:
             _reader(item.type, name)(value, out)
         return
     if name == "value" and value is not None:
-        from adapter.fhirpath.plain import system_value
-
         out.append(system_value(value, item.type))
     elif item.sibling is not None and name in ("id", "extension"):
         read_sibling(item.sibling, name, out)
@@ -141,11 +110,9 @@ def _pair(value: Json, beside: Json, kind: str | None, out: list[Item]) -> None:
     if isinstance(value, list) or isinstance(beside, list):
         values = value if isinstance(value, list) else []
         besides = beside if isinstance(beside, list) else []
-        for place in range(max(len(values), len(besides))):
-            one = values[place] if place < len(values) else None
-            other = besides[place] if place < len(besides) else None
+        for one, other in zip_longest(values, besides):
             if one is not None or other is not None:
-                out.append(Element(one, kind, other))
+                out.append(Element(one, kind, other if isinstance(other, dict) else None))
     elif value is not None or beside is not None:
         out.append(Element(value, kind, beside if isinstance(beside, dict) else None))
 

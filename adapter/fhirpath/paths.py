@@ -6,12 +6,14 @@ fast. FHIRPath 2.0.0, "Path Selection"; R4 fhirpath.html for choices and primiti
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from adapter.errors import Malformed
 from adapter.fhir.types import r4
-from adapter.fhirpath.code import ANY, Code, Static
-from adapter.fhirpath.navigate import choice_keys, choice_reader, own_type, read, read_sibling
+from adapter.fhirpath.code import Code, Static, first_of
+from adapter.fhirpath.kinds import own_type
+from adapter.fhirpath.navigate import choice_keys, choice_reader, read, read_sibling
 from adapter.fhirpath.values import Element
 
 if TYPE_CHECKING:
@@ -31,134 +33,67 @@ def shape_error(name: str) -> Malformed:
 
 def member(source: Code, element: ElementDef) -> Code:
     """Compile the step to `element` from items of its one, known type."""
-    is_list = element.is_list
     if element.is_choice:
         return _choice(source, element)
-    kind = own_type(element, element.types[0])
-    is_primitive = r4().is_primitive(kind)
-    name = element.name
-    if source.is_scalar:
-        # A step from the focus itself is spared a call.
-        above = None if source.is_this else source.one
-        static = Static((kind,), is_single=not is_list)
-        if not is_list:
-            one = _primitive_of_one(above, name, kind) if is_primitive else _part_of_one(above, name)
-            return Code(static, one=one)
-        many = _primitives_of_one(above, name, kind) if is_primitive else _parts_of_one(above, name)
-        return Code(static, many=many)
-    static = Static((kind,), is_ordered=source.static.is_ordered)
-    if is_primitive:
-        return Code(static, many=_primitives_of_many(source.many, name, kind))
-    return Code(static, many=_parts_of_many(source.many, name))
+    kind, name, is_list = own_type(element, element.types[0]), element.name, element.is_list
+    primitive = kind if r4().is_primitive(kind) else None
+    if not source.is_scalar:
+        static = Static((kind,), is_ordered=source.static.is_ordered)
+        return Code(static, many=_all_of_many(source.many, name, primitive))
+    # A step from the focus itself is spared a call.
+    above = None if source.is_this else source.one
+    static = Static((kind,), is_single=not is_list)
+    if is_list:
+        return Code(static, many=_all_of_one(above, name, primitive))
+    return Code(static, one=_one_of_one(above, name, primitive))
 
 
-def _part_of_one(source: Source, name: str) -> Any:  # noqa: ANN401
-    def part(this: Item, run: Run) -> Item | None:
+# In the three below, `primitive` is the type of a primitive, which may have an `_name` beside it; or None.
+
+
+def _one_of_one(source: Source, name: str, primitive: str | None) -> Any:  # noqa: ANN401
+    under = None if primitive is None else f"_{name}"
+
+    def one(this: Item, run: Run) -> Item | None:
         parent = this if source is None else source(this, run)
         if not isinstance(parent, dict):
             return None
         found = parent.get(name)
         if found.__class__ is list:
             raise shape_error(name)
-        return found
-
-    return part
-
-
-def _primitive_of_one(source: Source, name: str, kind: str) -> Any:  # noqa: ANN401
-    under = f"_{name}"
-
-    def primitive(this: Item, run: Run) -> Item | None:
-        parent = this if source is None else source(this, run)
-        if not isinstance(parent, dict):
-            return None
-        found = parent.get(name)
-        if found.__class__ is list:
-            raise shape_error(name)
-        if under in parent:
+        if under is not None and under in parent:
             beside = parent[under]
-            return Element(found, kind, beside if isinstance(beside, dict) else None)
+            return Element(found, primitive, beside if isinstance(beside, dict) else None)
         return found
 
-    return primitive
+    return one
 
 
-def _parts_of_one(source: Source, name: str) -> Any:  # noqa: ANN401
-    def parts(this: Item, run: Run) -> list[Item]:
+def _all_of_one(source: Source, name: str, primitive: str | None) -> Any:  # noqa: ANN401
+    under = None if primitive is None else f"_{name}"
+
+    def all_(this: Item, run: Run) -> list[Item]:
         parent = this if source is None else source(this, run)
         if not isinstance(parent, dict):
             return []
         found = parent.get(name)
+        if under is not None and under in parent:
+            return _with_siblings(found, parent[under], primitive)
         if found is None:
             return []
         if found.__class__ is not list:
             raise shape_error(name)
-        return found
+        return found if under is None or None not in found else list(filter(_is_there, found))
 
-    return parts
-
-
-def _parts_of_many(source: Callable[[Item, Run], list[Item]], name: str) -> Any:  # noqa: ANN401
-    def parts(this: Item, run: Run) -> list[Item]:
-        parents = source(this, run)
-        if not parents:
-            return parents
-        run.left -= len(parents)
-        if run.left < 0:
-            run.pay()
-        out: list[Item] = []
-        for parent in parents:
-            if isinstance(parent, dict):
-                found = parent.get(name)
-                if found is None:
-                    continue
-                if found.__class__ is list:
-                    out += found
-                else:
-                    out.append(found)
-        return out
-
-    return parts
+    return all_
 
 
-def _with_siblings(values: Json, besides: Json, kind: str) -> list[Item]:
-    """The items of a repeating primitive, nulls and what stands beside included."""
-    values = values if isinstance(values, list) else []
-    besides = besides if isinstance(besides, list) else []
-    out: list[Item] = []
-    for place in range(max(len(values), len(besides))):
-        value = values[place] if place < len(values) else None
-        beside = besides[place] if place < len(besides) else None
-        if beside is not None:
-            out.append(Element(value, kind, beside if isinstance(beside, dict) else None))
-        elif value is not None:
-            out.append(value)
-    return out
+def _all_of_many(
+    source: Callable[[Item, Run], list[Item]], name: str, primitive: str | None
+) -> Callable[[Item, Run], list[Item]]:
+    under = None if primitive is None else f"_{name}"
 
-
-def _primitives_of_one(source: Source, name: str, kind: str) -> Any:  # noqa: ANN401
-    under = f"_{name}"
-
-    def primitives(this: Item, run: Run) -> list[Item]:
-        parent = this if source is None else source(this, run)
-        if not isinstance(parent, dict):
-            return []
-        found = parent.get(name)
-        if under in parent:
-            return _with_siblings(found, parent[under], kind)
-        if found is None:
-            return []
-        if found.__class__ is not list:
-            raise shape_error(name)
-        return [item for item in found if item is not None] if None in found else found
-
-    return primitives
-
-
-def _primitives_of_many(source: Callable[[Item, Run], list[Item]], name: str, kind: str) -> Any:  # noqa: ANN401
-    under = f"_{name}"
-
-    def primitives(this: Item, run: Run) -> list[Item]:
+    def all_(this: Item, run: Run) -> list[Item]:
         parents = source(this, run)
         if not parents:
             return parents
@@ -170,19 +105,36 @@ def _primitives_of_many(source: Callable[[Item, Run], list[Item]], name: str, ki
             if not isinstance(parent, dict):
                 continue
             found = parent.get(name)
-            if under in parent:
-                beside = parent[under]
-                if isinstance(found, list) or isinstance(beside, list):
-                    out += _with_siblings(found, beside, kind)
-                else:
-                    out.append(Element(found, kind, beside if isinstance(beside, dict) else None))
+            if under is not None and under in parent:
+                out += _with_siblings(found, parent[under], primitive)
             elif found.__class__ is list:
-                out += [item for item in found if item is not None] if None in found else found
+                out += (
+                    found if under is None or None not in found else [one for one in found if one is not None]
+                )
             elif found is not None:
                 out.append(found)
         return out
 
-    return primitives
+    return all_
+
+
+def _is_there(item: Item) -> bool:
+    return item is not None
+
+
+def _with_siblings(value: Json, beside: Json, kind: str | None) -> list[Item]:
+    """The items of a primitive with what stands beside it, nulls included where that has something."""
+    if not (isinstance(value, list) or isinstance(beside, list)):
+        return [Element(value, kind, beside if isinstance(beside, dict) else None)]
+    values = value if isinstance(value, list) else []
+    besides = beside if isinstance(beside, list) else []
+    out: list[Item] = []
+    for one, other in zip_longest(values, besides):
+        if other is not None:
+            out.append(Element(one, kind, other if isinstance(other, dict) else None))
+        elif one is not None:
+            out.append(one)
+    return out
 
 
 _FEW = 3
@@ -212,7 +164,8 @@ def _choice(source: Code, element: ElementDef) -> Code:
                     continue
                 if value.__class__ is list:
                     raise shape_error(name)
-                return Element(value, kind, parent.get(f"_{key}") if key in primitive else None)
+                beside = parent.get(f"_{key}") if key in primitive else None
+                return Element(value, kind, beside if isinstance(beside, dict) else None)
             out: list[Item] = []
             for key in parent:
                 if key[:1] == "_" and key[1:] in primitive:
@@ -235,7 +188,7 @@ def _choice(source: Code, element: ElementDef) -> Code:
     return Code(Static(types, is_ordered=source.static.is_ordered), many=many)
 
 
-def beside(source: Code, name: str, kind: str) -> Code:
+def beside(source: Code, name: str) -> Code:
     """Compile `.id` or `.extension` of primitives."""
     is_list = name == "extension"
     static = Static(
@@ -252,18 +205,13 @@ def beside(source: Code, name: str, kind: str) -> Code:
                 read_sibling(item.sibling, name, found)
         return [one.value for one in found] if is_list else found
 
-    if static.is_single:
-
-        def one(this: Item, run: Run) -> Item | None:
-            found = many(this, run)
-            return found[0] if found else None
-
-        return Code(static, one=one)
-    return Code(static, many=many)
+    code = Code(static, many=many)
+    return first_of(code) if static.is_single else code
 
 
-def dynamic_member(source: Code, name: str, static: Static = ANY) -> Code:
+def dynamic_member(source: Code, name: str) -> Code:
     """Compile the step to `name` from items that tell their own type."""
+    static = Static(None, is_ordered=source.static.is_ordered)
     if source.is_scalar:
         inner = source.one
 

@@ -9,9 +9,10 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from adapter.fhirpath.kinds import MOMENTS, QUANTITIES
 from adapter.fhirpath.temporal import Temporal, parse_moment, parse_time
 from adapter.fhirpath.units import CALENDAR_OF_UCUM
-from adapter.fhirpath.values import MOMENTS, QUANTITIES, SYSTEM_OF, Element, Item, Json, Quantity, TypeInfo
+from adapter.fhirpath.values import Element, Item, Json, Quantity, TypeInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,16 +126,3 @@ _CLASSES: dict[type, str] = {
     Quantity: "System.Quantity",
     TypeInfo: "System.TypeInfo",
 }
-
-SYSTEM_NAMES = frozenset(
-    {"Boolean", "String", "Integer", "Decimal", "Date", "DateTime", "Time", "Quantity", "TypeInfo", "Any"}
-)
-
-
-def system_of(type_name: str | None) -> str | None:
-    """The System type, without its namespace, that a type computes as; None of one with parts."""
-    if type_name is None:
-        return None
-    if type_name.startswith("System."):
-        return type_name[7:]
-    return "Quantity" if type_name in QUANTITIES else SYSTEM_OF.get(type_name)

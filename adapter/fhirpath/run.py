@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from adapter.fhirpath.faults import too_costly
 from adapter.fhirpath.temporal import from_datetime
@@ -73,6 +73,15 @@ class Services:
 NO_SERVICES = Services()
 
 
+class Terms(TypedDict, total=False):
+    """What a caller may say of one evaluation, beside the resource and the environment."""
+
+    services: Services
+    budget: Budget
+    now: datetime | None
+    """The moment that now(), today() and timeOfDay() give."""
+
+
 def now_in_utc() -> datetime:
     """The system's time: what now(), today() and timeOfDay() use if the caller names no moment."""
     return datetime.now(UTC)
@@ -117,12 +126,12 @@ class Run:
     def within(
         self,
         environment: Mapping[str, Any],
-        services: Services,
-        budget: Budget,
-        moment: datetime | None,
+        services: Services = NO_SERVICES,
+        budget: Budget = DEFAULT_BUDGET,
+        now: datetime | None = None,
     ) -> None:
         """Set what the caller gave beside the resource."""
-        self.services, self.budget, self.moment = services, budget, moment
+        self.services, self.budget, self.moment = services, budget, now
         if environment:
             this = self.resource
             self.environment = environment

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from adapter.fhirpath.faults import malformed, unsupported
+from adapter.fhirpath.operands import at_most_one, integer_of, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from adapter.errors import AdapterError
     from adapter.fhirpath.code import Code, Static
-    from adapter.fhirpath.compiler import Compiler
-    from adapter.fhirpath.run import Run
+    from adapter.fhirpath.compilation import Compilation
+    from adapter.fhirpath.operands import ScalarClosure, Truth
     from adapter.fhirpath.scope import Scope
     from adapter.fhirpath.tree import Call, Tree
-    from adapter.fhirpath.values import Item
     from adapter.outcome import Param
 
 
@@ -24,14 +24,13 @@ if TYPE_CHECKING:
 class Site:
     """One call: its input, its arguments and the scope around them."""
 
-    compiler: Compiler
+    compilation: Compilation
     tree: Call
     target: Code
     scope: Scope
     """What the chain before the call has defined is seen here."""
-    outer: Scope
-    after: Scope | None = None
-    """Set by a function that defines a variable."""
+    after: Scope
+    """What the steps after the call see: the same, unless the function defines a variable."""
 
     @property
     def name(self) -> str:
@@ -45,52 +44,53 @@ class Site:
 
     def fault(self, code: str, tree: Tree | None = None, **params: Param) -> AdapterError:
         """Make an error that names this place."""
-        offset = (tree or self.tree).place
-        return malformed(code, self.compiler.text, offset, **params)
+        return malformed(code, self.compilation.text, (tree or self.tree).place, **params)
 
     def missing(self, service: str) -> AdapterError:
         """Make the error for a callback that nobody gave."""
-        return unsupported("FP305", self.compiler.text, self.tree.place, function=self.name, service=service)
+        text, place = self.compilation.text, self.tree.place
+        return unsupported("FP305", text, place, function=self.name, service=service)
+
+    def input(self) -> Code:
+        """The input as a scalar: several items are an error of the run."""
+        return at_most_one(self.compilation, self.tree, self.target, self.name)
 
     def value(self, index: int) -> Code:
         """Compile an argument that is a value: its focus is the focus around the call."""
-        return self.compiler.visit(self.tree.arguments[index], self.scope)
+        return self.compilation.visit(self.tree.arguments[index], self.scope)
+
+    def argument(self, index: int) -> Code:
+        """An argument as a scalar."""
+        return at_most_one(self.compilation, self.tree.arguments[index], self.value(index), self.name)
+
+    def integer(self, index: int) -> ScalarClosure:
+        """An argument as a whole number; another type is an error of the run, FP303."""
+        return integer_of(self.compilation, self.tree.arguments[index], self.value(index), self.name)
 
     def body(
         self, index: int, this: Static | None = None, *, total: Static | None = None
     ) -> tuple[Code, bool]:
         """Compile an argument that is evaluated for each item; True beside it if it asks for `$index`."""
-        compiler = self.compiler
-        before, compiler.uses_index = compiler.uses_index, False
+        compilation = self.compilation
+        before, compilation.uses_index = compilation.uses_index, False
         scope = self.scope.inside((this or self.target.static).one)
         if total is not None:
-            from dataclasses import replace
-
             scope = replace(scope, total=total)
-        code = compiler.visit(self.tree.arguments[index], scope)
-        used, compiler.uses_index = compiler.uses_index, before
+        code = compilation.visit(self.tree.arguments[index], scope)
+        used, compilation.uses_index = compilation.uses_index, before
         return code, used
 
-    def input(self) -> Code:
-        """The input as a scalar: several items are an error of the run."""
-        return self.compiler.at_most_one(self.tree, self.target, self.name)
-
-    def argument(self, index: int) -> Code:
-        """An argument as a scalar."""
-        return self.compiler.at_most_one(self.tree.arguments[index], self.value(index), self.name)
-
-    def system(self, code: Code) -> Callable[[Item, Run], Item | None]:
-        """A scalar of System values: FHIR primitives unwrapped, dates read."""
-        from adapter.fhirpath.operators import system_one
-
-        return system_one(self.compiler, code)
+    def condition(self, index: int) -> tuple[Truth, bool]:
+        """Compile an argument as a test of each item; True beside it if it asks for `$index`."""
+        code, uses_index = self.body(index)
+        return truth(self.compilation, self.tree.arguments[index], code, self.name), uses_index
 
     def demand_order(self) -> None:
         """Refuse, in strict mode, an input whose order means nothing."""
-        self.compiler.demand_order(self.tree, self.target, self.name)
+        self.compilation.demand_order(self.tree, self.target, self.name)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
     """One function: how many arguments it takes, and what compiles a call of it."""
 
@@ -98,6 +98,10 @@ class Function:
     least: int
     most: int
     build: Callable[[Site], Code]
+    is_pure: bool = True
+    """False if its result depends on more than its input and arguments."""
+    takes_type: bool = False
+    """True if its argument is the name of a type, which is not evaluated."""
 
 
 FUNCTIONS: dict[str, Function] = {}
@@ -105,12 +109,19 @@ FUNCTIONS: dict[str, Function] = {}
 
 
 def function(
-    name: str, least: int = 0, most: int | None = None
+    name: str, least: int = 0, most: int | None = None, *, is_pure: bool = True, takes_type: bool = False
 ) -> Callable[[Callable[[Site], Code]], Callable[[Site], Code]]:
     """Enter what compiles the calls of a function into the register."""
 
     def enter(build: Callable[[Site], Code]) -> Callable[[Site], Code]:
-        FUNCTIONS[name] = Function(name, least, least if most is None else most, build)
+        FUNCTIONS[name] = Function(
+            name=name,
+            least=least,
+            most=least if most is None else most,
+            build=build,
+            is_pure=is_pure,
+            takes_type=takes_type,
+        )
         return build
 
     return enter

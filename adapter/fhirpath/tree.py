@@ -70,8 +70,8 @@ class Special(Tree):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member(Tree):
-    """An element by name; without `target` it is an element of what stands in focus."""
+class Step(Tree):
+    """A name, perhaps after a dot; without `target` it is asked of what stands in focus."""
 
     target: Tree | None
     name: str
@@ -85,19 +85,15 @@ class Member(Tree):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call(Tree):
-    """A function; without `target` it is called on what stands in focus."""
+class Member(Step):
+    """An element by name."""
 
-    target: Tree | None
-    name: str
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(Step):
+    """A function."""
+
     arguments: tuple[Tree, ...]
-    name_at: int = field(default=0, compare=False)
-    """Where the name itself stands, after the path before it."""
-
-    @property
-    def place(self) -> int:
-        """Where a message points to."""
-        return self.name_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +120,18 @@ class Binary(Tree):
     left: Tree
     right: Tree
 
+    @property
+    def operands(self) -> tuple[Tree, ...]:
+        """Left and right; of a chain of one of `and`, `or` and `|`, all operands from left to right."""
+        if self.operator not in _CHAINING:
+            return self.left, self.right
+        found: list[Tree] = []
+        step: Tree = self
+        while isinstance(step, Binary) and step.operator == self.operator:
+            found.append(step.right)
+            step = step.left
+        return (step, *reversed(found))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypeTest(Tree):
@@ -133,6 +141,9 @@ class TypeTest(Tree):
     operand: Tree
     type: str
 
+
+_CHAINING = frozenset({"and", "or", "|"})
+"""Operators of which it makes no difference where the brackets stand."""
 
 CALENDAR_UNITS = {
     word: word.removesuffix("s")

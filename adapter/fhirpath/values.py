@@ -55,28 +55,3 @@ class TypeInfo:
 
     namespace: str
     name: str
-
-
-INTEGERS = frozenset({"integer", "positiveInt", "unsignedInt", "System.Integer"})
-STRINGS = frozenset(
-    {
-        "string", "code", "id", "markdown", "uri", "url", "canonical", "oid", "uuid", "base64Binary",
-        "xhtml", "System.String",
-    }
-)  # fmt: skip
-MOMENTS = frozenset({"date", "dateTime", "instant"})
-QUANTITIES = frozenset(
-    {"Quantity", "Age", "Count", "Distance", "Duration", "MoneyQuantity", "SimpleQuantity"}
-)
-
-SYSTEM_OF = {
-    "boolean": "Boolean",
-    "decimal": "Decimal",
-    "date": "Date",
-    "dateTime": "DateTime",
-    "instant": "DateTime",
-    "time": "Time",
-    **dict.fromkeys(INTEGERS, "Integer"),
-    **dict.fromkeys(STRINGS, "String"),
-}
-"""The System type that a FHIR primitive turns into. R4 fhirpath.html."""

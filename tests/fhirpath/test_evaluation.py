@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +18,9 @@ from adapter.fhirpath import (
     parse,
 )
 from adapter.fhirpath.explain import explain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Invented people.
 BUNDLE: dict[str, Any] = {
@@ -201,6 +204,55 @@ def test_a_resource_of_the_wrong_shape_is_a_named_fault(shape: dict[str, Any]) -
         expression({"resourceType": "Patient", **shape})
 
     assert fault.value.code == "FP307"
+
+
+ODDITIES: list[Any] = [None, "x", 1, True, [], [1], [[1]], ["x"], [None], {"a": 1}, [{"a": 1}]]
+ODDITIES += [{"extension": "x"}, {"extension": [1]}, {"extension": {"url": 1}}, [{"id": [1]}]]
+
+
+def _broken() -> Iterator[dict[str, Any]]:
+    """An invented person with one element after the other put in every wrong shape."""
+    names = ["resourceType", "id", "active", "_active", "name", "_name", "birthDate", "_birthDate", "gender"]
+    names += ["deceasedBoolean", "_deceasedBoolean", "extension", "modifierExtension", "contained", "text"]
+    for oddity in ODDITIES:
+        for name in names:
+            yield {**PERSON, name: oddity}
+        for name in ("given", "_given", "family", "period"):
+            yield {**PERSON, "name": [{**PERSON["name"][0], name: oddity}]}
+        yield {**PERSON, "text": {"div": oddity}}
+
+
+PERSON: dict[str, Any] = {
+    "resourceType": "Patient",
+    "name": [{"given": ["A"], "family": "B", "period": {"start": "2012"}}],
+    "deceasedBoolean": True,
+    "birthDate": "2012-01-01",
+    "gender": "male",
+}
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "descendants().count()",
+        "descendants().ofType(string).extension",
+        "deceased.children() | birthDate.extension('u').value",
+        "repeat(children()).hasValue()",
+        "gender in ('a' | 'b') or name.given = 'A' or name.exists(family ~ 'b')",
+        "(name.given | gender).distinct().join(',')",
+        "name.period.start > @2012 or birthDate + 1 day > @2012",
+        "checkModifiers('a').contained.resolve().getResourceKey()",
+        "name.sort(family).select(given & '!').matches('a')",
+        "text.`div`.htmlChecks()",
+    ],
+)
+def test_a_resource_broken_anywhere_gives_a_result_or_our_own_error(expression: str) -> None:
+    """Whatever stands where an element should, nothing but a result or one of our errors comes out."""
+    compiled = compile_expression(expression)
+
+    for resource in _broken():
+        with suppress(AdapterError):
+            assert isinstance(compiled(resource), list)
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,8 @@ def test_the_standard_says_so(expression: str) -> None:
         ("extension.value is Age", [True]),
         ("extension.value is Quantity", [True]),
         ("extension.value is Duration", [False]),
+        ("children().ofType(FHIR.Quantity).unit", ["kg"]),
+        ("descendants().ofType(Age).code", ["a"]),
         ("extension('http://example.org/age').value = 3 years", [True]),
         ("code.coding.where(system = %loinc).code", ["29463-7"]),
         ("1.587.lowBoundary(6)", ["1.586500"]),

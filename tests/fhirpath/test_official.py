@@ -12,7 +12,7 @@ from adapter.errors import AdapterError
 from adapter.fhir.json import read
 from adapter.fhir.types import r4
 from adapter.fhirpath import Element, compile_expression
-from adapter.fhirpath.navigate import own_type
+from adapter.fhirpath.kinds import own_type
 from tests.fhirpath.official import Case, cases, is_as_expected, resource
 
 if TYPE_CHECKING:

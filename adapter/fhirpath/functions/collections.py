@@ -1,16 +1,12 @@
-"""Parts of collections, and collections with each other.
-
-FHIRPath 2.0.0, "Subsetting", "Combining", and the set functions of "Existence".
-"""
+"""Parts of collections, and collections with each other. FHIRPath 2.0.0, "Subsetting", "Combining"."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from adapter.fhirpath import equality
-from adapter.fhirpath.code import BOOLEAN, Code, Static
-from adapter.fhirpath.operators import integer_of
-from adapter.fhirpath.operators import union as union_of
+from adapter.fhirpath.code import ANY, Code, Static, alike, boxed, first_of, joined
+from adapter.fhirpath.operands import keys_of
+from adapter.fhirpath.operators.collections import union as union_of
 from adapter.fhirpath.signature import Site, function
 
 if TYPE_CHECKING:
@@ -24,15 +20,7 @@ if TYPE_CHECKING:
 def first(site: Site) -> Code:
     """The first item."""
     site.demand_order()
-    if site.target.is_scalar:
-        return site.target
-    several = site.target.many
-
-    def one(this: Item, run: Run) -> Item | None:
-        items = several(this, run)
-        return items[0] if items else None
-
-    return Code(site.target.static.one, one=one)
+    return first_of(site.target)
 
 
 @function("last")
@@ -66,7 +54,7 @@ def tail(site: Site) -> Code:
 
 def _part(site: Site, cut: Callable[[list[Item], int], list[Item]]) -> Code:
     site.demand_order()
-    number = integer_of(site.compiler, site.value(0), site.tree.arguments[0], site.name)
+    number = site.integer(0)
     several = site.target.many
 
     def many(this: Item, run: Run) -> list[Item]:
@@ -88,38 +76,10 @@ def take(site: Site) -> Code:
     return _part(site, lambda items, size: items[:size])
 
 
-def _keys(site: Site, code: Code) -> Callable[[Item, Run], list[Any]]:
-    """The keys by which equal items are known; one each for items without a value."""
-    convert = site.compiler.converter(code.static)
-    several = code.many
-    key = equality.key
-
-    def keys(this: Item, run: Run) -> list[Any]:
-        items = several(this, run)
-        run.charge(len(items))
-        return [(None, id(item)) if (value := convert(item)) is None else key(value) for item in items]
-
-    return keys
-
-
-@function("subsetOf", 1)
-def subset_of(site: Site) -> Code:
-    """True if every item is in the other collection."""
-    own, others = _keys(site, site.target), _keys(site, site.value(0))
-    return Code(BOOLEAN, one=lambda this, run: set(own(this, run)) <= set(others(this, run)))
-
-
-@function("supersetOf", 1)
-def superset_of(site: Site) -> Code:
-    """True if every item of the other collection is here."""
-    own, others = _keys(site, site.target), _keys(site, site.value(0))
-    return Code(BOOLEAN, one=lambda this, run: set(own(this, run)) >= set(others(this, run)))
-
-
 @function("intersect", 1)
 def intersect(site: Site) -> Code:
     """The items that are in both collections, once each."""
-    several, own, others = site.target.many, _keys(site, site.target), _keys(site, site.value(0))
+    several, own, others = site.target.many, keys_of(site.target), keys_of(site.value(0))
 
     def many(this: Item, run: Run) -> list[Item]:
         items = several(this, run)
@@ -139,7 +99,7 @@ def intersect(site: Site) -> Code:
 @function("exclude", 1)
 def exclude(site: Site) -> Code:
     """The items that are not in the other collection, as often as they come."""
-    several, own, others = site.target.many, _keys(site, site.target), _keys(site, site.value(0))
+    several, own, others = site.target.many, keys_of(site.target), keys_of(site.value(0))
 
     def many(this: Item, run: Run) -> list[Item]:
         unwanted = set(others(this, run))
@@ -152,14 +112,13 @@ def exclude(site: Site) -> Code:
 @function("union", 1)
 def union(site: Site) -> Code:
     """All items of both collections, equal ones once."""
-    return union_of(site.compiler, site.tree, [site.target, site.value(0)])
+    return union_of(site.compilation, site.tree, site.target, site.value(0))
 
 
 @function("combine", 1, 2)
 def combine(site: Site) -> Code:
     """All items of both collections, as often as they come."""
-    left, right = site.compiler.alike(site.target, site.value(0))
-    static = site.compiler.joined(left.static, right.static, is_ordered=True)
+    left, right = alike(site.target, site.value(0))
     one, other = left.many, right.many
 
     def many(this: Item, run: Run) -> list[Item]:
@@ -167,14 +126,13 @@ def combine(site: Site) -> Code:
         run.hold(len(together))
         return together
 
-    return Code(static, many=many)
+    return Code(joined(left.static, right.static), many=many)
 
 
 @function("coalesce", 1, 64)
 def coalesce(site: Site) -> Code:
     """The first argument that is not empty. FHIRPath 3.0.0-ballot."""
-    codes = [site.compiler.boxed(site.value(index)) for index in range(site.count)]
-    closures = [code.many for code in codes]
+    closures = [boxed(site.value(index)).many for index in range(site.count)]
 
     def many(this: Item, run: Run) -> list[Item]:
         for closure in closures:
@@ -183,4 +141,4 @@ def coalesce(site: Site) -> Code:
                 return items
         return []
 
-    return Code(Static(None), many=many)
+    return Code(ANY, many=many)

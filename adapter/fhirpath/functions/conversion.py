@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from adapter.fhirpath import equality, numbers
 from adapter.fhirpath.code import BOOLEAN, Code, single
-from adapter.fhirpath.operators import UNIT_STEPS
+from adapter.fhirpath.functions.arguments import of_input, system
+from adapter.fhirpath.operands import UNIT_STEPS, system_one
 from adapter.fhirpath.signature import Site, function
 from adapter.fhirpath.temporal import Temporal, parse_moment, parse_time
 from adapter.fhirpath.tree import CALENDAR_UNITS
@@ -139,36 +141,19 @@ _CONVERSIONS: dict[str, Callable[[Item], Item | None]] = {
 }
 
 
-def _enter(kind: str, convert: Callable[[Item], Item | None]) -> None:
-    @function(f"to{kind}")
-    def build_conversion(site: Site) -> Code:
-        source = site.system(site.input())
-
-        def one(this: Item, run: Run) -> Item | None:
-            item = source(this, run)
-            return None if item is None else convert(item)
-
-        return Code(single(f"System.{kind}"), one=one)
-
-    @function(f"convertsTo{kind}")
-    def build_question(site: Site) -> Code:
-        source = site.system(site.input())
-
-        def one(this: Item, run: Run) -> bool | None:
-            item = source(this, run)
-            return None if item is None else convert(item) is not None
-
-        return Code(BOOLEAN, one=one)
+def _converts(convert: Callable[[Item], Item | None], item: Item) -> bool:
+    return convert(item) is not None
 
 
 for _kind, _convert in _CONVERSIONS.items():
-    _enter(_kind, _convert)
+    of_input(f"to{_kind}", system, single(f"System.{_kind}"), _convert)
+    of_input(f"convertsTo{_kind}", system, BOOLEAN, partial(_converts, _convert))
 
 
 def _quantity(site: Site) -> Callable[[Item, Run], Quantity | None]:
     """Compile the conversion to a Quantity, of a certain unit if one is asked for."""
-    source = site.system(site.input())
-    unit = site.system(site.argument(0)) if site.count else None
+    source = system_one(site.input())
+    unit = system_one(site.argument(0)) if site.count else None
 
     def one(this: Item, run: Run) -> Quantity | None:
         item = source(this, run)

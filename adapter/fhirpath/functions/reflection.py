@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from adapter.fhir.types import r4
-from adapter.fhirpath.code import Code, Static
+from adapter.fhirpath.code import Code, Static, boxed, mapped
 from adapter.fhirpath.plain import type_of
 from adapter.fhirpath.signature import Site, function
 from adapter.fhirpath.tree import Member, Tree
+from adapter.fhirpath.typetest import type_test
 from adapter.fhirpath.values import TypeInfo
-
-if TYPE_CHECKING:
-    from adapter.fhirpath.run import Run
-    from adapter.fhirpath.values import Item
 
 
 def specifier(site: Site) -> str:
@@ -29,9 +24,9 @@ def specifier(site: Site) -> str:
 
 
 def _typed(name: str) -> None:
-    @function(name, 1)
+    @function(name, 1, takes_type=True)
     def build(site: Site) -> Code:
-        return site.compiler.type_test(site.tree, site.target, specifier(site), name)
+        return type_test(site.compilation, site.tree, site.target, specifier(site), name)
 
 
 for _name in ("is", "as", "ofType"):
@@ -53,15 +48,5 @@ def info(name: str | None) -> TypeInfo:
 @function("type")
 def type_(site: Site) -> Code:
     """What type each item is of: `namespace` and `name`."""
-    target = site.compiler.boxed(site.target)
-    static = Static(("System.TypeInfo",), is_single=target.static.is_single)
-    if target.is_scalar:
-        inner = target.one
-
-        def one(this: Item, run: Run) -> Item | None:
-            item = inner(this, run)
-            return None if item is None else info(type_of(item))
-
-        return Code(static, one=one)
-    several = target.many
-    return Code(static, many=lambda this, run: [info(type_of(item)) for item in several(this, run)])
+    static = Static(("System.TypeInfo",), is_single=site.target.static.is_single)
+    return mapped(boxed(site.target), static, lambda item: info(type_of(item)))

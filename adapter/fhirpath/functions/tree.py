@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapter.fhirpath.code import Code, Static
+from adapter.fhirpath.code import Code, Static, boxed
 from adapter.fhirpath.navigate import children as children_of
 from adapter.fhirpath.signature import Site, function
 from adapter.fhirpath.tree import Variable
+from adapter.fhirpath.variables import CONTEXTS
 
 if TYPE_CHECKING:
     from adapter.fhirpath.run import Run
@@ -19,7 +20,7 @@ _UNORDERED = Static(None, is_ordered=False)
 @function("children")
 def children(site: Site) -> Code:
     """Every element of every item, in no order."""
-    several = site.compiler.boxed(site.target).many
+    several = boxed(site.target).many
 
     def many(this: Item, run: Run) -> list[Item]:
         out: list[Item] = []
@@ -34,7 +35,7 @@ def children(site: Site) -> Code:
 @function("descendants")
 def descendants(site: Site) -> Code:
     """Every element below every item, at any depth, in no order."""
-    several = site.compiler.boxed(site.target).many
+    several = boxed(site.target).many
 
     def many(this: Item, run: Run) -> list[Item]:
         out: list[Item] = []
@@ -49,12 +50,9 @@ def descendants(site: Site) -> Code:
         return out
 
     # What hangs from %resource is the same wherever it is asked for, and invariants ask in loops.
-    if isinstance(site.tree.target, Variable) and site.tree.target.name in (
-        "resource",
-        "rootResource",
-        "context",
-    ):
-        slot = site.compiler.slot()
+    origin = site.tree.target
+    if isinstance(origin, Variable) and origin.name in CONTEXTS:
+        slot = site.compilation.slot()
 
         def remembered(this: Item, run: Run) -> list[Item]:
             found = run.memory.get(slot)
