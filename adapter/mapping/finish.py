@@ -17,32 +17,40 @@ def finished(made: Made) -> dict[str, Item]:
     `_name` beside it for id and extensions. Elements without content are left out.
     """
     shape = made.shape
-    keys = made if shape is None or len(made) < 2 else _ordered(made, shape.rank)
     result: dict[str, Item] = {}
-    for key in keys:
+    for key in made if shape is None else shape.orders[(*made,)]:
         value = made[key]
         kind = value.__class__
         if kind is str:
             if value:
                 result[key] = value
+        elif kind is list:
+            if Made not in map(type, value):
+                if value:
+                    result[key] = value
+            elif _is_primitive(value[0]):
+                _put_mixed(result, key, value)
+            else:
+                wholes = [
+                    whole for one in value if (whole := finished(one) if one.__class__ is Made else one)
+                ]
+                if wholes:
+                    result[key] = wholes
         elif kind is Made:
             _put(result, key, value)
-        elif kind is list:
-            _put_list(result, key, value)
         elif value is not None and value != {}:
             result[key] = value
     return result
 
 
-def _ordered(made: Made, rank: dict[str, int]) -> list[str]:
-    try:
-        return sorted(made, key=rank.__getitem__)
-    except KeyError:  # what came with a copy, such as `_birthDate`, stands beside its element
-        return sorted(made, key=lambda key: rank.get(key.removeprefix("_"), len(rank)))
+def _is_primitive(value: Item) -> bool:
+    if value.__class__ is not Made:
+        return not isinstance(value, dict)
+    return value.shape is not None and value.shape.kind == "primitive"
 
 
 def _put(result: dict[str, Item], key: str, made: Made) -> None:
-    if made.shape is not None and made.shape.is_primitive:
+    if _is_primitive(made):
         value, beside = _primitive(made)
         if value is not None:
             result[key] = value
@@ -59,19 +67,6 @@ def _primitive(made: Made) -> tuple[Item, dict[str, Item]]:
     return whole.pop("value", None), whole
 
 
-def _put_list(result: dict[str, Item], key: str, items: list[Item]) -> None:
-    if items and items[0].__class__ is Made and not (items[0].shape and items[0].shape.is_primitive):
-        wholes = [whole for one in items if (whole := finished(one) if one.__class__ is Made else one)]
-        if wholes:
-            result[key] = wholes
-        return
-    if not any(one.__class__ is Made for one in items):
-        if items:
-            result[key] = items
-        return
-    _put_mixed(result, key, items)
-
-
 def _put_mixed(result: dict[str, Item], key: str, items: list[Item]) -> None:
     """Put a list some of whose primitives have an id or extensions beside their value."""
     values: list[Item] = []
@@ -79,7 +74,7 @@ def _put_mixed(result: dict[str, Item], key: str, items: list[Item]) -> None:
     for item in items:
         value, beside = item, None
         if item.__class__ is Made:
-            if item.shape is not None and item.shape.is_primitive:
+            if _is_primitive(item):
                 value, beside = _primitive(item)
             else:
                 value = finished(item) or None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from adapter.errors import AdapterError, ConfigurationError, TooCostly, Unsupported
 from adapter.fhir.budget import DEFAULT
@@ -43,6 +43,8 @@ class _Build:
 
     entry: GroupCode
     shapes: list[Shape | None]
+    """Of the targets."""
+    inputs: tuple[Literal["source", "target"], ...]
     marks: tuple[RuleMark, ...]
 
 
@@ -191,12 +193,14 @@ class Map:
         made: list[Made] = []
         arguments: list[Item] = []
         shapes = iter(build.shapes)
-        for one in self.file.groups[0].inputs:
+        for mode in build.inputs:
             value: Item = root
-            if one.mode == "target":
+            if mode == "target":
                 value = Made.of(next(shapes))
                 made.append(value)
-            arguments += (value, None) if traced else (value,)
+            arguments.append(value)
+            if traced:
+                arguments.append(None)
         try:
             build.entry(run, arguments)
         except RecursionError:
@@ -247,7 +251,7 @@ def compile_map(
     marks = tuple(compilation.marks)
     if whole:
         compiler.rest(file)
-    return _Build(entry, shapes, marks)
+    return _Build(entry, shapes, tuple(one.mode for one in file.groups[0].inputs), marks)
 
 
 class MapSet:

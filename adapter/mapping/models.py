@@ -23,6 +23,9 @@ UNMODELLED = frozenset({"v2-message", "xml-document", "json-document", "csv-tabl
 CDA = "http://hl7.org/cda/stds/core/StructureDefinition/ClinicalDocument"
 """A source that is read with or without its model."""
 
+ORDERS_AT_MOST = 1000
+"""Results of one map have the same few sets of keys again and again; hostile ones must not fill memory."""
+
 Kind = Literal["resource", "complex", "primitive", "logical"]
 
 
@@ -46,6 +49,23 @@ class Slot:
         return self.name + type_name[:1].upper() + type_name[1:] if self.is_choice else self.name
 
 
+class Orders(dict[tuple[str, ...], tuple[str, ...]]):
+    """Sets of keys of one type as they came, each with their order in the standard, worked out once."""
+
+    __slots__ = ("rank",)
+
+    def __init__(self, rank: Mapping[str, int]) -> None:
+        self.rank = rank
+
+    def __missing__(self, keys: tuple[str, ...]) -> tuple[str, ...]:
+        """Sort `keys`; what stands beside an element, such as `_birthDate`, goes with it."""
+        if len(self) >= ORDERS_AT_MOST:
+            self.clear()
+        last = len(self.rank)
+        found = self[keys] = tuple(sorted(keys, key=lambda key: self.rank.get(key.removeprefix("_"), last)))
+        return found
+
+
 @dataclass(slots=True)
 class Shape:
     """One type."""
@@ -60,6 +80,8 @@ class Shape:
     """JSON key -> place among the elements, its slot and type name."""
     rank: dict[str, int] = field(default_factory=dict)
     """JSON key -> place among the elements."""
+    orders: Orders = field(init=False)
+    """JSON keys in the order of the standard, by the order they were written in."""
 
     def __post_init__(self) -> None:
         self.order = {
@@ -68,6 +90,7 @@ class Shape:
             for kind in slot.types or ("",)
         }
         self.rank = {"resourceType": -1} | {key: at for key, (at, _, _) in self.order.items()}
+        self.orders = Orders(self.rank)
 
     @property
     def is_primitive(self) -> bool:

@@ -207,9 +207,9 @@ class Run:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: that alone takes as long as a dozen rules
 class Outcome:
-    """What a run gives. Without `lineage=True` the last two are None."""
+    """What a run gives. Without `lineage=True` accounting and lineage are None."""
 
     resources: list[dict[str, Item]]
     """One for each target of the map's first group; for a notification the message Bundle."""

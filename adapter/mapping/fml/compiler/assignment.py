@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING
 
 from adapter.mapping.fml.compiler.creation import add_open
 from adapter.mapping.fml.compiler.elements import holder, slot_of
-from adapter.mapping.fml.compiler.fitting import clashes, preparing, takes_text, type_of_value, value_kind
+from adapter.mapping.fml.compiler.fitting import clashes, preparing, type_of_value, value_kind
+from adapter.mapping.fml.compiler.parts import Assignment, Constant, Put
 from adapter.mapping.fml.compiler.scope import nothing
 from adapter.mapping.fml.compiler.tracing import first_place, origins, traced_put
-from adapter.mapping.fml.compiler.transforms import copy_of, fit, text
+from adapter.mapping.fml.compiler.transforms import copy_of, fit, leaf_of
 from adapter.mapping.run import RunFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from adapter.mapping.fml.compiler.compilation import Compilation
+    from adapter.mapping.fml.compiler.parts import Part
     from adapter.mapping.fml.compiler.scope import Action, Frame, Scope, Value
     from adapter.mapping.fml.tree import Target
     from adapter.mapping.models import Slot
@@ -31,9 +33,9 @@ def put(
     mark: RuleMark,
     *,
     name: str | None = None,
-) -> Action:
+) -> Part:
     """Compile the assignment of a value to the target."""
-    holder_shape, element = slot_of(compilation, scope, target, mark)
+    holder_shape, element = slot_of(compilation, scope, target)
     var = scope.bind(name, "target", value.shape, value.kind) if name else None
     if not target.path:
         return _put_itself(compilation, scope, target, value, mark, var.slot if var else None)
@@ -45,29 +47,29 @@ def put(
         key = element.key(kind) if kind else ""
     store = _store(key, element, kind, mark)
     slot = var.slot if var else None
+    constant = None if slot is not None else _constant(compilation, scope, target, value, mark)
+    if constant is not None:
+        return constant
     if value.is_constant and not compilation.is_traced and slot is None and element is not None:
         try:
-            constant = prepare(value.constant)
+            fixed = prepare(value.constant)
         except RunFault as fault:
             if not (kind and clashes(compilation, kind, value)):  # which is a fault by itself
                 compilation.faults.add(fault.code, scope.file, target.span, rule=mark.rule, **fault.params)
             return nothing
 
-        if len(target.path) == 1 and not element.is_list and key:
-            return _put_constant(scope.vars[target.context or ""].slot, key, constant, mark)
-
         def put_constant(frame: Frame) -> None:
             node = hold(frame)
             if node is not None:
-                store(frame, node, constant)
+                store(frame, node, fixed)
 
         return put_constant
     if compilation.is_traced:
         return traced_put(scope, hold, value, prepare, store, key, slot, mark)
     get = value.get
-    is_direct = slot is None and len(target.path) == 1 and not value.is_list
-    if is_direct and element is not None and takes_text(compilation, holder_shape, element, kind):
-        return _put_text(scope.vars[target.context or ""].slot, key, value, element.is_list, mark)
+    plain = None if slot is not None else plain_put(compilation, scope, target, value, mark)
+    if plain is not None:
+        return Assignment(plain, value)
 
     def put_value(frame: Frame) -> None:
         node = hold(frame)
@@ -88,47 +90,39 @@ def put(
     return put_value
 
 
-def _put_constant(holder: int, key: str, constant: Item, mark: RuleMark) -> Action:
-    def put_constant(frame: Frame) -> None:
-        node = frame[holder]
-        if node is None:
-            return
-        if key in node and node[key] != constant:
-            frame[0].fault("MP305", mark, None, element=key)
-        node[key] = constant
+def _constant(
+    compilation: Compilation, scope: Scope, target: Target, value: Value, mark: RuleMark
+) -> Constant | None:
+    if not value.is_constant or len(target.path) != 1 or compilation.is_traced:
+        return None
+    shape, element = slot_of(compilation, scope, target)
+    if element is None or element.is_list:
+        return None
+    kind = value_kind(compilation, scope, target, element, value)
+    if element.is_choice and kind is None:
+        return None
+    try:
+        fixed = preparing(compilation, shape, element, kind, value)(value.constant)
+    except RunFault:
+        return None
+    return Constant(scope.vars[target.context or ""].slot, element.key(kind or ""), fixed, mark)
 
-    return put_constant
 
-
-def _put_text(holder: int, key: str, value: Value, is_list: bool, mark: RuleMark) -> Action:
-    """Put a text into an element of a variable: the rule that maps are full of."""
-    get = value.get
-
-    def put_text(frame: Frame) -> None:
-        node = frame[holder]
-        if node is None:
-            return
-        try:
-            found = get(frame)
-            if found.__class__ is not str:
-                found = text(found)
-        except RunFault as fault:
-            frame[0].fault(fault.code, mark, None, **fault.params)
-            return
-        if found is None:
-            return
-        there = node.get(key)
-        if is_list:
-            if there is None:
-                node[key] = [found]
-            else:
-                there.append(found)
-            return
-        if there is not None and there != found:
-            frame[0].fault("MP305", mark, None, element=key)
-        node[key] = found
-
-    return put_text
+def plain_put(
+    compilation: Compilation, scope: Scope, target: Target, value: Value, mark: RuleMark
+) -> Put | None:
+    """Return how a value goes into an element of a variable that is primitive; None for anything else."""
+    if len(target.path) != 1 or value.is_list:
+        return None
+    shape, element = slot_of(compilation, scope, target)
+    kind = value_kind(compilation, scope, target, element, value)
+    if shape is None or element is None or kind is None:
+        return None
+    made = compilation.models.of_element(shape, kind)
+    if made is None or not made.is_primitive:
+        return None
+    holder = scope.vars[target.context or ""].slot
+    return Put(holder, element.key(kind), element.is_list, fit(kind), leaf_of(kind), mark)
 
 
 def _put_itself(

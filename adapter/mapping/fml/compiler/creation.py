@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from adapter.mapping.fml.compiler.elements import holder, single_shape, slot_of
+from adapter.mapping.fml.compiler.parts import Creation
 from adapter.mapping.fml.compiler.tracing import context_of
 from adapter.mapping.fml.tree import Invocation, Written
 from adapter.mapping.run import Made
@@ -41,10 +42,14 @@ def created_shape(
 
 
 def create(
-    compilation: Compilation, scope: Scope, target: Target, name: str | None, mark: RuleMark
-) -> Action:
+    compilation: Compilation,
+    scope: Scope,
+    target: Target,
+    name: str | None,
+    mark: RuleMark,
+) -> Action | Creation:
     """Compile a target that makes an element: of the declared type, or of the one `create` names."""
-    holder_shape, element = slot_of(compilation, scope, target, mark)
+    holder_shape, element = slot_of(compilation, scope, target)
     declared = single_shape(compilation, scope, (holder_shape, element))
     shape = created_shape(compilation, scope, target, declared)
     if element is not None and shape is not None and not _takes(compilation, element, shape):
@@ -74,7 +79,7 @@ def create(
         return _shared(shared, slot, hold, shape, place)
     is_direct = len(target.path) == 1 and not compilation.is_traced
     if is_direct and is_list and target.mode != "first":
-        return _create_in_list(scope.vars[target.context or ""].slot, slot, key, shape)
+        return Creation(scope.vars[target.context or ""].slot, slot, key, shape)
 
     def create(frame: Frame) -> None:
         node = hold(frame)
@@ -84,26 +89,6 @@ def create(
         frame[slot] = place(frame, node, Made.of(shape))
 
     return create
-
-
-def _create_in_list(holder: int, slot: int, key: str, shape: Shape | None) -> Action:
-    """Make one more element of a list of a variable: what entries, names and identifiers are."""
-    kind = shape.name if shape is not None and shape.kind == "resource" else None
-
-    def create_in_list(frame: Frame) -> None:
-        node = frame[holder]
-        if node is None:
-            frame[slot] = None
-            return
-        made = frame[slot] = Made(shape)
-        if kind is not None:
-            made["resourceType"] = kind
-        if key in node:
-            node[key].append(made)
-        else:
-            node[key] = [made]
-
-    return create_in_list
 
 
 def _noting(place: Item, focus: Item) -> Item:

@@ -14,12 +14,9 @@ if TYPE_CHECKING:
     from adapter.mapping.fml.compiler.scope import Frame, Scope
     from adapter.mapping.fml.tree import Target
     from adapter.mapping.nodes import Item
-    from adapter.mapping.run import RuleMark
 
 
-def slot_of(
-    compilation: Compilation, scope: Scope, target: Target, mark: RuleMark
-) -> tuple[Shape | None, Slot | None]:
+def slot_of(compilation: Compilation, scope: Scope, target: Target) -> tuple[Shape | None, Slot | None]:
     """Return the shape that holds the target's last element, and the element; None where nothing is known."""
     shape = scope.vars[target.context].shape if target.context in scope.vars else None
     for name in target.path[:-1]:

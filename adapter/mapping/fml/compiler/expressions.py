@@ -9,7 +9,7 @@ from adapter.errors import AdapterError
 from adapter.fhir.types import r4
 from adapter.fhirpath.tree import Call, Literal, Member, Variable
 from adapter.fhirpath.values import Element
-from adapter.mapping.fml.compiler.scope import Value
+from adapter.mapping.fml.compiler.scope import Value, variable
 from adapter.mapping.fml.paths import (
     condition_names,
     gives_source,
@@ -212,7 +212,7 @@ def _direct(scope: Scope, name: str, rest: tuple[str, ...]) -> Value | None:
     var = scope.vars[name]
     slot = var.slot
     if not rest:
-        return Value(lambda frame: frame[slot], var.kind, var.shape, (slot,))
+        return variable(var)
     if scope.is_fhir and var.mode == "source":
         return None
     down = follow(rest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapter.mapping.fml.compiler.transforms import copy_of, fit, plain, text
+from adapter.mapping.fml.compiler.transforms import copy_of, fit, plain
 from adapter.mapping.nodes import Item, leaf_key
 from adapter.mapping.run import Made, RunFault
 
@@ -15,14 +15,6 @@ if TYPE_CHECKING:
     from adapter.mapping.fml.compiler.scope import Scope, Value
     from adapter.mapping.fml.tree import Target
     from adapter.mapping.models import Shape, Slot
-
-
-def takes_text(compilation: Compilation, holder: Shape | None, element: Slot, kind: str | None) -> bool:
-    """True if the element's one type is a primitive that is text."""
-    if holder is None or kind is None or element.is_choice or fit(kind) is not text:
-        return False
-    shape = compilation.models.of_element(holder, kind)
-    return shape is not None and shape.is_primitive
 
 
 def value_kind(

@@ -9,18 +9,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from adapter.mapping.fml.compiler import sources, targets
-from adapter.mapping.fml.compiler.assignment import put
+from adapter.mapping.fml.compiler.assignment import plain_put, put
 from adapter.mapping.fml.compiler.elements import single_shape, slot_of
-from adapter.mapping.fml.compiler.scope import Layout, Scope, Value, nothing
+from adapter.mapping.fml.compiler.parts import Copy, copies_its_source, element, merged
+from adapter.mapping.fml.compiler.scope import Layout, Scope, Value, nothing, variable
 from adapter.mapping.fml.compiler.values import parameter
 from adapter.mapping.fml.tree import Name, rule_name
 from adapter.mapping.models import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from adapter.mapping.fml.compiler.compilation import Compilation
+    from adapter.mapping.fml.compiler.parts import Part
     from adapter.mapping.fml.compiler.scope import Action, Frame, Var
+    from adapter.mapping.fml.compiler.sources import Loop
     from adapter.mapping.fml.tree import Group, Invocation, MapFile, Parameter, Rule
     from adapter.mapping.models import Shape
     from adapter.mapping.nodes import Item
@@ -98,7 +101,7 @@ class Compiler:
         ]
         scope.focus = next((var for var in inputs if var.mode == "source"), None)
         actions = list(self.inherited(scope, group, inputs, shapes))
-        actions += [self.rule(scope, rule, number) for number, rule in enumerate(group.rules, 1)]
+        actions += merged(self.rules(scope, group.rules))
         code.actions, code.size = tuple(actions), scope.layout.size
         return code
 
@@ -120,7 +123,11 @@ class Compiler:
 
     # Rules
 
-    def rule(self, outer: Scope, rule: Rule, number: int) -> Action:
+    def rules(self, scope: Scope, rules: Iterable[Rule]) -> list[Part]:
+        """Compile rules that follow each other."""
+        return [self.rule(scope, rule, number) for number, rule in enumerate(rules, 1)]
+
+    def rule(self, outer: Scope, rule: Rule, number: int) -> Action | Copy:
         """Compile one rule: loops over its sources, inside of them targets, groups and nested rules."""
         scope = outer.inner()
         name = rule.name or rule_name(rule) or str(number)
@@ -129,40 +136,54 @@ class Compiler:
         if rule.is_simple:
             return self.simple(scope, rule, mark)
         loops = [sources.loop(self.compilation, scope, source, mark) for source in rule.sources]
-        actions = self.visit(mark)
-        actions += [targets.action(self.compilation, scope, target, mark) for target in rule.targets]
-        actions += [action for one in rule.dependents if (action := self.dependent(scope, one, mark))]
-        for at, nested in enumerate(rule.rules or (), 1):
-            actions.append(self.rule(scope, nested, at))
-        body = in_turn(actions)
-        for bind in reversed(loops):
-            body = bind(body)
-        return body
+        parts: list[Part] = [*self.visit(mark)]
+        parts += [targets.part(self.compilation, scope, target, mark) for target in rule.targets]
+        parts += [action for one in rule.dependents if (action := self.dependent(scope, one, mark))]
+        parts += self.rules(scope, rule.rules or ())
+        if copies_its_source(rule) and (copy := self.copy(scope, rule, loops[0], mark)):
+            return copy
+        first, var = loops[0], scope.focus
+        if len(loops) == 1 and first.step is not None and var is not None:
+            made = element(first.step, var.slot, parts)
+            if made is not None:
+                return made
+        actions = merged(parts)
+        for loop in reversed(loops):
+            actions = [loop.around(actions)]
+        return actions[0]
 
-    def simple(self, scope: Scope, rule: Rule, mark: RuleMark) -> Action:
+    def copy(self, scope: Scope, rule: Rule, loop: Loop, mark: RuleMark) -> Copy | None:
+        """Compile a rule that is nothing but a copy of a primitive; None if it is more, or is traced."""
+        target, var = rule.targets[0], scope.focus
+        if loop.step is None or var is None or self.compilation.is_traced:
+            return None
+        plain = plain_put(self.compilation, scope, target, variable(var), mark)
+        return None if plain is None else Copy(*loop.step, plain)
+
+    def simple(self, scope: Scope, rule: Rule, mark: RuleMark) -> Action | Copy:
         """Compile `a.b -> c.d`: the default group of the two types, else a copy where types allow it."""
         source, target = rule.sources[0], rule.targets[0]
-        bind = sources.loop(self.compilation, scope, source, mark)
+        loop = sources.loop(self.compilation, scope, source, mark)
         var = scope.focus
         if var is None:
-            return in_turn([])
-        slot = slot_of(self.compilation, scope, target, mark)
+            return nothing
+        slot = slot_of(self.compilation, scope, target)
         shape = single_shape(self.compilation, scope, slot)
         found = self.compilation.library.default_group(
             scope.file, var.shape, var.kind, shape, self.compilation.models
         )
         if found is not None and shape is not None:
-            create = targets.action(self.compilation, scope, target, mark, name=MADE)
+            create = targets.part(self.compilation, scope, target, mark, name=MADE)
             made = scope.vars[MADE]
             code = self.group(*found, [var.shape, made.shape])
             call = self.call(code, [(var.slot, None), (made.slot, None)])
-            return bind(in_turn([*self.visit(mark), create, call]))
+            return loop.around(merged([*self.visit(mark), create, call]))
         if shape is not None and not shape.is_primitive and not self.may_copy(var.shape, shape, scope):
             self.compilation.faults.add(
                 "MP203", scope.file, rule.span, source=var.shape.name if var.shape else "?", target=shape.name
             )
-        value = Value(_slot_getter(var.slot), var.kind, var.shape, (var.slot,))
-        return bind(in_turn([*self.visit(mark), put(self.compilation, scope, target, value, mark)]))
+        action = put(self.compilation, scope, target, variable(var), mark)
+        return self.copy(scope, rule, loop, mark) or loop.around(merged([*self.visit(mark), action]))
 
     def visit(self, mark: RuleMark) -> list[Action]:
         """Make the action that notes that a rule ran; none in a plain build."""
@@ -262,24 +283,3 @@ def _visit(mark: RuleMark) -> Action:
         frame[0].marks.add(mark)
 
     return visit
-
-
-def in_turn(actions: Sequence[Action]) -> Action:
-    """Join actions into one."""
-    if len(actions) == 1:
-        return actions[0]
-    if len(actions) == 2:
-        first, second = actions
-
-        def two(frame: Frame) -> None:
-            first(frame)
-            second(frame)
-
-        return two
-    every = tuple(actions)
-
-    def all_in_turn(frame: Frame) -> None:
-        for action in every:
-            action(frame)
-
-    return all_in_turn

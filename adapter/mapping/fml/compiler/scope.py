@@ -22,10 +22,6 @@ Action: TypeAlias = "Callable[[Frame], None]"
 Getter: TypeAlias = "Callable[[Frame], Item]"
 
 
-def nothing(_: Frame) -> None:
-    """Do, or give, nothing: what is faulty, or empty, can do no more."""
-
-
 @dataclass(frozen=True, slots=True)
 class Var:
     """A variable: its slot, which side it is of, and its type where that is known."""
@@ -108,6 +104,8 @@ class Value:
     shape: Shape | None = None
     slots: tuple[int, ...] = ()
     """Slots of the variables it reads."""
+    slot: int | None = None
+    """The slot it is, if it is nothing but a variable."""
     is_constant: bool = False
     is_path: bool = False
     """True if it looks into nodes, so that the run's log tells what it read."""
@@ -118,3 +116,13 @@ class Value:
     """True if what it reads decides about the value and is not in it, as in `iif(x = 'a', 'b', 'c')`."""
     conditions: frozenset[str] = frozenset()
     """Names of elements that it reads in conditions only."""
+
+
+def variable(var: Var) -> Value:
+    """Return the value of a variable as it stands."""
+    slot = var.slot
+    return Value(lambda frame: frame[slot], var.kind, var.shape, (slot,), slot)
+
+
+def nothing(_: Frame) -> None:
+    """Do, or give, nothing: what is faulty, or empty, can do no more."""

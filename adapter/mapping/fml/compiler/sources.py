@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from adapter.fhir.decimals import ExactDecimal
 from adapter.mapping.fml.compiler import expressions
+from adapter.mapping.fml.compiler.scope import nothing
 from adapter.mapping.fml.paths import bare_names
 from adapter.mapping.nodes import Item, Watched, is_leaf, looked_at
 
@@ -19,48 +21,55 @@ if TYPE_CHECKING:
     from adapter.mapping.models import Shape
     from adapter.mapping.run import RuleMark
 
-Binder = "Callable[[Action], Action]"
-Items = "list[tuple[Item, Item]]"
-"""Values, each with its origin."""
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """One source of a rule, compiled."""
+
+    around: Callable[[Sequence[Action]], Action]
+    """Wraps what is to be done for each value."""
+    step: tuple[int, str] | None = None
+    """Slot and key, where it is nothing but one key down from a variable."""
 
 
-def loop(
-    compilation: Compilation, scope: Scope, source: Source, mark: RuleMark
-) -> Callable[[Action], Action]:
+def loop(compilation: Compilation, scope: Scope, source: Source, mark: RuleMark) -> Loop:
     """Compile one source of a rule to what wraps the rest of the rule in a loop.
 
     Binds the variable in `scope` and makes it the focus.
     """
     context = scope.vars.get(source.context)
     if context is None and source.context in scope.constants:
-        return _constant_loop(scope, source)
+        return Loop(_constant_loop(scope, source))
     if context is None:
         compilation.no_variable(scope, source.span, source.context, scope.vars)
         scope.bind(source.variable, "source")
-        return lambda body: body
+        return Loop(lambda _: nothing)
     steps, shape, kind = _steps(compilation, scope, context, source)
-    around = expressions.names_in_scope(scope)
+    outside = expressions.names_in_scope(scope)
     var = scope.bind(source.variable, "source", shape, kind)
     scope.focus = var
-    tests = _tests(compilation, scope, source, mark, _Condition(compilation, scope, mark, around, var))
+    tests = _tests(compilation, scope, source, mark, _Condition(compilation, scope, mark, outside, var))
     default = _default(compilation, scope, source, mark)
     is_plain = not (source.mode or source.cardinality or default or compilation.is_traced)
     if is_plain and len(steps) <= 1:
-        return _fast_loop(context.slot, steps[0] if steps else (), var.slot, tests)
-    return _full_loop(compilation, context, steps, var, source, tests, default, mark)
+        is_step = len(steps) == 1 and len(steps[0]) == 1 and not tests
+        around = _fast_loop(context.slot, steps[0] if steps else (), var.slot, tests)
+        return Loop(around, (context.slot, steps[0][0]) if is_step else None)
+    return Loop(_full_loop(compilation, context, steps, var, source, tests, default, mark))
 
 
-def _constant_loop(scope: Scope, source: Source) -> Callable[[Action], Action]:
+def _constant_loop(scope: Scope, source: Source) -> Callable[[Sequence[Action]], Action]:
     """A rule may begin at a constant: it runs once if the constant has a value."""
     var = scope.bind(source.variable, "source")
     name = source.context
 
-    def bind(body: Action) -> Action:
+    def bind(actions: Sequence[Action]) -> Action:
         def run(frame: Frame) -> None:
             value = frame[0].constants.get(name)
             if value is not None:
                 frame[var.slot] = value
-                body(frame)
+                for action in actions:
+                    action(frame)
 
         return run
 
@@ -241,12 +250,12 @@ def _default(
 
 def _fast_loop(
     context: int, keys: tuple[str, ...], slot: int, tests: Sequence[Callable[[Frame, Item], bool]]
-) -> Callable[[Action], Action]:
+) -> Callable[[Sequence[Action]], Action]:
     """The loop of most rules: one step down at most, and nothing but conditions."""
     key = keys[0] if keys else ""
 
-    def bind(body: Action) -> Action:
-        guarded = _guarded(slot, tests, body)
+    def bind(actions: Sequence[Action]) -> Action:
+        guarded = _guarded(slot, tests, actions)
         if not keys:
 
             def run_itself(frame: Frame) -> None:
@@ -257,7 +266,7 @@ def _fast_loop(
             return run_itself
 
         if len(keys) == 1 and not tests:
-            return _plain_step(context, key, slot, body)
+            return _plain_step(context, key, slot, actions)
 
         def run(frame: Frame) -> None:
             value = frame[context]
@@ -274,7 +283,7 @@ def _fast_loop(
     return bind
 
 
-def _plain_step(context: int, key: str, slot: int, body: Action) -> Action:
+def _plain_step(context: int, key: str, slot: int, actions: Sequence[Action]) -> Action:
     """One key down, no conditions: what nearly every rule does."""
 
     def run(frame: Frame) -> None:
@@ -291,26 +300,29 @@ def _plain_step(context: int, key: str, slot: int, body: Action) -> Action:
             found = value if key == "value" else None
         if found is None:
             return
-        if found.__class__ is list:
-            for one in found:
-                if one is not None:
-                    frame[slot] = one
-                    body(frame)
-        else:
+        if found.__class__ is not list:
             frame[slot] = found
-            body(frame)
+            for action in actions:
+                action(frame)
+            return
+        for one in found:
+            if one is not None:
+                frame[slot] = one
+                for action in actions:
+                    action(frame)
 
     return run
 
 
 def _guarded(
-    slot: int, tests: Sequence[Callable[[Frame, Item], bool]], body: Action
+    slot: int, tests: Sequence[Callable[[Frame, Item], bool]], actions: Sequence[Action]
 ) -> Callable[[Frame, Item], None]:
     if not tests:
 
         def take(frame: Frame, value: Item) -> None:
             frame[slot] = value
-            body(frame)
+            for action in actions:
+                action(frame)
 
         return take
 
@@ -319,7 +331,8 @@ def _guarded(
         for test in tests:
             if not test(frame, value):
                 return
-        body(frame)
+        for action in actions:
+            action(frame)
 
     return test_and_take
 
@@ -344,7 +357,7 @@ def _full_loop(
     tests: Sequence[Callable[[Frame, Item], bool]],
     default: Callable[[Frame, Item], Item] | None,
     mark: RuleMark,
-) -> Callable[[Action], Action]:
+) -> Callable[[Sequence[Action]], Action]:
     """The loop with everything: several steps, list modes, cardinality, defaults, origins."""
     traced, slot = compilation.is_traced, var.slot
     choose = _MODES.get(source.mode or "")
@@ -357,7 +370,7 @@ def _full_loop(
             found = [below for one, origin in found for below in _each_below(one, origin, keys, traced)]
         return found
 
-    def bind(body: Action) -> Action:
+    def bind(actions: Sequence[Action]) -> Action:
         def run(frame: Frame) -> None:
             passed = [(value, origin) for value, origin in items(frame) if passes(frame, value, origin)]
             if choose is not None:
@@ -377,7 +390,8 @@ def _full_loop(
                 frame[slot] = value
                 if traced:
                     frame[slot + 1] = origin
-                body(frame)
+                for action in actions:
+                    action(frame)
 
         return run
 

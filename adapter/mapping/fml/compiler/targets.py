@@ -13,14 +13,20 @@ from adapter.mapping.run import Made
 
 if TYPE_CHECKING:
     from adapter.mapping.fml.compiler.compilation import Compilation
+    from adapter.mapping.fml.compiler.parts import Part
     from adapter.mapping.fml.compiler.scope import Action, Frame, Scope
     from adapter.mapping.fml.tree import Target, Transform
     from adapter.mapping.run import RuleMark
 
 
-def action(
-    compilation: Compilation, scope: Scope, target: Target, mark: RuleMark, *, name: str | None = None
-) -> Action:
+def part(
+    compilation: Compilation,
+    scope: Scope,
+    target: Target,
+    mark: RuleMark,
+    *,
+    name: str | None = None,
+) -> Part:
     """Compile one target. `name` binds a variable the map does not name."""
     name = target.variable or name
     if target.context is None:

@@ -238,6 +238,11 @@ def fit(kind: str) -> Callable[[Item], Item]:
     return text
 
 
+def leaf_of(kind: str) -> type:
+    """Return the class of leaves that fit an element of primitive type `kind` as they are."""
+    return int if kind in _INTEGERS else {"decimal": ExactDecimal, "boolean": bool}.get(kind, str)
+
+
 def translate(run: Run, _: RuleMark, value: Item, table: ConceptMap, output: str) -> Item:
     """Look a code up; a miss is an issue at its place and gives nothing."""
     code, system = coded(value)

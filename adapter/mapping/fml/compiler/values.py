@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from adapter.fhirpath.tree import Literal as PathLiteral
 from adapter.mapping.fml.compiler import expressions
-from adapter.mapping.fml.compiler.scope import Value
+from adapter.mapping.fml.compiler.scope import Value, variable
 from adapter.mapping.fml.compiler.transforms import CAST_TYPES, NAMES, REFUSED, TRANSFORMS, cast, translate
 from adapter.mapping.fml.paths import condition_names, gives_source, kind_of
 from adapter.mapping.fml.tree import Expression, Invocation, Name, Written
@@ -49,7 +49,7 @@ def _named(compilation: Compilation, scope: Scope, given: Name, mark: RuleMark) 
     if var is not None:
         slot = var.slot
         if not given.path:
-            return Value(lambda frame: frame[slot], var.kind, var.shape, (slot,))
+            return variable(var)
         down = expressions.follow(given.path)
         return Value(lambda frame: down(frame[slot]), slots=(slot,), is_path=True, is_list=True)
     if name in scope.constants:
