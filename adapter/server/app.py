@@ -56,6 +56,7 @@ def _routes(doors: Doors) -> list[tuple[str, Endpoint, str]]:
         ("/fhir/metadata", fhir.metadata(doors), "GET"),
         ("/fhir/$process-message", fhir.process_message(doors), "POST"),
         ("/fhir/Bundle", fhir.process_message(doors), "POST"),
+        ("/fhir/$validate", fhir.validate(doors), "POST"),
         ("/fhir/{type}/$validate", fhir.validate(doors), "POST"),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from adapter import __version__, fhir
@@ -94,7 +95,8 @@ def validate(doors: Doors) -> Endpoint:
     """Return the endpoint of `$validate`: the body is checked, nothing is kept.
 
     The resource stands in the body as it is, or in a Parameters resource as `resource`, with the profile as
-    `profile`. 200 with an OperationOutcome, whatever is found. FHIR R4 operation Resource-validate.
+    `profile`. Where the address names a type it must be of it. 200 with an OperationOutcome, whatever is
+    found. FHIR R4 operation Resource-validate.
     """
 
     async def endpoint(request: Request) -> Response:
@@ -103,30 +105,57 @@ def validate(doors: Doors) -> Endpoint:
         given, _charset = media_type_of(request, FHIR_BODIES)
         body = await read_body(request, doors.budget)
         issues = await doors.work(
-            _findings, body, given, request.path_params["type"], request.query_params.get("profile"), doors
+            _findings,
+            body,
+            given,
+            request.path_params.get("type"),
+            request.query_params.get("profile"),
+            doors,
         )
         return outcome_response(request, issues, 200, {"Content-Type": media_type})
 
     return endpoint
 
 
-def _findings(body: bytes, media_type: str, wanted: str, asked: str | None, doors: Doors) -> list[Issue]:
-    resource, asked = _subject(fhir.decode(body, media_type), asked)
-    if resource.get("resourceType") != wanted:
+def _findings(
+    body: bytes, media_type: str, wanted: str | None, asked: str | None, doors: Doors
+) -> list[Issue]:
+    sent = fhir.decode(body, media_type)
+    resource, profile_of_parameters, at = _subject(sent)
+    if wanted not in (None, resource.get("resourceType")):
         raise Malformed("IN117", params={"type": wanted})
-    return doors.relay.validator.validate(resource, asked)
+    issues = doors.relay.validator.validate(resource, asked or profile_of_parameters)
+    return _located(issues, body, media_type, at)
 
 
-def _subject(resource: dict[str, Any], asked: str | None) -> tuple[dict[str, Any], str | None]:
-    """Take the resource and the profile out of a Parameters resource, where one was sent."""
-    if resource.get("resourceType") != "Parameters":
-        return resource, asked
-    parts = {part.get("name"): part for part in resource.get("parameter", ()) if isinstance(part, dict)}
-    held = parts.get("resource", {}).get("resource")
+def _subject(sent: dict[str, Any]) -> tuple[dict[str, Any], str | None, str | None]:
+    """Return the resource to validate, the profile named beside it, and where in a Parameters it stands."""
+    parts = sent.get("parameter")
+    if sent.get("resourceType") != "Parameters" or not isinstance(parts, list):
+        return sent, None, None
+    named = {part.get("name"): (number, part) for number, part in enumerate(parts) if isinstance(part, dict)}
+    number, part = named.get("resource", (0, {}))
+    held = part.get("resource")
     if not isinstance(held, dict):
-        return resource, asked
-    stated = parts.get("profile", {})
-    return held, asked or next((stated[key] for key in stated if key.startswith("value")), None)
+        return sent, None, None
+    _, stated = named.get("profile", (0, {}))
+    asked = next((stated[key] for key in stated if key.startswith("value")), None)
+    return held, asked, f"Parameters.parameter[{number}].resource"
+
+
+def _located(issues: list[Issue], body: bytes, media_type: str, at: str | None) -> list[Issue]:
+    """Add line and column in the body that was sent; `at`: where in it the resource stands."""
+
+    def in_body(path: str) -> str:
+        return path if at is None else at + path[len(path.partition(".")[0]) :]
+
+    places = fhir.locate_all(body, media_type, {in_body(issue.at) for issue in issues if issue.at})
+    return [
+        replace(issue, line=places[in_body(issue.at)][0], column=places[in_body(issue.at)][1])
+        if issue.at is not None and issue.line is None
+        else issue
+        for issue in issues
+    ]
 
 
 def metadata(doors: Doors) -> Endpoint:

@@ -237,16 +237,41 @@ def test_the_frameworks_own_pages_are_off(adapter: Served, path: str) -> None:
     assert adapter.get(path).status_code == 404
 
 
-def test_validate_says_what_is_wrong_and_keeps_nothing(adapter: Served) -> None:
+@pytest.mark.parametrize("path", ["/fhir/Patient/$validate", "/fhir/$validate"])
+def test_validate_says_what_is_wrong_and_keeps_nothing(adapter: Served, path: str) -> None:
     """`$validate` answers 200 with every finding, and no message is made of it."""
     before = adapter.deployment.store.counts()["messages"]
     body = json.dumps({"resourceType": "Patient", "gender": "unclear"}).encode()
 
-    answer = adapter.post("/fhir/Patient/$validate", body, FHIR)
+    answer = adapter.post(path, body, FHIR)
 
     assert answer.status_code == 200
     assert any(issue["severity"] == "error" for issue in answer.json()["issue"])
     assert adapter.deployment.store.counts()["messages"] == before
+
+
+WRAPPED = {
+    "as it is": (b'{"resourceType": "Patient",\n "gender": "unclear"}', "line 2, column 2"),
+    "in Parameters": (
+        b'{"resourceType": "Parameters", "parameter": [{"name": "profile", "valueUri": '
+        b'"http://hl7.org/fhir/StructureDefinition/Patient"},\n {"name": "resource", "resource":\n'
+        b'  {"resourceType": "Patient",\n "gender": "unclear"}}]}',
+        "line 4, column 2",
+    ),
+    "as XML": (b'<Patient xmlns="http://hl7.org/fhir">\n <gender value="unclear"/></Patient>', "line 2"),
+}
+
+
+@pytest.mark.parametrize(("body", "place"), WRAPPED.values(), ids=WRAPPED)
+def test_validate_names_line_and_column(adapter: Served, body: bytes, place: str) -> None:
+    """A finding names its place in the bytes that were sent, whatever they stand in."""
+    media_type = "application/fhir+xml" if body.startswith(b"<") else FHIR
+
+    answer = adapter.post("/fhir/$validate", body, media_type)
+
+    [wrong] = [issue for issue in answer.json()["issue"] if issue["severity"] == "error"]
+    assert wrong["location"][0].startswith(place)
+    assert wrong["expression"] == ["Patient.gender"]
 
 
 def test_unreadable_bytes_are_kept_for_the_operator(adapter: Served) -> None:
