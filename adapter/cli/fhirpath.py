@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
 
     from adapter.errors import AdapterError
     from adapter.fhirpath import Expression
-
-JSON, XML = "application/fhir+json", "application/fhir+xml"
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -61,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         _print_tree(expression, arguments)
         return 0
     try:
-        _print_json(expression(value), arguments)
+        _print_json(expression(value), pretty=not arguments.json)
     except AdapterError as fault:
         return _complain(fault, arguments, exit_code=1)
     return 0
@@ -69,13 +68,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _read(name: str) -> Any:  # noqa: ANN401
     """Read FHIR JSON, FHIR XML, or JSON of any other kind."""
+    from adapter.cli.convert import MEDIA_TYPES, format_of
     from adapter.fhir import decode
     from adapter.fhir.json import read
 
     body = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-    if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        return decode(body, XML)
-    return read(body)
+    return decode(body, MEDIA_TYPES["xml"]) if format_of(body) == "xml" else read(body)
 
 
 def _type_of(value: Any) -> str | None:  # noqa: ANN401
@@ -85,23 +83,18 @@ def _type_of(value: Any) -> str | None:  # noqa: ANN401
     return name if isinstance(name, str) and r4().is_resource(name) else None
 
 
-def _print_json(results: list[Any], arguments: argparse.Namespace) -> None:
+def _print_json(value: object, *, pretty: bool = False) -> None:
     from adapter.fhir.json import write
 
-    sys.stdout.write(write(results, pretty=not arguments.json).decode().rstrip("\n") + "\n")
+    sys.stdout.write(write(value, pretty=pretty).decode().rstrip("\n") + "\n")
 
 
 def _print_tree(expression: Expression, arguments: argparse.Namespace) -> None:
-    from adapter.fhir.json import write
     from adapter.fhirpath.explain import explain
 
     lines = explain(expression)
     if arguments.json:
-        rows = [
-            {"depth": line.depth, "label": line.label, "type": line.type, "offset": line.column}
-            for line in lines
-        ]
-        sys.stdout.write(write(rows).decode().rstrip("\n") + "\n")
+        _print_json([asdict(line) for line in lines])
         return
     width = max(2 * line.depth + len(line.label) for line in lines)
     for line in lines:
@@ -114,9 +107,7 @@ def _complain(fault: AdapterError, arguments: argparse.Namespace, *, exit_code: 
     from adapter.outcome import operation_outcome
 
     if arguments.json:
-        from adapter.fhir.json import write
-
-        sys.stdout.write(write(operation_outcome(fault.issues, arguments.lang)).decode().rstrip("\n") + "\n")
+        _print_json(operation_outcome(fault.issues, arguments.lang))
         return exit_code
     for issue in fault.issues:
         sys.stderr.write(f"{issue.severity} {issue.code}: {issue.text(arguments.lang)}\n")

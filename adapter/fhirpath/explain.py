@@ -31,8 +31,8 @@ class Line:
     """An operator, a name or a literal, as it is written."""
     type: str | None
     """What may come out, `*` for several; None for what is not evaluated, such as the name of a type."""
-    column: int
-    """Where the part begins, as an offset into the expression's text."""
+    offset: int
+    """Where the part begins in the expression's text."""
 
 
 def explain(expression: Expression) -> list[Line]:
@@ -43,7 +43,7 @@ def explain(expression: Expression) -> list[Line]:
 
 def _lines(tree: Tree, types: dict[int, str], depth: int) -> Iterator[Line]:
     label, parts = _parts(tree)
-    yield Line(depth=depth, label=label, type=types.get(id(tree)), column=tree.span.start)
+    yield Line(depth=depth, label=label, type=types.get(id(tree)), offset=tree.span.start)
     for part in parts:
         yield from _lines(part, types, depth + 1)
 
