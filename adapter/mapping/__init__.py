@@ -86,14 +86,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from adapter.mapping.lineage import Lineage
-    from adapter.mapping.mapset import Map, MapSet
+    from adapter.mapping.map import Map
+    from adapter.mapping.mapset import MapSet
     from adapter.mapping.run import Outcome
 
 __all__ = ["Lineage", "Map", "MapSet", "Outcome"]
 
 _HOMES = {
     "Lineage": "adapter.mapping.lineage",
-    "Map": "adapter.mapping.mapset",
+    "Map": "adapter.mapping.map",
     "MapSet": "adapter.mapping.mapset",
     "Outcome": "adapter.mapping.run",
 }

@@ -160,7 +160,7 @@ def _loaded(maps: list[Map], touched: Callable[[Map], bool]) -> MapSet | None:
     for one in maps:
         if touched(one):
             faults = Faults()
-            one.build(faults)
+            one.compile(faults)
             if any(issue.is_error for issue in faults.issues):
                 return None
     return MapSet(maps)

@@ -122,13 +122,7 @@ class Run:
     )  # fmt: skip
 
     def __init__(
-        self,
-        *,
-        concept_maps: ConceptMaps,
-        constants: dict[str, Item],
-        zone: tzinfo,
-        source_id: str,
-        traced: bool,
+        self, concept_maps: ConceptMaps, constants: dict[str, Item], zone: tzinfo, source_id: str
     ) -> None:
         self.concept_maps = concept_maps
         self.constants = constants
@@ -141,7 +135,8 @@ class Run:
         self.depth = 0
         self.said: list[tuple[str, str]] = []
         self.log: list[Origin] = []
-        self.writes: list[Write] | None = [] if traced else None
+        self.writes: list[Write] | None = None
+        """What went into the target, in a traced build only."""
         self.created: list[tuple[Made, Origin]] = []
         """Made nodes, each with what the rule was reading; in a traced build only."""
         self.met: list[Origin] = []

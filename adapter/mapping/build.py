@@ -1,0 +1,63 @@
+"""One compiled form of a map: plain, or traced for whoever asks where everything comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from adapter.errors import TooCostly
+from adapter.mapping.fml.compiler.compilation import Compilation
+from adapter.mapping.fml.compiler.groups import Compiler
+from adapter.mapping.run import Made
+
+if TYPE_CHECKING:
+    from adapter.mapping.fml.compiler.groups import GroupCode
+    from adapter.mapping.fml.faults import Faults
+    from adapter.mapping.fml.resolver import Library
+    from adapter.mapping.fml.tree import MapFile
+    from adapter.mapping.models import Models, Shape
+    from adapter.mapping.nodes import Item
+    from adapter.mapping.run import RuleMark, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """The closures of a map, behind its first group."""
+
+    entry: GroupCode
+    inputs: tuple[Literal["source", "target"], ...]
+    shapes: tuple[Shape | None, ...]
+    """Of the targets among the inputs."""
+    marks: tuple[RuleMark, ...]
+    """Every rule that the map can reach, in the order of compilation."""
+    is_traced: bool
+
+    def __call__(self, run: Run, root: Item) -> list[Made]:
+        """Make the targets of a source.
+
+        Raises TooCostly MP403 if there is no end to it.
+        """
+        made = [Made.of(shape) for shape in self.shapes]
+        targets = iter(made)
+        arguments = [root if mode == "source" else next(targets) for mode in self.inputs]
+        if self.is_traced:
+            arguments = [part for one in arguments for part in (one, None)]
+        try:
+            self.entry(run, arguments)
+        except RecursionError:
+            raise TooCostly("MP403") from None
+        return made
+
+
+def build(
+    file: MapFile, library: Library, models: Models, faults: Faults, *, traced: bool, whole: bool = False
+) -> Build:
+    """Compile one map with all it calls, noting what is wrong with it; with `whole` its other groups, too."""
+    compilation = Compilation(library, models, faults, is_traced=traced)
+    compiler = Compiler(compilation)
+    entry, shapes = compiler.entry(file)
+    marks = tuple(compilation.marks)
+    if whole:
+        compiler.rest(file)
+    inputs = tuple(one.mode for one in file.groups[0].inputs)
+    return Build(entry, inputs, tuple(shapes), marks, traced)

@@ -1,0 +1,195 @@
+"""One map of a set, and its run over one source."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from adapter.fhir.budget import DEFAULT
+from adapter.mapping import readers, writers
+from adapter.mapping.build import build
+from adapter.mapping.finish import finished
+from adapter.mapping.fml.faults import Faults
+from adapter.mapping.models import FHIR
+from adapter.mapping.moments import zone_of
+from adapter.mapping.nodes import watch
+from adapter.mapping.run import Outcome, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from adapter.fhir.budget import Budget
+    from adapter.fhirpath.expression import Expression
+    from adapter.mapping.accounting import Ignored
+    from adapter.mapping.build import Build
+    from adapter.mapping.fml.resolver import Library
+    from adapter.mapping.fml.tree import MapFile
+    from adapter.mapping.models import Models
+    from adapter.mapping.nodes import Item, SourceTree
+    from adapter.mapping.run import Made, RuleMark
+    from adapter.mapping.writers import Form
+
+_FORMAT_OF_MODEL = {"v2-message": "hl7v2", "xml-document": "xml", "json-document": "json", "csv-table": "csv"}
+
+
+@dataclass(slots=True)
+class Map:
+    """One map of a set. Get it by `maps[name]`."""
+
+    file: MapFile
+    library: Library
+    models: Models
+    ignored: tuple[Ignored, ...] = ()
+    accepts: tuple[Expression, ...] = ()
+    layer: int = 0
+    """Which of the folders it comes from; those of a later one go first when a map is chosen."""
+    _builds: dict[bool, Build] = field(default_factory=dict)
+    _constants: dict[str, Item] | None = None
+    _forms: list[Form | None] | None = None
+
+    @property
+    def name(self) -> str:
+        """What a command line calls it."""
+        return self.file.name
+
+    @property
+    def url(self) -> str:
+        """Its canonical."""
+        return self.file.url
+
+    @property
+    def is_runnable(self) -> bool:
+        """False for a library of groups: its first group makes no resource and no document."""
+        shapes = self._build(traced=False).shapes
+        return any(self.forms) or any(
+            shape is not None and shape.kind in ("resource", "logical") for shape in shapes
+        )
+
+    @property
+    def source_format(self) -> str | None:
+        """The format its source structure belongs to, `fhir` for a resource; None if any will do."""
+        for use in self.file.uses:
+            if use.mode in ("source", "queried"):
+                last = use.url.rpartition("/")[2]
+                if last in writers.FORMATS:
+                    return writers.FORMATS[last]
+                if use.url.startswith(FHIR):
+                    return "fhir"
+                return "xml" if "/cda/" in use.url or last == "ClinicalDocument" else None
+        return None
+
+    @property
+    def forms(self) -> list[Form | None]:
+        """The receiver's form of each target, None where the target's own shape tells."""
+        if self._forms is None:
+            from adapter.mapping.explain import columns
+
+            self._forms = [
+                replace(form, columns=columns(self)) if form and form.needs_columns else form
+                for form in writers.forms(self.file)
+            ]
+        return self._forms
+
+    @property
+    def constants(self) -> tuple[str, ...]:
+        """Names of the constants that a run may give."""
+        return tuple(dict.fromkeys(c.name for one in self.library.visible(self.file) for c in one.constants))
+
+    @property
+    def marks(self) -> tuple[RuleMark, ...]:
+        """Every rule that the map can reach, in the order of compilation."""
+        return self._build(traced=False).marks
+
+    def run(
+        self,
+        source: bytes,
+        *,
+        media_type: str,
+        constants: Mapping[str, Item] | None = None,
+        zone: str | None = None,
+        charset: str | None = None,
+        source_id: str | None = None,
+        lineage: bool = False,
+        budget: Budget = DEFAULT,
+        reader: Mapping[str, Item] | None = None,
+    ) -> Outcome:
+        """Read `source` and map it.
+
+        `constants`: values for the map's `let`s, a str, number, boolean or FHIR JSON; names the map does not
+        declare are passed over. `zone`: name of the zone that local times are in, UTC if None. `charset`:
+        what the source uses where it does not say. `source_id`: names the source for deterministic ids, the
+        digest of its bytes if None. `lineage`: also give lineage and accounting. `reader`: options of the
+        format's reader.
+
+        Content that cannot be read raises ContentError (Malformed, Unsupported, TooCostly); content that can
+        be read but not mapped gives issues, all of them, each with the sender's own field.
+        """
+        tree = readers.read(source, media_type, budget=budget, charset=charset, **(reader or {}))
+        identity = source_id if source_id is not None else hashlib.sha256(source).hexdigest()
+        return self.run_tree(tree, constants=constants, zone=zone, source_id=identity, lineage=lineage)
+
+    def run_tree(
+        self,
+        tree: SourceTree,
+        *,
+        source_id: str,
+        constants: Mapping[str, Item] | None = None,
+        zone: str | None = None,
+        lineage: bool = False,
+    ) -> Outcome:
+        """Map a source that is read already; see `run`."""
+        given, home = self._given(constants), zone_of(zone)
+        if not lineage:
+            run = Run(self.library.concept_maps, given, home, source_id)
+            made = self._build(traced=False)(run, tree.root)
+            if not run.issues:
+                return self._outcome(tree, run, made)
+        # Issues are rare, and worth a second run that knows where everything stands.
+        run = Run(self.library.concept_maps, given, home, source_id)
+        run.writes, run.source = [], tree
+        root = watch(tree.root, run.log)
+        made = self._build(traced=True)(run, root)
+        outcome = self._outcome(tree, run, made)
+        if lineage:
+            from adapter.mapping import trace
+
+            outcome.lineage = trace.lineage(run, made)
+            outcome.accounting = trace.accounting(run, root, self.ignored)
+            outcome.rules = frozenset(run.marks)
+        return outcome
+
+    def _outcome(self, tree: SourceTree, run: Run, made: list[Made]) -> Outcome:
+        return Outcome(
+            resources=[finished(one) for one in made], issues=[*tree.issues, *run.issues],
+            documents=[writers.document(one, form) for one, form in zip(made, self.forms, strict=True)],
+            said=run.said,
+        )  # fmt: skip
+
+    def compile(self, faults: Faults) -> None:
+        """Compile the map now and note in `faults` what is wrong with it; a run compiles when it must."""
+        self._builds[False] = build(self.file, self.library, self.models, faults, traced=False)
+
+    def _build(self, *, traced: bool) -> Build:
+        known = self._builds.get(traced)
+        if known is None:
+            faults = Faults()
+            known = self._builds[traced] = build(self.file, self.library, self.models, faults, traced=traced)
+        return known
+
+    def _given(self, constants: Mapping[str, Item] | None) -> dict[str, Item]:
+        declared = self._declared()
+        if not constants:
+            return declared
+        return {**declared, **{name: value for name, value in constants.items() if name in declared}}
+
+    def _declared(self) -> dict[str, Item]:
+        if self._constants is None:
+            from adapter.fhirpath import compile_tree
+
+            self._constants = {}
+            for one in reversed(self.library.visible(self.file)):
+                for constant in one.constants:
+                    found = compile_tree(constant.value)({})
+                    self._constants[constant.name] = found[0] if len(found) == 1 else found or None
+        return self._constants
