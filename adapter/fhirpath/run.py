@@ -17,7 +17,7 @@ from adapter.fhirpath.faults import too_costly
 from adapter.fhirpath.temporal import from_datetime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from adapter.fhirpath.temporal import Temporal
     from adapter.fhirpath.values import Item, Json
@@ -163,6 +163,15 @@ class Run:
         if count > self.budget.output:
             raise too_costly("FP403", limit=self.budget.output)
         self.charge(count)
+
+    def counted(self, items: list[Item]) -> Iterator[Item]:
+        """Go through items with `$index` at the place of each; after them it is what it was before."""
+        before = self.index
+        try:
+            for self.index, item in enumerate(items):
+                yield item
+        finally:
+            self.index = before
 
     def write(self, length: int) -> None:
         """Pay for a text of `length` characters, and refuse one that is too long. Raises FP403."""

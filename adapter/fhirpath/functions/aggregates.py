@@ -29,17 +29,15 @@ def aggregate(site: Site) -> Code:
 
     def many(this: Item, run: Run) -> list[Item]:
         items = several(this, run)
-        before, before_index = run.total, run.index
+        before = run.total
         run.total = begin(this, run)
         try:
-            for place, item in enumerate(items):
-                if uses_index:
-                    run.index = place
+            for item in run.counted(items) if uses_index else items:
                 run.total = step(item, run)
                 run.hold(len(run.total))
             return run.total
         finally:
-            run.total, run.index = before, before_index
+            run.total = before
 
     return Code(ANY, many=many)
 

@@ -13,7 +13,7 @@ from adapter.fhirpath.operators.collections import distinct_items
 from adapter.fhirpath.signature import Site, function
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from adapter.fhirpath.run import Run
     from adapter.fhirpath.values import Item
@@ -48,24 +48,9 @@ def exists(site: Site) -> Code:
         run.left -= len(items)
         if run.left < 0:
             run.pay()
-        return any(test(item, run) for item in items)
+        return any(test(item, run) for item in (run.counted(items) if uses_index else items))
 
-    def indexed(this: Item, run: Run) -> bool:
-        return _any_indexed(several(this, run), test, run)
-
-    return Code(BOOLEAN, one=indexed if uses_index else one)
-
-
-def _any_indexed(items: list[Item], test: Callable[[Item, Run], bool | None], run: Run) -> bool:
-    run.charge(len(items))
-    before = run.index
-    try:
-        for run.index, item in enumerate(items):
-            if test(item, run):
-                return True
-    finally:
-        run.index = before
-    return False
+    return Code(BOOLEAN, one=one)
 
 
 @function("all", 1)
@@ -79,54 +64,36 @@ def all_(site: Site) -> Code:
         run.left -= len(items)
         if run.left < 0:
             run.pay()
-        for item in items:  # noqa: SIM110 (a generator would cost a frame for each item)
+        for item in run.counted(items) if uses_index else items:  # noqa: SIM110 (a generator costs a frame)
             if not test(item, run):
                 return False
         return True
 
-    def indexed(this: Item, run: Run) -> bool:
-        return not _any_indexed(several(this, run), lambda item, run: not test(item, run), run)
-
-    return Code(BOOLEAN, one=indexed if uses_index else one)
-
-
-def _booleans(site: Site, wanted: bool, *, for_any: bool) -> Code:
-    several = system_many(site.target)
-    name = site.name
-
-    def one(this: Item, run: Run) -> bool:
-        items = several(this, run)
-        run.charge(len(items))
-        for item in items:
-            if not isinstance(item, bool):
-                raise site.fault("FP303", function=name, expected="Boolean", found=said(item))
-        return any(item is wanted for item in items) if for_any else all(item is wanted for item in items)
-
     return Code(BOOLEAN, one=one)
 
 
-@function("allTrue")
-def all_true(site: Site) -> Code:
-    """True if every item is true."""
-    return _booleans(site, True, for_any=False)
+def _of_booleans(name: str, test: Callable[[Iterable[bool]], bool], *, wanted: bool) -> None:
+    """Enter a function that asks whether all, or any, of the items are true, or false."""
+
+    @function(name)
+    def build(site: Site) -> Code:
+        several = system_many(site.target)
+
+        def one(this: Item, run: Run) -> bool:
+            items = several(this, run)
+            run.charge(len(items))
+            for item in items:
+                if not isinstance(item, bool):
+                    raise site.fault("FP303", function=name, expected="Boolean", found=said(item))
+            return test(item is wanted for item in items)
+
+        return Code(BOOLEAN, one=one)
 
 
-@function("anyTrue")
-def any_true(site: Site) -> Code:
-    """True if one item is true."""
-    return _booleans(site, True, for_any=True)
-
-
-@function("allFalse")
-def all_false(site: Site) -> Code:
-    """True if every item is false."""
-    return _booleans(site, False, for_any=False)
-
-
-@function("anyFalse")
-def any_false(site: Site) -> Code:
-    """True if one item is false."""
-    return _booleans(site, False, for_any=True)
+_of_booleans("allTrue", all, wanted=True)
+_of_booleans("anyTrue", any, wanted=True)
+_of_booleans("allFalse", all, wanted=False)
+_of_booleans("anyFalse", any, wanted=False)
 
 
 @function("count")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapter.fhirpath.code import ANY, Code, Static, boxed
+from adapter.fhirpath.code import ANY, Code, Static, boxed, first_of
 from adapter.fhirpath.operands import keyed
 from adapter.fhirpath.signature import Site, function
 
@@ -23,19 +23,12 @@ def where(site: Site) -> Code:
     """The items that meet the condition."""
     test, uses_index = site.condition(0)
     static = site.target.static
-    if site.target.is_scalar:
+    if site.target.is_scalar and not uses_index:
         inner = site.target.one
 
         def one(this: Item, run: Run) -> Item | None:
             item = inner(this, run)
-            if item is None:
-                return None
-            if uses_index:
-                before, run.index = run.index, 0
-                kept = test(item, run)
-                run.index = before
-                return item if kept else None
-            return item if test(item, run) else None
+            return item if item is not None and test(item, run) else None
 
         return Code(static, one=one)
     several = site.target.many
@@ -45,20 +38,10 @@ def where(site: Site) -> Code:
         run.left -= len(items)
         if run.left < 0:
             run.pay()
-        return [item for item in items if test(item, run)]
+        return [item for item in (run.counted(items) if uses_index else items) if test(item, run)]
 
-    def indexed(this: Item, run: Run) -> list[Item]:
-        items = several(this, run)
-        run.charge(len(items))
-        before = run.index
-        out = []
-        for run.index, item in enumerate(items):
-            if test(item, run):
-                out.append(item)
-        run.index = before
-        return out
-
-    return Code(static, many=indexed if uses_index else many)
+    code = Code(static, many=many)
+    return first_of(code) if site.target.is_scalar else code
 
 
 @function("select", 1)
@@ -86,22 +69,6 @@ def select(site: Site) -> Code:
         return Code(Static(static.types, is_ordered=ordered), many=of_one)
     several = site.target.many
     result = Static(static.types, is_ordered=ordered)
-    if uses_index:
-        project_all = body.many
-
-        def indexed(this: Item, run: Run) -> list[Item]:
-            before = run.index
-            out: list[Item] = []
-            items = several(this, run)
-            for run.index, item in enumerate(items):
-                out += project_all(item, run)
-                run.charge(1)
-                if len(out) > run.budget.output:
-                    run.hold(len(out))
-            run.index = before
-            return out
-
-        return Code(result, many=indexed)
     if body.is_scalar:
         project = body.one
 
@@ -110,14 +77,16 @@ def select(site: Site) -> Code:
             run.left -= len(items)
             if run.left < 0:
                 run.pay()
-            return [found for item in items if (found := project(item, run)) is not None]
+            visited = run.counted(items) if uses_index else items
+            return [found for item in visited if (found := project(item, run)) is not None]
 
         return Code(result, many=of_many)
     project_all = body.many
 
     def flattened(this: Item, run: Run) -> list[Item]:
         out: list[Item] = []
-        for item in several(this, run):
+        items = several(this, run)
+        for item in run.counted(items) if uses_index else items:
             out += project_all(item, run)
             if len(out) > run.budget.output:
                 run.hold(len(out))

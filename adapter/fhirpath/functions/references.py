@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from adapter.fhir.bundles import entries
 from adapter.fhirpath.code import ANY, Code, boxed
 from adapter.fhirpath.run import BUNDLE
 from adapter.fhirpath.signature import Site, function
@@ -72,9 +73,8 @@ def _contained(name: str, root: Json, resource: Json) -> Json | None:
 def _entries(root: Json) -> dict[str, Json]:
     """The resources of a Bundle by fullUrl and by `Type/id`."""
     out: dict[str, Json] = {}
-    entries = root.get("entry") if isinstance(root, dict) else None
-    for entry in entries if isinstance(entries, list) else ():
-        resource = entry.get("resource") if isinstance(entry, dict) else None
+    for entry in entries(root) if isinstance(root, dict) else ():
+        resource = entry.get("resource")
         if not isinstance(resource, dict):
             continue
         url = entry.get("fullUrl")
