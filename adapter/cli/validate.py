@@ -109,19 +109,29 @@ def _bodies(names: list[str]) -> Iterator[tuple[str, bytes]]:
 def check(name: str, body: bytes, validator: Validator, profiles: list[str]) -> Checked:
     """Read and validate one file. What cannot be read is a finding like any other."""
     from adapter.errors import ContentError
-    from adapter.fhir import decode
     from adapter.validation.report import Checked
 
     start = perf_counter()
     media_type = XML if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else JSON
     unread: list[Issue] = []
     try:
-        resource = decode(body, media_type, found=unread)
+        resource = _read(body, media_type, unread, is_model=any(map(validator.is_model, profiles)))
         issues = [*unread, *located(_found(resource, validator, profiles), body, media_type)]
     except ContentError as fault:
         issues = list(fault.issues)
     text = body.decode("utf-8", errors="replace")
     return Checked(name=name, text=text, issues=issues, seconds=perf_counter() - start)
+
+
+def _read(body: bytes, media_type: str, unread: list[Issue], *, is_model: bool) -> Json:
+    """Return what a file holds; of a logical model it is an instance in JSON, and no resource."""
+    from adapter.fhir import decode
+
+    if is_model and media_type == JSON:
+        from adapter.fhir import json
+
+        return json.read(body)
+    return decode(body, media_type, found=unread)
 
 
 def _found(resource: Json, validator: Validator, profiles: list[str]) -> list[Issue]:
@@ -137,8 +147,17 @@ def located(issues: list[Issue], body: bytes, media_type: str) -> list[Issue]:
     """Return the issues with line and column; what is missing is where it should stand."""
     from adapter.fhir import locate_all
 
-    places = locate_all(body, media_type, {issue.at for issue in issues if issue.at})
+    paths = {issue.at: _path(issue.at) for issue in issues if issue.at}
+    places = locate_all(body, media_type, set(paths.values()))
     return [
-        replace(issue, line=places[issue.at][0], column=places[issue.at][1]) if issue.at else issue
+        replace(issue, line=places[paths[issue.at]][0], column=places[paths[issue.at]][1])
+        if issue.at
+        else issue
         for issue in issues
     ]
+
+
+def _path(at: str) -> str:
+    """Return a path whose root looks like a type: that of a logical model may be in small letters."""
+    root, dot, rest = at.partition(".")
+    return at if root.isalpha() and root[0].isupper() else f"Model{dot}{rest}"

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from adapter.errors import AdapterError
+from adapter.fhir.types import r4
 from adapter.validation.found import CORE, Found
 from adapter.validation.items import Item
 from adapter.validation.references import resolve
@@ -136,7 +137,7 @@ class Invariants:
         from adapter.fhirpath.run import NO_SERVICES
 
         text = _SYSTEM_TYPE.sub(lambda match: match[1] + match[2].lower() + match[3], MEANT.get(text, text))
-        known = context if self._types.type(context) is not None else None
+        known = context if r4().type(context) is not None else None
         try:
             expression = compile_expression(text, context=known)
         except AdapterError:
@@ -153,7 +154,7 @@ class Invariants:
             lost = visit.unresolved
             value = item.value
             if not is_typed or not isinstance(value, dict):
-                value = Element(value, item.type, item.beside)
+                value = Element(value, item.type if r4().type(item.type) else None, item.beside)
             try:
                 said = expression.holds(value, visit.environment, services=services)
             except AdapterError:

@@ -82,13 +82,24 @@ class Profiles:
         if part:
             return self._part(canonical, self.get(whole), part)
         definition = self.library.structure(canonical)
-        if definition is None or definition.get("kind") == "logical":
+        if definition is None:
             return None
         type_name = definition.get("type")
-        if not isinstance(type_name, str) or self.types.type(type_name) is None:
+        if not isinstance(type_name, str):
+            return None
+        if definition.get("kind") == "logical":
+            type_name = type_name.rpartition("/")[2]
+        if self.types.type(type_name) is None:
             return None
         url = definition.get("url") or canonical
-        return Profile(url, type_name, self._tree(definition, ()))
+        return Profile(url, type_name, self.tree_of(definition))
+
+    def tree_of(self, definition: dict[str, Any]) -> Node:
+        """Return all a definition says, its bases merged in.
+
+        Raises ConfigurationError if it or a base cannot be read.
+        """
+        return self._tree(definition, ())
 
     def _part(self, canonical: str, whole: Profile | None, part: str) -> Profile | None:
         """Return one element of a profile as a profile of its own. R4 elementdefinition-profile-element."""

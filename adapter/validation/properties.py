@@ -103,6 +103,17 @@ def repeated_values(element: ElementDef, check: Check, easy: Easy | None) -> Key
     return rule
 
 
+def either(many: KeyCheck, one: KeyCheck) -> KeyCheck:
+    """Make the rule of a list in plain JSON, where one value may stand for a list, and a list may be empty."""
+
+    def rule(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
+        if type(item) is list:
+            return many(item, owner, visit) if item else None
+        return one(item, owner, visit)
+
+    return rule
+
+
 def _is_short(value: Json) -> bool:
     return value.__class__ is str and 0 < len(value) < LONGEST_EASY
 

@@ -21,6 +21,7 @@ from adapter.validation.properties import (
     Property,
     beside,
     content,
+    either,
     repeated,
     repeated_values,
     single,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from adapter.fhir.json import Json
     from adapter.fhir.types import ElementDef, TypeDef, TypeTable
-    from adapter.validation.found import Check, Verdict
+    from adapter.validation.found import Check, KeyCheck, Verdict
     from adapter.validation.properties import Easy
     from adapter.validation.visit import Visit
 
@@ -61,11 +62,15 @@ class Structure:
     """The closures of all R4 types. `additions` is what full validation hangs onto types and elements.
 
     Types name each other in circles, so a closure is handed out within one compilation before it is whole;
-    what another thread may see is published only when the outermost type is done.
+    what another thread may see is published only when the outermost type is done. `is_plain`: lists as plain
+    JSON may have them (`properties.either`).
     """
 
-    def __init__(self, types: TypeTable, additions: Additions | None = None) -> None:
+    def __init__(
+        self, types: TypeTable, additions: Additions | None = None, *, is_plain: bool = False
+    ) -> None:
         self.types = types
+        self._is_plain = is_plain
         self._additions = additions
         self._shapes: dict[str, Check] = {}
         self._making: dict[str, Check] = {}
@@ -175,11 +180,14 @@ class Structure:
         if is_primitive:
             easy = _easy(type_name, codes) if len(checks) == 1 else None
             if element.is_list:
-                return Property(repeated_values(element, check, easy), name)
+                return Property(self._list(repeated_values(element, check, easy), element, check), name)
             return Property(single(element, check), name, easy=easy)
         if element.is_list:
-            return Property(repeated(element, check), name)
+            return Property(self._list(repeated(element, check), element, check), name)
         return Property(single(element, check), name, shape=check)
+
+    def _list(self, many: KeyCheck, element: ElementDef, check: Check) -> KeyCheck:
+        return either(many, single(element, check)) if self._is_plain else many
 
     def _codes(self, element: ElementDef) -> frozenset[str] | re.Pattern[str] | None:
         if element.binding is None or element.binding.strength != "required":

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from adapter.errors import ConfigurationError
 from adapter.fhir import types as fhir_types
-from adapter.validation.bindings import Bindings
-from adapter.validation.conformance import Conformance
-from adapter.validation.extensions import Extensions
-from adapter.validation.found import Found, both
-from adapter.validation.invariants import Invariants
-from adapter.validation.items import Item, Navigator
+from adapter.validation.found import Found, both, settled
+from adapter.validation.items import Item
 from adapter.validation.library import Library
-from adapter.validation.profiles import Profiles
-from adapter.validation.rules import Rules
+from adapter.validation.models import is_model, model_types, name_of
+from adapter.validation.rulebook import Rulebook, Settings
 from adapter.validation.snapshot import snapshot
 from adapter.validation.structure import Structure
-from adapter.validation.terminology import Terminology
 from adapter.validation.visit import Session, Visit
 from adapter.validation.vital_signs import vital_signs
 
@@ -26,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from adapter.fhir.json import Json
+    from adapter.fhir.types import TypeTable
     from adapter.outcome import Issue
     from adapter.validation.extensions import Unknown
     from adapter.validation.found import Verdict
@@ -34,6 +31,14 @@ if TYPE_CHECKING:
     Scope = Literal["full", "structure"]
     Refusable = Literal["example-addresses", "unknown-extensions"]
     Tolerable = Literal["unknown-extensions"]
+
+
+class Model(NamedTuple):
+    """A logical model, and the rules over it or what is wrong with its definition."""
+
+    canonical: str
+    name: str
+    rules: Rulebook | ConfigurationError
 
 
 class Validator:
@@ -60,30 +65,18 @@ class Validator:
     ) -> None:
         self._types = fhir_types.r4()
         self._today = today
-        self._scope = scope
+        self._full: Rulebook | None = None
+        self._models: dict[str, Model | None] = {}
+        self._reading = Lock()
         if scope == "structure":
             self._structure = Structure(self._types)
             return
-        library = Library(packages)
-        navigator = Navigator(self._types)
-        self._terminology = Terminology(library, self._types)
-        bindings = Bindings(self._terminology)
-        invariants = Invariants(self._types, bindings.has, self._conforms)
-        self._profiles = Profiles(library, navigator)
-        self._conformance = Conformance(self._profiles, navigator, bindings, invariants)
-        judged = self._conformance.judged
-        unknown = _unknown_extensions(refuse, tolerate)
-        of_extensions = Extensions(self._profiles, self._types, judged, unknown=unknown)
-        no_examples = "example-addresses" in refuse
-        rules = Rules(self._types, library, bindings, invariants, of_extensions, no_examples=no_examples)
-        self._structure = Structure(self._types, rules)
-
-    def _conforms(self, value: Json, canonical: str, visit: Visit) -> bool | None:
-        """Answer FHIRPath's conformsTo() for a resource; None if the profile is not at hand."""
-        kind = value.get("resourceType") if isinstance(value, dict) else None
-        if not isinstance(kind, str) or not self._profiles.is_known(canonical):
-            return None
-        return self._conformance.conforms(Item(value, kind, ""), canonical, visit)
+        settings = Settings(
+            unknown_extensions=_unknown_extensions(refuse, tolerate),
+            example_addresses="example-addresses" not in refuse,
+        )
+        self._full = Rulebook(self._types, Library(packages), settings)
+        self._structure = self._full.structure
 
     @classmethod
     def shipped(
@@ -106,64 +99,113 @@ class Validator:
         """Return all that is wrong with a resource, in the order of its elements; empty if nothing is.
 
         `profile`: canonical of a profile to hold it against, beside those its meta.profile claims. Within a
-        Bundle every entry is held against the profiles it claims, and those the Bundle's profile names.
+        Bundle every entry is held against the profiles it claims, and those the Bundle's profile names. If
+        it is a logical model, `resource` is an instance of that model and no resource.
         """
         try:
+            model = self._model(profile) if profile is not None else None
+            if model is not None:
+                return _distinct(self._of_model(resource, model), model.name)
             verdict = self._judged(resource, profile)
         except RecursionError:
             verdict = [Found("VA123")]
-        if verdict is None:
-            return []
-        name = resource.get("resourceType") if isinstance(resource, dict) else None
-        return _distinct(verdict, name if isinstance(name, str) and self._types.type(name) else "Resource")
+        return _distinct(verdict, _root(resource, self._types))
 
     def _judged(self, resource: Json, profile: str | None) -> Verdict:
         session = Session(self._today, is_asked=profile is not None)
         visit = Visit(resource if isinstance(resource, dict) else {}, session)
         verdict = self._structure.resource(resource, visit)
-        if self._scope == "full" and isinstance(resource, dict):
+        if self._full is not None and isinstance(resource, dict):
             asked = (profile,) if profile else ()
-            verdict = both(verdict, self._claimed(resource, visit, asked))
+            verdict = both(verdict, self._claimed(self._full, resource, visit, asked))
         return verdict
+
+    def is_model(self, canonical: str) -> bool:
+        """Return True if a logical model is at hand under a canonical, so that its instances can be held."""
+        return self._model(canonical) is not None
+
+    def _model(self, canonical: str) -> Model | None:
+        """Return the logical model of a canonical, or None if it names none at hand."""
+        if canonical not in self._models:
+            with self._reading:
+                if canonical not in self._models:
+                    self._models[canonical] = self._read_model(canonical)
+        return self._models[canonical]
+
+    def _read_model(self, canonical: str) -> Model | None:
+        full = self._full
+        definition = full.library.structure(canonical) if full is not None else None
+        if full is None or definition is None or not is_model(definition):
+            return None
+        try:
+            types = model_types(definition, full.profiles)
+        except ConfigurationError as fault:
+            return Model(canonical, name_of(definition), fault)
+        rules = Rulebook(types, full.library, full.settings, is_plain=True)
+        return Model(canonical, name_of(definition), rules)
+
+    def _of_model(self, value: Json, model: Model) -> Verdict:
+        """Hold an instance against a logical model: its structure first, then what its elements ask."""
+        if isinstance(model.rules, ConfigurationError):
+            return [Found("VA219", {"profile": model.canonical, "fault": model.rules.code})]
+        visit = Visit(value if isinstance(value, dict) else {}, Session(self._today, is_asked=True))
+        verdict = settled(model.rules.structure.shape(model.name)(value, visit), visit.resource)
+        if not isinstance(value, dict):
+            return verdict
+        conformance = model.rules.conformance
+        verdict = both(verdict, conformance.judged(Item(value, model.name, ""), model.canonical, visit))
+        return both(verdict, conformance.notes(model.canonical) or None)
 
     def snapshot(self, canonical: str) -> list[dict[str, Any]] | None:
         """Return the snapshot elements of a profile; None if it is not at hand or is a plain type of R4.
 
         Raises ConfigurationError if the profile or its base cannot be read.
         """
-        profile = self._profiles.get(canonical)
-        if canonical in self._profiles.faults:
-            raise self._profiles.faults[canonical]
+        if self._full is None:
+            return None
+        profile = self._full.profiles.get(canonical)
+        if canonical in self._full.profiles.faults:
+            raise self._full.profiles.faults[canonical]
         return None if profile is None else snapshot(profile, self._types)
 
-    def _claimed(self, resource: dict[str, Any], visit: Visit, asked: tuple[str, ...]) -> Verdict:
+    def _claimed(
+        self, rules: Rulebook, resource: dict[str, Any], visit: Visit, asked: tuple[str, ...]
+    ) -> Verdict:
         """Hold a resource, and all resources in it, against the profiles asked for and claimed."""
         found: Verdict = None
         for canonical in dict.fromkeys((*asked, *_claims(resource), *vital_signs(resource))):
-            found = both(found, self._against(canonical, resource, visit, canonical in asked))
+            found = both(found, self._against(rules, canonical, resource, visit, canonical in asked))
         for step, inner, there in _inside(resource, visit):
-            verdict = self._claimed(inner, there, ())
+            verdict = self._claimed(rules, inner, there, ())
             if verdict is not None:
                 for one in verdict:
                     one.steps.extend(reversed(step))
                 found = both(found, verdict)
         return found
 
-    def _against(self, canonical: str, resource: dict[str, Any], visit: Visit, asked: bool) -> Verdict:
+    def _against(
+        self, rules: Rulebook, canonical: str, resource: dict[str, Any], visit: Visit, asked: bool
+    ) -> Verdict:
+        profiles, conformance = rules.profiles, rules.conformance
         kind = resource.get("resourceType")
         if not isinstance(kind, str) or not self._types.is_resource(kind):
             return None
         try:
-            if not self._profiles.is_known(canonical) and canonical not in self._profiles.faults:
+            if not profiles.is_known(canonical) and canonical not in profiles.faults:
                 return [Found("VA202", {"profile": canonical}, level="error" if asked else None)]
-            if canonical in self._profiles.faults:
-                raise self._profiles.faults[canonical]
-            verdict = self._conformance.judged(Item(resource, kind, ""), canonical, visit)
-            return both(verdict, self._conformance.notes(canonical) or None)
+            if canonical in profiles.faults:
+                raise profiles.faults[canonical]
+            verdict = conformance.judged(Item(resource, kind, ""), canonical, visit)
+            return both(verdict, conformance.notes(canonical) or None)
         except ConfigurationError as fault:
             lacks_base = fault.code == "VA204" and not asked
             params = {"profile": canonical, "fault": fault.code}
             return [Found("VA219", params, level="warning" if lacks_base else None)]
+
+
+def _root(resource: Json, types: TypeTable) -> str:
+    name = resource.get("resourceType") if isinstance(resource, dict) else None
+    return name if isinstance(name, str) and types.type(name) else "Resource"
 
 
 def _unknown_extensions(refuse: Collection[Refusable], tolerate: Collection[Tolerable]) -> Unknown:
@@ -214,10 +256,10 @@ def _parameters(
         yield from _parameters(one.get("part"), visit, step)
 
 
-def _distinct(verdict: list[Found], root: str) -> list[Issue]:
+def _distinct(verdict: Verdict, root: str) -> list[Issue]:
     """Return the findings as issues, each said once, though several profiles may say it."""
     issues: dict[tuple[Any, ...], Issue] = {}
-    for found in verdict:
+    for found in verdict or ():
         issue = found.issue(root)
         key = (issue.code, issue.at, issue.params.get("key"), issue.params.get("slice"))
         issues.setdefault(key, issue)

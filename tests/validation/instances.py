@@ -51,8 +51,10 @@ class Maker:
     """Makes instances of the profiles at hand."""
 
     def __init__(self, validator: Validator) -> None:
-        self._profiles = validator._profiles
-        self._terminology = validator._terminology
+        rules = validator._full
+        assert rules is not None
+        self._profiles = rules.profiles
+        self._terminology = rules.terminology
         self._types = r4()
 
     def resource(self, canonical: str) -> dict[str, Any]:
