@@ -156,7 +156,7 @@ class Map:
 
             outcome.lineage = trace.lineage(run, made)
             outcome.accounting = trace.accounting(run, root, self.ignored)
-            outcome.rules = frozenset(run.marks)
+            outcome.rules = frozenset(run.marks.values())
         return outcome
 
     def _outcome(self, tree: SourceTree, run: Run, made: list[Made]) -> Outcome:

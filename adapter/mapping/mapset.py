@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from adapter.errors import ConfigurationError, Unsupported
 from adapter.fhir.budget import DEFAULT
 from adapter.mapping import readers
-from adapter.mapping.fml.compiler.sources import is_true
+from adapter.mapping.fml.compiler.expressions import is_true
 from adapter.mapping.loading import MAP_SUFFIXES, check
 from adapter.mapping.map import Map
 from adapter.mapping.models import nearest

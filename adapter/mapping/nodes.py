@@ -176,6 +176,8 @@ def _fill(copy: Watched, node: dict[str, Any], known: dict[int, Watched]) -> Non
 
 def looked_at(log: list[Origin]) -> list[Origin]:
     """Return what a condition looked at in the end: leaves, and nodes that it asked nothing further of."""
+    if len(log) < 2:
+        return log[:]
     passed = {id(node) if key is not None else id(node.parent) for node, key, _ in log}
     return [one for one in log if one[1] is not None or id(one[0]) not in passed]
 

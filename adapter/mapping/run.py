@@ -141,7 +141,8 @@ class Run:
         """Made nodes, each with what the rule was reading; in a traced build only."""
         self.met: list[Origin] = []
         """Leaves that conditions looked at."""
-        self.marks: set[RuleMark] = set()
+        self.marks: dict[int, RuleMark] = {}
+        """The rules that ran, by identity: to hash one takes longer than most rules."""
         self.row: str | None = None
         self.source: SourceTree | None = None
         self.seen: set[tuple[str, str | None]] = set()

@@ -9,6 +9,7 @@ from adapter.errors import AdapterError
 from adapter.fhir.types import r4
 from adapter.fhirpath.tree import Call, Literal, Member, Variable
 from adapter.fhirpath.values import Element
+from adapter.mapping.fml.compiler.conditions import UNSURE, question
 from adapter.mapping.fml.compiler.scope import Value, variable
 from adapter.mapping.fml.paths import (
     condition_names,
@@ -92,6 +93,35 @@ def expression(
             return []
 
     return evaluate
+
+
+def condition(
+    compilation: Compilation,
+    scope: Scope,
+    tree: Tree,
+    mark: RuleMark,
+    *,
+    names: Collection[str] | None = None,
+) -> Callable[[Frame, Item], bool] | None:
+    """Compile FHIRPath to what is asked of a frame and a focus; None if it is faulty, which is noted."""
+    evaluate = expression(compilation, scope, tree, mark, names=names)
+    if evaluate is None:
+        return None
+    known = names_in_scope(scope) if names is None else names
+    plain = None if scope.is_fhir else question(scope, with_variables(tree, known))
+    if plain is None:
+        return lambda frame, focus: is_true(evaluate(frame, focus))
+
+    def test(frame: Frame, focus: Item) -> bool:
+        answer = plain(frame, focus)
+        return is_true(evaluate(frame, focus)) if answer is UNSURE else answer is True
+
+    return test
+
+
+def is_true(found: list[Item]) -> bool:
+    """Read the result of a condition: empty is false, anything but a lone `false` is true."""
+    return bool(found) and not (len(found) == 1 and found[0] is False)
 
 
 def _wrapping(scope: Scope, var: Var | None) -> Callable[[Item], Item]:

@@ -279,7 +279,9 @@ def _slot_getter(slot: int) -> Item:
 
 
 def _visit(mark: RuleMark) -> Action:
+    identity = id(mark)
+
     def visit(frame: Frame) -> None:
-        frame[0].marks.add(mark)
+        frame[0].marks[identity] = mark
 
     return visit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from adapter.fhir.decimals import ExactDecimal
 from adapter.mapping.fml.compiler import expressions
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from adapter.mapping.fml.tree import Source
     from adapter.mapping.models import Shape
     from adapter.mapping.run import RuleMark
+
+
+Test: TypeAlias = "Callable[[Frame, Item], Item]"
+"""What is asked of a value, with the frame around it."""
+Compiling: TypeAlias = "Callable[..., Test | None]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,8 @@ def loop(compilation: Compilation, scope: Scope, source: Source, mark: RuleMark)
         is_step = len(steps) == 1 and len(steps[0]) == 1 and not tests
         around = _fast_loop(context.slot, steps[0] if steps else (), var.slot, tests)
         return Loop(around, (context.slot, steps[0][0]) if is_step else None)
+    if len(steps) <= 1 and not (source.mode or source.cardinality or default):
+        return Loop(_traced_loop(context.slot, steps[0] if steps else (), var.slot, tests))
     return Loop(_full_loop(compilation, context, steps, var, source, tests, default, mark))
 
 
@@ -154,14 +161,14 @@ class _Condition:
         self.around = around
         self.var = var
 
-    def compiled(self, tree: Tree) -> Callable[[Frame, Item], Item] | None:
-        """Compile one condition."""
+    def compiled(self, tree: Tree, kind: Compiling = expressions.condition) -> Test | None:
+        """Compile one condition; with `expressions.expression` for `kind` it gives the values themselves."""
         own = self.var.name
         names = {*self.around, own} if own else self.around
-        with_own = expressions.expression(self.compilation, self.scope, tree, self.mark, names=names)
+        with_own = kind(self.compilation, self.scope, tree, self.mark, names=names)
         if not own or own in self.around or own not in bare_names(tree):
             return with_own
-        without = expressions.expression(self.compilation, self.scope, tree, self.mark, names=self.around)
+        without = kind(self.compilation, self.scope, tree, self.mark, names=self.around)
         if with_own is None or without is None:
             return None
 
@@ -174,56 +181,45 @@ class _Condition:
 
 def _tests(
     compilation: Compilation, scope: Scope, source: Source, mark: RuleMark, condition: _Condition
-) -> list[Callable[[Frame, Item], bool]]:
-    tests: list[Callable[[Frame, Item], bool]] = []
+) -> list[Test]:
+    tests: list[Test] = []
     if source.type is not None:
         wanted = source.type.rpartition(".")[2]
         tests.append(lambda _, value: is_of_type(value, wanted))
     if source.where is not None:
         where = condition.compiled(source.where)
         if where is not None:
-            tests.append(
-                _watching(where)
-                if compilation.is_traced
-                else lambda frame, value: is_true(where(frame, value))
-            )
+            tests.append(_watching(where) if compilation.is_traced else where)
     if source.check is not None:
         check = condition.compiled(source.check)
         if check is not None:
             slot = condition.var.slot + 1 if compilation.is_traced else None
             tests.append(_checking(check, mark, slot))
     if source.log is not None:
-        log = condition.compiled(source.log)
+        log = condition.compiled(source.log, expressions.expression)
         if log is not None:
             tests.append(_logging(log, mark))
     return tests
 
 
-def is_true(found: list[Item]) -> bool:
-    """Read the result of a condition: empty is false, anything but a lone `false` is true."""
-    return bool(found) and not (len(found) == 1 and found[0] is False)
-
-
-def _watching(where: Callable[[Frame, Item], Item]) -> Callable[[Frame, Item], bool]:
+def _watching(where: Test) -> Test:
     """In a traced build the leaves a condition looks at count as tested."""
 
     def test(frame: Frame, value: Item) -> bool:
         run = frame[0]
         run.log.clear()
-        result = is_true(where(frame, value))
+        result = bool(where(frame, value))
         run.met.extend(looked_at(run.log))
         return result
 
     return test
 
 
-def _checking(
-    check: Callable[[Frame, Item], Item], mark: RuleMark, origin_slot: int | None
-) -> Callable[[Frame, Item], bool]:
+def _checking(check: Test, mark: RuleMark, origin_slot: int | None) -> Test:
     def test(frame: Frame, value: Item) -> bool:
         run = frame[0]
         run.log.clear()
-        if not is_true(check(frame, value)):
+        if not check(frame, value):
             origin = run.log[-1] if run.log else frame[origin_slot] if origin_slot is not None else None
             run.fault("MP304", mark, run.place_of(origin, value))
         run.met.extend(looked_at(run.log))
@@ -232,7 +228,7 @@ def _checking(
     return test
 
 
-def _logging(log: Callable[[Frame, Item], Item], mark: RuleMark) -> Callable[[Frame, Item], bool]:
+def _logging(log: Test, mark: RuleMark) -> Test:
     def test(frame: Frame, value: Item) -> bool:
         frame[0].said.append((mark.rule, " ".join(str(one) for one in log(frame, value))))
         return True
@@ -249,7 +245,7 @@ def _default(
 
 
 def _fast_loop(
-    context: int, keys: tuple[str, ...], slot: int, tests: Sequence[Callable[[Frame, Item], bool]]
+    context: int, keys: tuple[str, ...], slot: int, tests: Sequence[Test]
 ) -> Callable[[Sequence[Action]], Action]:
     """The loop of most rules: one step down at most, and nothing but conditions."""
     key = keys[0] if keys else ""
@@ -314,9 +310,32 @@ def _plain_step(context: int, key: str, slot: int, actions: Sequence[Action]) ->
     return run
 
 
-def _guarded(
-    slot: int, tests: Sequence[Callable[[Frame, Item], bool]], actions: Sequence[Action]
-) -> Callable[[Frame, Item], None]:
+def _traced_loop(
+    context: int, keys: tuple[str, ...], slot: int, tests: Sequence[Test]
+) -> Callable[[Sequence[Action]], Action]:
+    """The loop of most rules in a traced build."""
+
+    def bind(actions: Sequence[Action]) -> Action:
+        guarded = _guarded(slot, tests, actions)
+
+        def run(frame: Frame) -> None:
+            value = frame[context]
+            if value is None:
+                return
+            found = [(value, frame[context + 1])]
+            if keys:
+                found = _each_below(value, found[0][1], keys, True)
+                frame[0].met += [origin for _, origin in found if origin is not None]
+            for one, origin in found:
+                frame[slot + 1] = origin
+                guarded(frame, one)
+
+        return run
+
+    return bind
+
+
+def _guarded(slot: int, tests: Sequence[Test], actions: Sequence[Action]) -> Callable[[Frame, Item], None]:
     if not tests:
 
         def take(frame: Frame, value: Item) -> None:
@@ -354,7 +373,7 @@ def _full_loop(
     steps: list[tuple[str, ...]],
     var: Var,
     source: Source,
-    tests: Sequence[Callable[[Frame, Item], bool]],
+    tests: Sequence[Test],
     default: Callable[[Frame, Item], Item] | None,
     mark: RuleMark,
 ) -> Callable[[Sequence[Action]], Action]:

@@ -10,7 +10,7 @@ from adapter.mapping.run import RunFault, Write
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from adapter.mapping.fml.compiler.scope import Action, Frame, Scope, Value
+    from adapter.mapping.fml.compiler.scope import Action, Frame, Scope, Value, Var
     from adapter.mapping.run import RuleMark, Run
 
 
@@ -31,6 +31,8 @@ def origins(frame: Frame, value: Value) -> tuple[Item, ...]:
 
 
 def _distinct(found: list[Item]) -> tuple[Item, ...]:
+    if len(found) < 2:
+        return tuple(found)
     known: dict[tuple[int, Item, Item], Item] = {}
     for node, key, index in found:
         known.setdefault((id(node), key, index), (node, key, index))
@@ -82,6 +84,13 @@ def traced_put(
 ) -> Action:
     """Make the action that puts a value and writes down where it came from."""
     focus = scope.focus
+    if slot is None and value.is_constant:
+        try:
+            return _traced_constant(focus, hold, prepare(value.constant), store, key, mark)
+        except RunFault:
+            pass  # noted at its place when it runs
+    if value.slot is not None:
+        return _traced_variable(focus, hold, value.slot, prepare, store, key, slot, mark)
 
     def put_traced(frame: Frame) -> None:
         run: Run = frame[0]
@@ -94,9 +103,7 @@ def traced_put(
         context = context_of(frame, focus)
         try:
             found = value.get(frame)
-            log = list(run.log)
             made = None if found is None else prepare(found)
-            run.log[:] = log
         except RunFault as fault:
             where = origins(frame, value)
             run.met.extend(where)
@@ -116,6 +123,63 @@ def traced_put(
         _write(run, node, _key_written(node, key, made), index, found, made, where, mark, context)
 
     return put_traced
+
+
+def _traced_constant(
+    focus: Var | None, hold: Callable[[Frame], Item], constant: Item, store: Item, key: str, mark: RuleMark
+) -> Action:
+    def put_constant(frame: Frame) -> None:
+        node = hold(frame)
+        if node is None:
+            return
+        run: Run = frame[0]
+        context = context_of(frame, focus)
+        noted = len(run.issues)
+        index = store(frame, node, constant)
+        run.place_issues(noted, (), context)
+        at = _key_written(node, key, constant)
+        run.writes.append(Write(node, at, index, (), mark, context))  # type: ignore[union-attr]
+
+    return put_constant
+
+
+def _traced_variable(
+    focus: Var | None, hold: Callable[[Frame], Item], variable: int, prepare: Callable[[Item], Item],
+    store: Item, key: str, slot: int | None, mark: RuleMark,
+) -> Action:  # fmt: skip
+    """Put a variable: nothing has to be asked about it, so that no log is needed."""
+
+    def put_variable(frame: Frame) -> None:
+        run: Run = frame[0]
+        node = hold(frame)
+        if node is None:
+            return
+        found, origin = frame[variable], frame[variable + 1]
+        if origin is None and isinstance(found, Watched):
+            origin = (found, leaf_key(found), None)
+        where = () if origin is None else (origin,)
+        noted = len(run.issues)
+        context = context_of(frame, focus)
+        made = None
+        if found is not None:
+            try:
+                made = prepare(found)
+            except RunFault as fault:
+                run.met.extend(where)
+                place = first_place(run, where) or run.place_of(context, None)
+                run.fault(fault.code, mark, place, **fault.params)
+                return
+        if slot is not None:
+            frame[slot], frame[slot + 1] = made, origin
+        if made is None:
+            run.met.extend(where)
+            return
+        index = store(frame, node, made)
+        run.place_issues(noted, where, context)
+        run.row = None
+        _write(run, node, _key_written(node, key, made), index, found, made, where, mark, context)
+
+    return put_variable
 
 
 def _key_written(node: dict[str, Item], key: str, made: Item) -> str:

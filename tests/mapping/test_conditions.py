@@ -1,0 +1,82 @@
+"""Conditions of the plain kind: whatever is decided without FHIRPath is what FHIRPath says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapter.errors import AdapterError
+from adapter.fhirpath import compile_tree
+from adapter.fhirpath.parser import parse
+from adapter.mapping.fml.compiler.conditions import UNSURE, question
+from adapter.mapping.fml.compiler.expressions import is_true
+from adapter.mapping.fml.compiler.scope import Layout, Scope
+from adapter.mapping.fml.paths import with_variables
+from adapter.mapping.fml.tokens import Text
+from adapter.mapping.fml.tree import Group, MapFile
+
+NAMES = ("a", "b", "value")
+LEAVES = st.sampled_from(["x", "y", "", 1, True, None])
+TREES = st.recursive(
+    LEAVES,
+    lambda below: st.dictionaries(st.sampled_from([*NAMES, "_a", "valueString"]), below | st.lists(below)),
+    max_leaves=8,
+)
+PATHS = st.lists(st.sampled_from(NAMES), min_size=1, max_size=2).map(".".join) | st.sampled_from(
+    ["$this", "$this.a", "%v", "%v.a", "a.where(b = 'x')", "a.where($this = 'x').b"]
+)
+ASKED = st.builds(
+    lambda path, rest: path + rest,
+    PATHS,
+    st.sampled_from([
+        " = 'x'", " != 'x'", ".exists()", ".empty()", ".exists().not()", " in ('x' | 'y')", ".count() > 1",
+    ]),
+)  # fmt: skip
+CONDITIONS = st.recursive(
+    ASKED,
+    lambda below: st.builds(
+        lambda one, word, other: f"({one} {word} {other})", below, st.sampled_from(["and", "or"]), below
+    ),
+    max_leaves=4,
+)
+
+
+def both(text: str, focus: Any, variable: Any) -> tuple[Any, bool | None]:
+    """The quick answer, and the one of FHIRPath: None where it is an error."""
+    scope = Scope(
+        MapFile(url="", name="", text=Text.of("", "")), Group(name="G", inputs=(), rules=()), Layout(1)
+    )
+    slot = scope.bind("v", "source").slot
+    tree = with_variables(parse(text), scope.vars)
+    quick = question(scope, tree)
+    answer = UNSURE if quick is None else quick([None] * slot + [variable], focus)
+    try:
+        environment = {"v": [] if variable is None else variable}
+        said = is_true(compile_tree(tree, ("v",))({} if focus is None else focus, environment))
+    except AdapterError:
+        return answer, None
+    return answer, said
+
+
+@given(CONDITIONS, TREES, TREES)
+def test_a_quick_answer_is_the_one_of_fhirpath(text: str, focus: Any, variable: Any) -> None:
+    """Over any tree a condition is decided as FHIRPath decides it, or left to FHIRPath."""
+    answer, said = both(text, focus, variable)
+
+    assert answer is UNSURE or (answer is True) == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a = 'x'", "'x' = a", "a.exists() and b.empty()", "a.where(b = 'x').exists()", "a.b in ('x' | 'y')",
+     "a != 'y' or b.count() > 1"],
+)  # fmt: skip
+def test_plain_conditions_are_quick(text: str) -> None:
+    """The conditions that maps are full of are decided without FHIRPath."""
+    answer, said = both(text, {"a": [{"b": "x"}, "x"][:1] if ".b" in text or "where" in text else "x"}, None)
+
+    assert answer is not UNSURE
+    assert (answer is True) == said
