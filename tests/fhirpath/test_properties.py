@@ -108,7 +108,7 @@ def test_a_prefix_reads_alone_as_it_does_in_its_text(text: str, start: int) -> N
 @given(trees, st.sampled_from([None, "Patient"]))
 @VERY_MANY
 def test_a_hundred_thousand_trees_give_a_result_or_our_own_error(tree: Tree, context: str | None) -> None:
-    """The same as above, over a night's worth of expressions."""
+    """The same as above, of fifty times as many."""
     answer(print_tree(tree), context)
 
 
@@ -116,5 +116,5 @@ def test_a_hundred_thousand_trees_give_a_result_or_our_own_error(tree: Tree, con
 @given(texts, st.sampled_from([None, "Patient"]))
 @VERY_MANY
 def test_a_hundred_thousand_texts_give_a_result_or_our_own_error(text: str, context: str | None) -> None:
-    """The same as above, over a night's worth of texts."""
+    """The same as above, of fifty times as many."""
     answer(text, context)
