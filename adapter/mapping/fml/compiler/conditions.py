@@ -131,10 +131,8 @@ def _united(tree: Tree) -> Iterator[str | None]:
 def _asked(read: Read, *, is_there: bool) -> Question:
     def asked(frame: Frame, focus: Item) -> Answer:
         found = read(frame, focus)
-        if found is UNSURE:
-            return UNSURE
         is_nothing: bool = found is None or found == []
-        return is_nothing is not is_there
+        return UNSURE if found is UNSURE else is_nothing is not is_there
 
     return asked
 
