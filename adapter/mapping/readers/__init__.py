@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from adapter.errors import Unsupported
@@ -38,6 +39,9 @@ OF_SUFFIX = {
     ".json": "application/json", ".csv": "text/csv",
 }  # fmt: skip
 """File name to media type, for the command line."""
+LOOKED_AT = 4096
+"""Bytes within which a root element begins."""
+_FHIR_XML = re.compile(rb"""<[A-Z]\w*\s[^>]*xmlns\s*=\s*["']http://hl7\.org/fhir["']""")
 
 
 def format_of(media_type: str) -> Format:
@@ -128,3 +132,17 @@ def media_type_of(name: str, body: bytes) -> str:
     return {b"<": "application/xml", b"{": "application/json", b"[": "application/json"}.get(
         start, "application/hl7-v2"
     )
+
+
+def fhir_media_type(body: bytes, media_type: str) -> str:
+    """Return the media type of FHIR for JSON or XML that says it is a resource, else `media_type`."""
+    format_ = format_of(media_type)
+    if format_ == "xml" and _FHIR_XML.search(body[:LOOKED_AT]):
+        return "application/fhir+xml"
+    if format_ == "json" and b'"resourceType"' in body:
+        from adapter.fhir import json as fhir_json
+
+        resource = fhir_json.read(body)
+        if isinstance(resource, dict) and "resourceType" in resource:
+            return "application/fhir+json"
+    return media_type
