@@ -104,7 +104,7 @@ def repeated_values(element: ElementDef, check: Check, easy: Easy | None) -> Key
 
 
 def either(many: KeyCheck, one: KeyCheck) -> KeyCheck:
-    """Make the rule of a list in plain JSON, where one value may stand for a list, and a list may be empty."""
+    """Make the rule of a list in plain JSON: a single value may stand for it, and it may be empty."""
 
     def rule(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
         if type(item) is list:

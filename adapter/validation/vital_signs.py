@@ -1,7 +1,7 @@
 """Vital signs: Observations whose code alone calls for a profile. R4 observation-vitalsigns.html.
 
 "If a measurement is one of these, the profile SHALL be met", whether meta.profile says so or not. LOINC codes
-as that page lists them.
+are those the profiles of the core fix; a test holds the table against the core package.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ PROFILE_OF = {
     "9279-1": "resprate",
     "8867-4": "heartrate",
     "2708-6": "oxygensat",
-    "59408-5": "oxygensat",
     "8310-5": "bodytemp",
     "8302-2": "bodyheight",
     "9843-4": "headcircum",
@@ -31,19 +30,15 @@ PROFILE_OF = {
 
 SNOMED = "http://snomed.info/sct"
 SNOMED_PROFILE_OF = {
-    "75367002": "bp",
     "86290005": "resprate",
     "364075005": "heartrate",
     "431314004": "oxygensat",
     "276885007": "bodytemp",
-    "386725007": "bodytemp",
-    "50373000": "bodyheight",
-    "363812007": "headcircum",
     "27113001": "bodyweight",
-    "60621009": "bmi",
 }
 """SNOMED CT code of the same measurement -> id of the profile. The page asks for the profile of whoever
-measures one of these, whatever other codes are used beside LOINC's."""
+measures one of these, whatever other codes stand beside LOINC's. Only codes that a published value set pairs
+with the measurement (hl7.fhir.dk.core 3.4.0, SCTBasicObservation)."""
 
 SYSTEMS = {LOINC: PROFILE_OF, SNOMED: SNOMED_PROFILE_OF}
 

@@ -9,6 +9,7 @@ import pytest
 from adapter.fhir import decode
 from adapter.fhir.packages import load
 from adapter.validation import Validator
+from adapter.validation.vital_signs import PROFILE_OF
 from tests.validation import suite
 
 if TYPE_CHECKING:
@@ -103,6 +104,21 @@ def test_the_older_finnish_package_compiles(corpus: Path, core: Package) -> None
     ]
 
     assert "VA219" not in found
+
+
+def test_vital_signs_have_the_codes_that_the_core_fixes(core: Package) -> None:
+    """Every LOINC code of the table is the one its profile fixes, and no such profile is left out."""
+    fixed = {}
+    for one in core.resources("StructureDefinition"):
+        if one.get("baseDefinition", "").endswith("/vitalsigns"):
+            codes = [
+                element["fixedCode"]
+                for element in one["snapshot"]["element"]
+                if element["path"] == "Observation.code.coding.code" and "fixedCode" in element
+            ]
+            fixed.update(dict.fromkeys(codes, one["id"]))
+
+    assert fixed == PROFILE_OF
 
 
 def test_agreement_with_the_reference(corpus: Path, core: Package) -> None:
