@@ -108,9 +108,7 @@ def _all_of_many(
             if under is not None and under in parent:
                 out += _with_siblings(found, parent[under], primitive)
             elif found.__class__ is list:
-                out += (
-                    found if under is None or None not in found else [one for one in found if one is not None]
-                )
+                out += found if under is None or None not in found else filter(_is_there, found)
             elif found is not None:
                 out.append(found)
         return out
