@@ -1,4 +1,4 @@
-"""The operator's client: how `silta messages` and `silta queue` talk to a running adapter."""
+"""The operator's client: how `silta messages`, `queue` and `consents` talk to a running adapter."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from adapter.outcome import Issue, catalogue
 
 if TYPE_CHECKING:
     import argparse
+
+    from adapter.fhir.json import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +32,9 @@ class Desk:
         found = self._ask("GET", path, query={key: value for key, value in query.items() if value})
         return dict(found.json())
 
-    def post(self, path: str, **words: str) -> Any:  # noqa: ANN401  (an httpx response, known only inside)
+    def post(self, path: str, **said: Json) -> Any:  # noqa: ANN401  (an httpx response, known only inside)
         """Do something; return the answer. Raises as `get` does."""
-        return self._ask("POST", path, words=words)
+        return self._ask("POST", path, said=said)
 
     def _ask(
         self,
@@ -40,15 +42,21 @@ class Desk:
         path: str,
         *,
         query: dict[str, str] | None = None,
-        words: dict[str, str] | None = None,
+        said: dict[str, Json] | None = None,
     ) -> Any:  # noqa: ANN401  (an httpx response)
         import httpx
+
+        from adapter.fhir import json as fhir_json
 
         headers = {"Authorization": f"Bearer {self.token}"}
         try:
             with httpx.Client(trust_env=False, timeout=30) as client:
                 answer = client.request(
-                    method, f"{self.address}/operator/{path}", params=query, json=words, headers=headers
+                    method,
+                    f"{self.address}/operator/{path}",
+                    params=query,
+                    content=fhir_json.write(said) if said is not None else None,
+                    headers=headers,
                 )
         except httpx.HTTPError as error:
             raise TransientDelivery("CF150", params={"address": self.address}) from error
@@ -62,10 +70,14 @@ def _issues(body: bytes, status: int) -> list[Issue]:
     """Return the issues of an OperationOutcome as ours, then the status; the status alone of other bodies."""
     try:
         said = json.loads(body).get("issue", ())
-        codes = [coding["code"] for one in said for coding in one.get("details", {}).get("coding", ())]
+        codes = [
+            (coding["code"], next(iter(one.get("expression", ())), None))
+            for one in said
+            for coding in one.get("details", {}).get("coding", ())
+        ]
     except (ValueError, AttributeError, TypeError, KeyError):
         codes = []
-    known = (Issue(code) for code in codes if code in catalogue())
+    known = (Issue(code, at=at) for code, at in codes if code in catalogue())
     return [*known, Issue("CF152", params={"status": status})]
 
 

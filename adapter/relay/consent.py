@@ -240,15 +240,9 @@ def _level_of(provision: Provision, basis: Basis) -> Level:
 
 def _permit_of(provision: Provision, request: Request) -> Provision | None:
     """The permit of a Consent that comes nearest to the request: one that covers it, else the outermost."""
-    permits = [each for each in _all(provision) if each.type is Verdict.PERMIT]
+    permits = [each for each in provision.walk() if each.type is Verdict.PERMIT]
     covering = [each for each in permits if _near_miss(each, request) is None]
     return next(iter(covering[::-1] or permits), None)
-
-
-def _all(provision: Provision) -> Iterator[Provision]:
-    yield provision
-    for each in provision.exceptions:
-        yield from _all(each)
 
 
 def _near_miss(provision: Provision, request: Request) -> str | None:

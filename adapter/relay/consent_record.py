@@ -52,6 +52,12 @@ class Provision:
     """False if it also restricts by something that is not decided here."""
     exceptions: tuple[Provision, ...] = ()
 
+    def walk(self) -> Iterator[Provision]:
+        """Yield it and every exception within, the outer before the inner."""
+        yield self
+        for each in self.exceptions:
+            yield from each.walk()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentRecord:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from adapter.errors import ConfigurationError, Malformed
+from adapter.errors import ConfigurationError
 from adapter.fhir import hetu
 from adapter.relay import (
     consent,
@@ -27,7 +27,6 @@ from adapter.relay.consent import Deny, Permit, Request
 from adapter.relay.directory import RecipientClass, Register
 from adapter.relay.eligibility import Agreement, Eligible, NotEligible
 from adapter.relay.message import Kind, Level, Meaning
-from adapter.relay.store.values import NewConsent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -292,23 +291,4 @@ def house(key: str, relay: Relay, known: Directory) -> disclosure.House:
         key=party.key if party else key,
         name=(party.name if party else None) or (configured.name if configured else None),
         phone=party.switchboard if party else None,
-    )
-
-
-# Consents that come in ------------------------------------------------------------------------------------
-
-
-def new_consent(resource: Mapping[str, Any], store: Store) -> NewConsent:
-    """Return a Consent in the form the store keeps it in, filed under its patient.
-
-    Raises Malformed (CO200) with every fault that keeps it from being decided by.
-    """
-    found = consent_record.faults(resource)
-    if found:
-        raise Malformed("CO200", params={"count": len(found)}, issues=found)
-    identifier = resource["patient"]["identifier"]
-    return NewConsent(
-        id=resource["id"],
-        subject=store.subject_key(identifier.get("system", ""), identifier["value"]),
-        resource=dict(resource),
     )

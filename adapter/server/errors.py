@@ -55,6 +55,8 @@ STATUS_OF_FINDING: Mapping[str, HTTPStatus] = {
     "AC103": HTTPStatus.FORBIDDEN,
     "AC104": HTTPStatus.FORBIDDEN,
     "AC105": HTTPStatus.BAD_REQUEST,
+    "CO200": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "CO214": HTTPStatus.PRECONDITION_FAILED,
     "IN101": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "IN102": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "IN103": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -70,6 +72,8 @@ STATUS_OF_FINDING: Mapping[str, HTTPStatus] = {
     "IN114": HTTPStatus.BAD_REQUEST,
     "IN116": HTTPStatus.NOT_FOUND,
     "IN117": HTTPStatus.BAD_REQUEST,
+    "IN118": HTTPStatus.BAD_REQUEST,
+    "IN119": HTTPStatus.BAD_REQUEST,
 }
 """Findings of the doors whose status is not that of their class."""
 

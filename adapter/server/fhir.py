@@ -204,6 +204,7 @@ def capability_statement(relay: Relay) -> dict[str, Any]:
             {
                 "mode": "server",
                 "documentation": "Callers show a bearer token of their organisation.",
+                "resource": [_CONSENT],
                 "operation": [
                     {"name": "process-message", "definition": f"{_OPERATIONS}/MessageHeader-process-message"},
                     {"name": "validate", "definition": f"{_OPERATIONS}/Resource-validate"},
@@ -213,5 +214,15 @@ def capability_statement(relay: Relay) -> dict[str, Any]:
     }
 
 
+_CONSENT = {
+    "type": "Consent",
+    "profile": profile("disclosure-consent-record"),
+    "interaction": [{"code": code} for code in ("create", "read", "update")],
+    "versioning": "versioned-update",
+    "updateCreate": False,
+    "conditionalCreate": True,
+    "conditionalUpdate": True,
+    "documentation": "Permits of the caller's own register, denials of any. Others' consents do not exist.",
+}
 _OPERATIONS = "http://hl7.org/fhir/OperationDefinition"
 _PROTOCOL = {"system": "http://terminology.hl7.org/CodeSystem/message-transport", "code": "http"}

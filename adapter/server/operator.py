@@ -14,22 +14,23 @@ from starlette.responses import JSONResponse, Response
 
 from adapter.errors import Malformed, NotFound, NotPermitted
 from adapter.fhir import json as fhir_json
-from adapter.relay import intake
+from adapter.relay import consent_filing, consent_record, intake
 from adapter.relay.message import AuditRecord, MessageState
 from adapter.server.budgets import DoorBudget, read_body
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
+    from zoneinfo import ZoneInfo
 
     from starlette.requests import Request
 
-    from adapter.relay.store.values import MessageRow
+    from adapter.relay.store.values import ConsentVersion, MessageRow
     from adapter.server.doors import Doors
 
     Endpoint = Callable[[Request], Awaitable[Response]]
 
-SMALL = DoorBudget(bytes=10_000, seconds=10)
-"""An operator's request is a few words."""
+SMALL = DoorBudget(bytes=100_000, seconds=10)
+"""An operator's request is a few words, or one Consent."""
 LONGEST_PAGE = 500
 PARTS = ("original", "content", "lineage")
 """What of a message can be revealed; a copy is `copy/<delivery id>`, what clashed `conflict/<its id>`."""
@@ -46,6 +47,9 @@ def routes(doors: Doors) -> list[tuple[str, Endpoint, str]]:
         ("/operator/messages/{id}/reveal", desk.reveal, "POST"),
         ("/operator/deliveries/{id}/resend", desk.resend, "POST"),
         ("/operator/deliveries/{id}/close", desk.close, "POST"),
+        ("/operator/consents", desk.consents, "GET"),
+        ("/operator/consents", desk.file_consent, "POST"),
+        ("/operator/consents/{id}/withdraw", desk.withdraw_consent, "POST"),
         ("/operator/queue", desk.queue, "GET"),
         ("/operator/queue/{id}/assign", desk.assign, "POST"),
         ("/operator/queue/{id}/decline", desk.decline, "POST"),
@@ -136,6 +140,39 @@ class _Desk:
         await self._doors.work(self._store.close_delivery, delivery, actor=operator, reason=reason)
         return await self._delivery(delivery)
 
+    async def consents(self, request: Request) -> Response:
+        """List the consents in force, or those of a message's patient: what decides, and no name."""
+        self._doors.operator(request)
+        message = request.query_params.get("message")
+        found = await self._doors.work(self._consents_of, message)
+        return _json({"items": [_consent(each, self._relay.zone) for each in found]})
+
+    def _consents_of(self, message: str | None) -> list[ConsentVersion]:
+        if message is None:
+            return self._store.consents()
+        subject = self._store.message(message).subject
+        return self._store.consents_for(subject) if subject is not None else []
+
+    async def file_consent(self, request: Request) -> Response:
+        """File a consent for an organisation, as a person who took it down has it."""
+        operator = self._doors.operator(request)
+        asked = await _object(request)
+        resource, filer = asked.get("resource"), asked.get("organisation")
+        if not isinstance(resource, dict) or not isinstance(filer, str):
+            raise Malformed("IN113")
+        filed = await self._doors.work(
+            consent_filing.create, resource, self._relay, filer, actor=operator, reason=_reason(asked)
+        )
+        return _json(_consent(filed.consent, self._relay.zone))
+
+    async def withdraw_consent(self, request: Request) -> Response:
+        """Withdraw a consent for the patient: nothing that was not sent yet goes on its ground."""
+        operator, reason = await self._act(request)
+        found = await self._doors.work(
+            consent_filing.withdraw, request.path_params["id"], self._relay, actor=operator, reason=reason
+        )
+        return _json(_consent(found, self._relay.zone))
+
     async def queue(self, request: Request) -> Response:
         """List the messages that wait for a person to name a recipient."""
         self._doors.operator(request)
@@ -193,23 +230,46 @@ class _Desk:
         )
 
 
-async def _words(request: Request) -> dict[str, str]:
-    """Read the operator's request: a JSON object of texts.
-
-    Raises Malformed (IN113) for anything else.
-    """
+async def _object(request: Request) -> dict[str, Any]:
+    """Read the operator's request: a JSON object. Raises Malformed (IN113) for anything else."""
     asked = fhir_json.read(await read_body(request, SMALL))
-    if not isinstance(asked, dict) or not all(isinstance(value, str) for value in asked.values()):
+    if not isinstance(asked, dict):
+        raise Malformed("IN113")
+    return asked
+
+
+async def _words(request: Request) -> dict[str, str]:
+    """Read a request whose values are all texts. Raises Malformed (IN113) for anything else."""
+    asked = await _object(request)
+    if not all(isinstance(value, str) for value in asked.values()):
         raise Malformed("IN113")
     return {key: str(value) for key, value in asked.items()}
 
 
-def _reason(asked: dict[str, str]) -> str:
+def _reason(asked: Mapping[str, Any]) -> str:
     """Return the reason given. Raises NotPermitted (AC105) without one."""
-    reason = asked.get("reason", "").strip()
-    if not reason:
+    reason = asked.get("reason", "")
+    if not isinstance(reason, str) or not reason.strip():
         raise NotPermitted("AC105")
-    return reason
+    return reason.strip()
+
+
+def _consent(version: ConsentVersion, zone: ZoneInfo) -> dict[str, Any]:
+    """Say of a consent what is decided by; whose it is stands in its content."""
+    record = consent_record.read(version.resource, version.version, zone)
+    provision = record.provision
+    return {
+        "id": version.id,
+        "version": version.version,
+        "status": record.status,
+        "type": provision.type.value,
+        "basis": record.basis.value if record.basis else None,
+        "from": provision.start,
+        "until": provision.end,
+        "recipients": sorted(provision.recipients) if provision.recipients is not None else None,
+        "filer": version.filer,
+        "received_at": version.received_at,
+    }
 
 
 def _state(given: str | None) -> str | None:

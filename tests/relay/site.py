@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapter.fhir import json as fhir_json
 from adapter.mapping import MapSet
-from adapter.relay import decision, disclosure_rules, event
+from adapter.relay import consent_filing, disclosure_rules, event
 from adapter.relay.clock import CountedIds, SetClock
 from adapter.relay.deployment import Organisation, Partner, Relay, Source
 from adapter.relay.message import Level, Mode, Submission
@@ -99,7 +99,7 @@ def relay_in(place: Path, **more: Any) -> Relay:
     store = Store.open(f"sqlite:///{place / 'silta.db'}", key=KEY, clock=clock)
     store.import_directory(demo_files("partners"), MARCH)
     store.import_agreements(demo_agreements(), MARCH)
-    store.import_consents([decision.new_consent(each, store) for each in demo_files("consents")], MARCH)
+    store.import_consents([consent_filing.new_consent(each, store) for each in demo_files("consents")], MARCH)
     sources = {
         f"{name}-{kind}": Source(name=f"{name}-{kind}", organisation=key, format=kind)  # type: ignore[arg-type]
         for key, name in HOSPITALS.items()

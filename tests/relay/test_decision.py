@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from adapter.errors import Malformed
-from adapter.relay import decision, delivery, intake, notification
+from adapter.relay import consent_filing, decision, delivery, intake, notification
 from adapter.relay.consent import Deny, Permit
 from adapter.relay.directory import RecipientClass, Register
 from adapter.relay.message import DeliveryState, Kind, Level, Meaning
@@ -94,7 +94,7 @@ def test_a_consent_withdrawn_before_the_send_withholds_the_copy(relay: Relay, wi
     answer = intake.accept(site.case("back-surgery").submission, relay)
     [given] = [each for each in site.demo_files("consents") if each["id"] == "l-2025-3381"]
     relay.store.put_consent(
-        decision.new_consent(given | {"status": "inactive"}, relay.store), actor="x", at=MARCH
+        consent_filing.new_consent(given | {"status": "inactive"}, relay.store), actor="x", at=MARCH
     )
 
     deliver(relay)
@@ -109,7 +109,7 @@ def test_a_consent_that_comes_later_lets_the_copy_go(relay: Relay, wire: Friendl
     answer = intake.accept(site.case("consent-withdrawn").submission, relay)
     subject = relay.store.message(answer.message or "").subject
     [stored] = relay.store.consents_for(subject or "")
-    given = decision.new_consent(stored.resource | {"status": "active"}, relay.store)
+    given = consent_filing.new_consent(stored.resource | {"status": "active"}, relay.store)
     relay.store.put_consent(given, actor="x", at=MARCH)
 
     deliver(relay)
@@ -191,7 +191,7 @@ def test_a_delivery_report_and_a_cancellation_ask_nothing(relay: Relay) -> None:
 def test_a_consent_with_faults_is_not_taken(relay: Relay) -> None:
     """It is refused with all of them."""
     with pytest.raises(Malformed) as caught:
-        decision.new_consent({"resourceType": "Consent", "id": "x"}, relay.store)
+        consent_filing.new_consent({"resourceType": "Consent", "id": "x"}, relay.store)
 
     assert {"CO202", "CO203", "CO206", "CO208"} <= {issue.code for issue in caught.value.issues}
 

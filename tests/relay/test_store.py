@@ -190,7 +190,7 @@ def test_a_subject_key_is_the_same_for_the_same_master_and_tells_nothing() -> No
 
 BROKEN_STEP = """
 from alembic import op
-revision, down_revision, branch_labels, depends_on = "0002", "0001", None, None
+revision, down_revision, branch_labels, depends_on = "9999", "0002", None, None
 
 def upgrade() -> None:
     op.execute("CREATE TABLE half (x TEXT)")
@@ -210,7 +210,7 @@ def test_a_migration_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
     (steps / "env.py").write_text((ours / "env.py").read_text())
     for step in (ours / "versions").glob("v*.py"):
         (steps / "versions" / step.name).write_text(step.read_text())
-    (steps / "versions" / "v0002_broken.py").write_text(BROKEN_STEP)
+    (steps / "versions" / "v9999_broken.py").write_text(BROKEN_STEP)
 
     with pytest.raises(StoreError, match="ST102"):
         open_store(tmp_path, steps=steps)
@@ -258,9 +258,9 @@ def _plain(row: tuple[str, ...]) -> tuple[str, str, frozenset[str]]:
     return row[0], row[1], frozenset(line.strip().rstrip(",") for line in row[2].splitlines())
 
 
-def test_the_newest_step_is_the_first() -> None:
-    """There is one step so far; a new one must be named here with its reason."""
-    assert newest() == "0001"
+def test_the_newest_step_is_known() -> None:
+    """A new one must be named here with its reason: 0002 keeps who filed a consent."""
+    assert newest() == "0002"
 
 
 # Transactions and groups ----------------------------------------------------------------------------------

@@ -346,10 +346,32 @@ class Store:
         prepared = [(one.id, one.subject, _written(one.resource)) for one in new]
         return self._do(consents.replace, prepared, at)
 
-    def put_consent(self, new: NewConsent, *, actor: str, at: datetime) -> int:
-        """Keep a consent and return its version; the subject's withheld deliveries are asked again."""
+    def put_consent(
+        self,
+        new: NewConsent,
+        *,
+        actor: str,
+        at: datetime,
+        filer: str | None = None,
+        reason: str | None = None,
+        expected: int | None = None,
+    ) -> int:
+        """Keep a consent and return its version; the subject's withheld deliveries are asked again.
+
+        `filer`: the organisation it belongs to from its first version on. `expected`: the version it was made
+        from, 0 for none. Raises Conflict CO214 if the newest is another.
+        """
         version, _ = self._do(
-            consents.put, new.id, new.subject, _written(new.resource), origin="door", actor=actor, at=at
+            consents.put,
+            new.id,
+            new.subject,
+            _written(new.resource),
+            origin="door",
+            actor=actor,
+            at=at,
+            filer=filer,
+            reason=reason,
+            expected=expected,
         )
         return version
 
@@ -360,6 +382,10 @@ class Store:
     def consents_for(self, subject: str) -> list[ConsentVersion]:
         """Return the newest version of each consent of the subject."""
         return self._read.consents_for(subject)
+
+    def consents(self) -> list[ConsentVersion]:
+        """Return the newest version of every consent that has not ended, withdrawn ones too."""
+        return self._read.consents()
 
     def consent(self, id: str, version: int | None = None) -> ConsentVersion | None:
         """Return one version, or the newest with content; None if there is none."""

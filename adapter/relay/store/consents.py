@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, insert, select, update
 
+from adapter.errors import Conflict
 from adapter.relay.message import DeliveryState
 from adapter.relay.store import schema
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from adapter.relay.store.prepared import Row
 
 _C, _D, _M = schema.consent.c, schema.delivery.c, schema.message.c
+_F = schema.consent_filer.c
 _K, _Y = schema.content_key.c, schema.payload.c
 
 PART = "resource"
@@ -24,6 +26,7 @@ PART = "resource"
 _NEWEST = select(schema.consent).where(_C.id == bindparam("the_id"), _C.newest.is_(True))
 _FROM_FOLDER = select(schema.consent).where(_C.newest.is_(True), _C.ended.is_(False), _C.origin == "folder")
 _ADD = insert(schema.consent)
+_ADD_FILER = insert(schema.consent_filer)
 _RETIRE = update(schema.consent).where(_C.number == bindparam("the_number")).values(newest=False)
 _ASK_AGAIN = (
     update(schema.delivery)
@@ -34,13 +37,15 @@ _ASK_AGAIN = (
     .values(due_at=bindparam("at", type_=schema.Moment))
 )
 _SEALED = (
-    select(schema.consent, _K.wrapped, _Y.sealed)
+    select(schema.consent, _K.wrapped, _Y.sealed, _F.filer)
     .join(schema.content_key, _K.owner == _C.owner)
     .join(schema.payload, _Y.owner == _K.owner)
+    .outerjoin(schema.consent_filer, _F.id == _C.id)
 )
 FOR_SUBJECT = _SEALED.where(
     _C.subject == bindparam("subject"), _C.newest.is_(True), _C.ended.is_(False)
 ).order_by(_C.number)
+IN_FORCE = _SEALED.where(_C.newest.is_(True), _C.ended.is_(False)).order_by(_C.number)
 ONE = _SEALED.where(_C.id == bindparam("the_id")).order_by(_C.version.desc())
 
 
@@ -50,15 +55,36 @@ def owner_of(consent: str, version: int) -> str:
 
 
 def put(
-    book: Book, consent: str, subject: str, body: bytes, *, origin: str, actor: str, at: datetime
+    book: Book,
+    consent: str,
+    subject: str,
+    body: bytes,
+    *,
+    origin: str,
+    actor: str,
+    at: datetime,
+    filer: str | None = None,
+    reason: str | None = None,
+    expected: int | None = None,
 ) -> tuple[int, bool]:
-    """Keep a version if it says something new. Returns its number and whether it is new."""
+    """Keep a version if it says something new. Returns its number and whether it is new.
+
+    `expected`: the version this one was made from, 0 for none; None if that does not matter.
+    Raises Conflict CO214 if the newest is another.
+    """
     row = book.first(_NEWEST, {"the_id": consent})
+    newest = row.version if row is not None else 0
+    if expected not in (None, newest):
+        raise Conflict("CO214", params={"version": newest})
     digest = book.vault.fingerprint(subject.encode(), body)
     if row is not None and not row.ended and row.digest == digest:
         return row.version, False
     version = _next(book, row, consent, subject, digest, origin=origin, at=at, body=body)
-    book.note("put-consent", f"consent/{consent}", "in-force", at=at, actor=actor, version=version)
+    if filer is not None and row is None:
+        book.run(_ADD_FILER, {"id": consent, "filer": filer})
+    book.note(
+        "put-consent", f"consent/{consent}", "in-force", at=at, actor=actor, reason=reason, version=version
+    )
     if row is not None and row.subject != subject:
         book.run(_ASK_AGAIN, {"subject": row.subject, "at": at})
     return version, True
@@ -111,9 +137,15 @@ def end(book: Book, consent: str, *, actor: str, at: datetime) -> None:
 
 
 def replace(book: Book, consents: Sequence[tuple[str, str, bytes]], at: datetime) -> int:
-    """Make the folder's consents these: (id, subject, body). Missing ones end. Returns how many changed."""
+    """Make the folder's consents these: (id, subject, body). Missing ones end. Returns how many changed.
+
+    What came by a door or was withdrawn stands above the folder: a restart brings nothing back.
+    """
     changed = 0
     for consent, subject, body in consents:
+        row = book.first(_NEWEST, {"the_id": consent})
+        if row is not None and row.origin != "folder":
+            continue
         _, new = put(book, consent, subject, body, origin="folder", actor="silta", at=at)
         changed += new
     there = {consent for consent, _, _ in consents}

@@ -258,6 +258,10 @@ class Reader:
         """Return the newest version of each of the subject's consents in force."""
         return [self._consent(row) for row in self.rows(consents.FOR_SUBJECT, {"subject": subject})]
 
+    def consents(self) -> list[ConsentVersion]:
+        """Return the newest version of every consent that has not ended."""
+        return [self._consent(row) for row in self.rows(consents.IN_FORCE, {})]
+
     def consent(self, id: str, version: int | None) -> ConsentVersion | None:
         """Return one version of a consent, or its newest with content."""
         rows = self.rows(consents.ONE, {"the_id": id})
@@ -277,6 +281,7 @@ class Reader:
             subject=row.subject,
             resource=resource,
             received_at=row.received_at,
+            filer=row.filer,
         )
 
     def audit_rows(self, *, object: str | None, after: int, limit: int) -> list[audit.AuditRow]:

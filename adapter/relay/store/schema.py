@@ -324,6 +324,13 @@ consent = Table(
     Index("ix_consent_subject", "subject", "number"),
 )
 
+consent_filer = Table(
+    "consent_filer",
+    metadata,
+    Column("id", String, primary_key=True),  # of a consent that came by a door
+    Column("filer", String, nullable=False),  # key of the organisation
+)
+
 directory = Table(
     "directory",
     metadata,

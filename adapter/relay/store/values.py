@@ -211,6 +211,8 @@ class ConsentVersion:
     subject: str
     resource: dict[str, Any]
     received_at: datetime
+    filer: str | None = None
+    """Key of the organisation that filed it; None for one of the folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
