@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,10 +16,16 @@ if TYPE_CHECKING:
     from adapter.fhir.packages import Package
 
 
+@cache
+def shipped() -> Validator:
+    """Return R4 and the shipped profiles, compiled once for all tests."""
+    return Validator.shipped()
+
+
 @pytest.fixture(scope="session")
 def validator() -> Validator:
     """R4 and the shipped profiles, compiled once for all tests."""
-    return Validator.shipped()
+    return shipped()
 
 
 @pytest.fixture(scope="session")

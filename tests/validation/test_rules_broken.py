@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from copy import deepcopy
+from copy import copy, deepcopy
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from adapter.fhir.packages import load
 from adapter.fhir.types import r4
 from adapter.fhirpath import compile_expression
 from adapter.shipped import folder
-from adapter.validation import Validator
+from tests.validation.conftest import shipped
 from tests.validation.instances import PLAIN, Maker
 
 if TYPE_CHECKING:
@@ -104,12 +104,6 @@ def bases(profile: str) -> tuple[dict[str, Any], ...]:
     return (*some, *([{**some[-1], **seldom}] if seldom else []))
 
 
-@cache
-def shipped() -> Validator:
-    """R4 and our profiles."""
-    return Validator.shipped()
-
-
 def errors(resource: dict[str, Any], profile: str) -> frozenset[tuple[str, str | None, str]]:
     """Return code, place and key of each error."""
     return frozenset(
@@ -127,15 +121,23 @@ def at(resource: Any, steps: Steps) -> Any:
 
 
 def changed(resource: dict[str, Any], steps: Steps, change: Callable[[Any, Any], None]) -> dict[str, Any]:
-    """Return a copy in which `change(container, last step)` was done."""
-    copy = deepcopy(resource)
-    change(at(copy, steps[:-1]), steps[-1])
-    return copy
+    """Return a copy in which `change(container, last step)` was done; what lies beside the way is shared."""
+    result = holder = copy(resource)
+    for step in steps[:-1]:
+        holder[step] = copy(holder[step])
+        holder = holder[step]
+    change(holder, steps[-1])
+    return result
 
 
 def drop(container: Any, step: Any) -> None:
     """Take an element away."""
     del container[step]
+
+
+def extend(container: Any, step: Any, more: list[Any]) -> None:
+    """Put more items into a list."""
+    container[step] = [*container[step], *more]
 
 
 def keys_of(value: Any, name: str) -> list[str]:
@@ -201,7 +203,11 @@ def mutants(rule: str, element: dict[str, Any], base: dict[str, Any]) -> Iterato
                 yield changed(base, steps, drop)
             elif rule == "max" and isinstance(steps[-1], int):
                 more = [deepcopy(at(base, steps))] * int(element["max"])
-                yield changed(base, steps[:-1], lambda holder, key, more=more: holder[key].extend(more))
+                yield changed(
+                    base,
+                    steps[:-1],
+                    lambda holder, key, more=more: holder.__setitem__(key, [*holder[key], *more]),
+                )
             elif rule in ("value", "binding"):
                 was = at(base, steps)
                 yield changed(base, steps, lambda holder, key, was=was: holder.__setitem__(key, other(was)))
@@ -226,9 +232,9 @@ def added(base: dict[str, Any], parent: Steps, element: dict[str, Any]) -> dict[
     assert definition is not None, element["path"]
     core = definition.elements[name]
     value = PLAIN.get(core.types[0], {"id": "x", "text": "x"})
-    copy = deepcopy(base)
-    at(copy, parent)[core.json_key(core.types[0])] = [value] if core.is_list else value
-    return copy
+    grown = deepcopy(base)
+    at(grown, parent)[core.json_key(core.types[0])] = [value] if core.is_list else value
+    return grown
 
 
 def can_be_broken(element: dict[str, Any], rule: str) -> bool:
@@ -253,16 +259,50 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("profile", "element", "rule"), CASES)
-def test_each_rule_of_a_differential_is_caught(profile: str, element: dict[str, Any], rule: str) -> None:
-    """Somewhere in a message the rule can be broken, and then there is an error that was not there before."""
+ASKED = 6
+"""How many mutants are asked of each rule."""
+
+NEIGHBOURS = frozenset(
+    {
+        "care-episode-notification-Communication.extension:contentLevel-min",
+        "care-episode-notification-Communication.category-min",
+        "feedback-Communication.extension:businessReply-min",
+        "notification-cancel-Communication.category-min",
+        "notified-patient-Patient.identifier:PIC-max",
+        "notified-patient-Patient.identifier:PIC.type-value",
+        "notified-patient-Patient.identifier:PIC.value-min",
+        "procedure-notification-Communication.extension:contentLevel-min",
+        "procedure-notification-Communication.category-min",
+        "sick-leave-period-Observation.component:degree.code-value",
+        "sick-leave-period-Observation.component:practice.code-value",
+        "sick-leave-period-Observation.component:review.code-value",
+    }
+)
+"""Rules of which some mutants only touch a neighbour: another item of the list, one of more than the least
+number, or the very code that tells an optional slice apart, which then is no item of the slice."""
+
+
+def refusals(rule: str, element: dict[str, Any], profile: str) -> Iterator[bool]:
+    """Yield of each mutant of each base whether it has an error its base has not."""
     for base in bases(profile):
         before = errors(base, profile)
         for mutant in mutants(rule, element, base):
-            if errors(mutant, profile) - before:
-                return
+            yield bool(errors(mutant, profile) - before)
 
-    pytest.fail("no mutant of any base is refused")
+
+@pytest.mark.parametrize(("profile", "element", "rule"), CASES)
+def test_each_rule_of_a_differential_is_caught(
+    request: pytest.FixtureRequest, profile: str, element: dict[str, Any], rule: str
+) -> None:
+    """Wherever a message breaks the rule, there is an error that was not there before."""
+    found: list[bool] = []
+    for is_refused in refusals(rule, element, profile):
+        found.append(is_refused)
+        if len(found) >= ASKED and any(found):
+            break
+
+    assert any(found)
+    assert all(found) or request.node.callspec.id in NEIGHBOURS
 
 
 @cache
