@@ -9,6 +9,7 @@ way to each of its nodes and notes which leaves an expression looks at.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -79,6 +80,35 @@ def leaf_key(node: dict[str, Any]) -> str | None:
 def is_leaf(value: object) -> bool:
     """True for what has no parts."""
     return not isinstance(value, (dict, list))
+
+
+class Primitive(Node):
+    """A FHIR primitive read as one with the id and extensions beside it; its own value is under `value`."""
+
+    __slots__ = ("beside",)
+
+    beside: dict[str, Any]
+
+
+def paired(node: dict[str, Any], key: str) -> Item:
+    """Return what stands under `key` of a FHIR node, each primitive with what `_key` holds for it."""
+    found, beside = dict.get(node, key), dict.get(node, f"_{key}")
+    if beside is None:
+        return found
+    if not isinstance(found, list) and not isinstance(beside, list):
+        return _together(found, beside)
+    values, besides = (one if isinstance(one, list) else [] for one in (found, beside))
+    return [_together(one, other) for one, other in zip_longest(values, besides)]
+
+
+def _together(value: Leaf, beside: Item) -> Item:
+    if not isinstance(beside, dict):
+        return value
+    made = Primitive(dict.items(beside))
+    made.beside = beside
+    if value is not None:
+        made["value"] = value
+    return made
 
 
 Origin: TypeAlias = "tuple[Watched, str | None, int | None]"

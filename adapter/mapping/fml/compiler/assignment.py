@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from adapter.mapping.fml.compiler.creation import add_open
 from adapter.mapping.fml.compiler.elements import holder, slot_of
-from adapter.mapping.fml.compiler.fitting import clashes, preparing, type_of_value, value_kind
+from adapter.mapping.fml.compiler.fitting import clashes, preparing, primitive_fit, type_of_value, value_kind
 from adapter.mapping.fml.compiler.parts import Assignment, Constant, Put
 from adapter.mapping.fml.compiler.scope import nothing
 from adapter.mapping.fml.compiler.tracing import first_place, origins, traced_put
-from adapter.mapping.fml.compiler.transforms import copy_of, fit, leaf_of
+from adapter.mapping.fml.compiler.transforms import copy_of, leaf_of
 from adapter.mapping.run import RunFault
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def put(
     if not target.path:
         return _put_itself(compilation, scope, target, value, mark, var.slot if var else None)
     kind = value_kind(compilation, scope, target, element, value)
-    prepare = preparing(compilation, holder_shape, element, kind, value)
+    prepare = preparing(compilation, scope, holder_shape, element, kind, value)
     hold = holder(compilation, scope, target)
     key = target.path[-1]
     if element is not None and element.is_choice:
@@ -102,7 +102,7 @@ def _constant(
     if element.is_choice and kind is None:
         return None
     try:
-        fixed = preparing(compilation, shape, element, kind, value)(value.constant)
+        fixed = preparing(compilation, scope, shape, element, kind, value)(value.constant)
     except RunFault:
         return None
     return Constant(scope.vars[target.context or ""].slot, element.key(kind or ""), fixed, mark)
@@ -122,7 +122,7 @@ def plain_put(
     if made is None or not made.is_primitive:
         return None
     holder = scope.vars[target.context or ""].slot
-    return Put(holder, element.key(kind), element.is_list, fit(kind), leaf_of(kind), mark)
+    return Put(holder, element.key(kind), element.is_list, primitive_fit(scope, made), leaf_of(kind), mark)
 
 
 def _put_itself(
@@ -133,7 +133,7 @@ def _put_itself(
     shape = there.shape
     if shape is not None and not shape.is_primitive and not value.is_list and value.shape is not shape:
         compilation.faults.add("MP219", scope.file, target.span, variable=target.context, type=shape.name)
-    prepare = fit(shape.name) if shape is not None and shape.is_primitive else copy_of
+    prepare = primitive_fit(scope, shape) if shape is not None and shape.is_primitive else copy_of
 
     def store(_: Frame, node: Item, found: Item) -> int | None:
         if isinstance(found, dict):

@@ -21,6 +21,7 @@ from adapter.mapping.fml.paths import (
     walk,
     with_variables,
 )
+from adapter.mapping.nodes import Primitive
 from adapter.outcome import Issue
 
 if TYPE_CHECKING:
@@ -133,13 +134,15 @@ def _wrapping(scope: Scope, var: Var | None) -> Callable[[Item], Item]:
         return _as_it_is
 
     def wrap(value: Item) -> Item:
+        if isinstance(value, Primitive):
+            return Element(value.get("value"), kind, value.beside)
         return value if value is None or isinstance(value, (list, Element)) else Element(value, kind)
 
     return wrap
 
 
 def _as_it_is(value: Item) -> Item:
-    return value
+    return Element(value.get("value"), None, value.beside) if isinstance(value, Primitive) else value
 
 
 @cache

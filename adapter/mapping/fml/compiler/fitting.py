@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapter.mapping.fml.compiler.transforms import copy_of, fit, plain
+from adapter.mapping.fml.compiler.transforms import copy_of, fit, fit_with_beside, plain
 from adapter.mapping.nodes import Item, leaf_key
 from adapter.mapping.run import Made, RunFault
 
@@ -61,7 +61,12 @@ def clashes(compilation: Compilation, kind: str, value: Value) -> bool:
 
 
 def preparing(
-    compilation: Compilation, shape: Shape | None, element: Slot | None, kind: str | None, value: Value
+    compilation: Compilation,
+    scope: Scope,
+    shape: Shape | None,
+    element: Slot | None,
+    kind: str | None,
+    value: Value,
 ) -> Callable[[Item], Item]:
     """Return what turns a found value into what the element holds."""
     if kind is None or shape is None:
@@ -69,15 +74,21 @@ def preparing(
     made = compilation.models.of_element(shape, kind)
     if made is None or not made.is_primitive:
         return _complex
-    if value.kind == kind or (
-        value.kind in ("string", "code", "uuid", "uri", "id") and fit(kind) is fit("string")
-    ):
-        one = _identity if value.is_constant else fit(kind)
-    else:
-        one = fit(kind)
+    one = _identity if value.is_constant and _is_kind(value, kind) else primitive_fit(scope, made)
     if element is not None and element.is_list:
         return lambda found: [one(item) for item in found] if isinstance(found, list) else one(found)
     return one
+
+
+def _is_kind(value: Value, kind: str) -> bool:
+    if value.kind == kind:
+        return True
+    return value.kind in ("string", "code", "uuid", "uri", "id") and fit(kind) is fit("string")
+
+
+def primitive_fit(scope: Scope, shape: Shape) -> Callable[[Item], Item]:
+    """Return what makes a leaf fit a primitive element; from FHIR it comes with what stands beside it."""
+    return fit_with_beside(shape) if scope.is_fhir else fit(shape.name)
 
 
 def _identity(value: Item) -> Item:

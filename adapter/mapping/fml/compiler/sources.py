@@ -9,7 +9,7 @@ from adapter.fhir.decimals import ExactDecimal
 from adapter.mapping.fml.compiler import expressions
 from adapter.mapping.fml.compiler.scope import nothing
 from adapter.mapping.fml.paths import bare_names
-from adapter.mapping.nodes import Item, Watched, is_leaf, looked_at
+from adapter.mapping.nodes import Item, Primitive, Watched, is_leaf, looked_at, paired
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Test: TypeAlias = "Callable[[Frame, Item], Item]"
 """What is asked of a value, with the frame around it."""
+Below: TypeAlias = "Callable[[Item, tuple[str, ...]], Item]"
+"""Gives what stands under the first of some keys that is there."""
 Compiling: TypeAlias = "Callable[..., Test | None]"
 
 
@@ -55,14 +57,16 @@ def loop(compilation: Compilation, scope: Scope, source: Source, mark: RuleMark)
     scope.focus = var
     tests = _tests(compilation, scope, source, mark, _Condition(compilation, scope, mark, outside, var))
     default = _default(compilation, scope, source, mark)
+    may_have_beside = scope.is_fhir and not (shape is not None and shape.kind in ("complex", "resource"))
+    below = _below_fhir if may_have_beside else _below
     is_plain = not (source.mode or source.cardinality or default or compilation.is_traced)
     if is_plain and len(steps) <= 1:
-        is_step = len(steps) == 1 and len(steps[0]) == 1 and not tests
-        around = _fast_loop(context.slot, steps[0] if steps else (), var.slot, tests)
+        is_step = len(steps) == 1 and len(steps[0]) == 1 and not tests and not may_have_beside
+        around = _fast_loop(context.slot, steps[0] if steps else (), var.slot, tests, below)
         return Loop(around, (context.slot, steps[0][0]) if is_step else None)
     if len(steps) <= 1 and not (source.mode or source.cardinality or default):
-        return Loop(_traced_loop(context.slot, steps[0] if steps else (), var.slot, tests))
-    return Loop(_full_loop(compilation, context, steps, var, source, tests, default, mark))
+        return Loop(_traced_loop(context.slot, steps[0] if steps else (), var.slot, tests, below))
+    return Loop(_full_loop(compilation, context, steps, var, source, tests, default, mark, below))
 
 
 def _constant_loop(scope: Scope, source: Source) -> Callable[[Sequence[Action]], Action]:
@@ -137,6 +141,8 @@ _LEAF_TYPES = {
 
 def is_of_type(value: Item, name: str) -> bool:
     """True if a source value is of type `name`: by its node's type, its resourceType, or what JSON tells."""
+    if isinstance(value, Primitive):
+        value = value.get("value")
     if isinstance(value, dict):
         kind = getattr(value, "type", None) or value.get("resourceType")
         return kind is None or kind == name
@@ -245,7 +251,7 @@ def _default(
 
 
 def _fast_loop(
-    context: int, keys: tuple[str, ...], slot: int, tests: Sequence[Test]
+    context: int, keys: tuple[str, ...], slot: int, tests: Sequence[Test], below: Below
 ) -> Callable[[Sequence[Action]], Action]:
     """The loop of most rules: one step down at most, and nothing but conditions."""
     key = keys[0] if keys else ""
@@ -261,13 +267,13 @@ def _fast_loop(
 
             return run_itself
 
-        if len(keys) == 1 and not tests:
+        if len(keys) == 1 and not tests and below is _below:
             return _plain_step(context, key, slot, actions)
 
         def run(frame: Frame) -> None:
             value = frame[context]
             for one in value if value.__class__ is list else (value,):
-                found = _below(one, keys)
+                found = below(one, keys)
                 if found is None:
                     continue
                 for item in found if found.__class__ is list else (found,):
@@ -311,7 +317,7 @@ def _plain_step(context: int, key: str, slot: int, actions: Sequence[Action]) ->
 
 
 def _traced_loop(
-    context: int, keys: tuple[str, ...], slot: int, tests: Sequence[Test]
+    context: int, keys: tuple[str, ...], slot: int, tests: Sequence[Test], below: Below
 ) -> Callable[[Sequence[Action]], Action]:
     """The loop of most rules in a traced build."""
 
@@ -324,7 +330,7 @@ def _traced_loop(
                 return
             found = [(value, frame[context + 1])]
             if keys:
-                found = _each_below(value, found[0][1], keys, True)
+                found = _each_below(value, found[0][1], keys, below)
                 frame[0].met += [origin for _, origin in found if origin is not None]
             for one, origin in found:
                 frame[slot + 1] = origin
@@ -376,6 +382,7 @@ def _full_loop(
     tests: Sequence[Test],
     default: Callable[[Frame, Item], Item] | None,
     mark: RuleMark,
+    below: Below,
 ) -> Callable[[Sequence[Action]], Action]:
     """The loop with everything: several steps, list modes, cardinality, defaults, origins."""
     traced, slot = compilation.is_traced, var.slot
@@ -386,7 +393,7 @@ def _full_loop(
         value = frame[context.slot]
         found = [] if value is None else [(value, frame[context.slot + 1] if traced else None)]
         for keys in steps:
-            found = [below for one, origin in found for below in _each_below(one, origin, keys, traced)]
+            found = [pair for one, origin in found for pair in _each_below(one, origin, keys, below)]
         return found
 
     def bind(actions: Sequence[Action]) -> Action:
@@ -425,25 +432,46 @@ def _full_loop(
     return bind
 
 
-def _each_below(value: Item, origin: Item, keys: tuple[str, ...], traced: bool) -> list[tuple[Item, Item]]:
+def _below_fhir(value: Item, keys: tuple[str, ...]) -> Item:
+    """Do the same in FHIR, where id and extensions of a primitive stand beside it."""
+    if isinstance(value, dict):
+        for key in keys:
+            found = paired(value, key)
+            if found is not None:
+                return found
+        return None
+    return _below(value, keys)
+
+
+def _each_below(value: Item, origin: Item, keys: tuple[str, ...], below: Below) -> list[tuple[Item, Item]]:
+    """Return what stands under the keys, each with its place where that is known."""
     if isinstance(value, list):
-        return [below for one in value for below in _each_below(one, origin, keys, traced)]
-    if not isinstance(value, dict):
-        found = _below(value, keys)
-        return [] if found is None else [(found, origin)]
-    for key in keys:
-        found = dict.get(value, key)
-        if found is None:
-            continue
-        watched = traced and isinstance(value, Watched)
-        if isinstance(found, list):
-            return [
-                (one, (value, key, at) if watched and is_leaf(one) else None)
-                for at, one in enumerate(found)
-                if one is not None
-            ]
-        return [(found, (value, key, None) if watched and is_leaf(found) else None)]
-    return []
+        return [pair for one in value for pair in _each_below(one, origin, keys, below)]
+    found = below(value, keys)
+    if found is None:
+        return []
+    if not isinstance(value, Watched):
+        place = _beside_origin(value, origin, keys[0])
+        return [(one, place) for one in (found if isinstance(found, list) else (found,)) if one is not None]
+    key = next(key for key in keys if {key, f"_{key}"} & value.keys())
+    if isinstance(found, list):
+        return [
+            (one, (value, key, at) if _has_place(one) else None)
+            for at, one in enumerate(found)
+            if one is not None
+        ]
+    return [(found, (value, key, None) if _has_place(found) else None)]
+
+
+def _has_place(value: Item) -> bool:
+    return is_leaf(value) or isinstance(value, Primitive)
+
+
+def _beside_origin(value: Item, origin: Item, key: str) -> Item:
+    """Return where a part of something without a place of its own stands."""
+    if not isinstance(value, dict) or key == "value":
+        return origin
+    return (value.beside, key, None) if isinstance(value, Primitive) and key == "id" else None
 
 
 _MODES: dict[str, Callable[[list[Item]], list[Item]]] = {

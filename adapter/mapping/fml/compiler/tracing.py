@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapter.mapping.nodes import Item, Watched, leaf_key, looked_at
-from adapter.mapping.run import RunFault, Write
+from adapter.mapping.nodes import Item, Primitive, Watched, leaf_key, looked_at
+from adapter.mapping.run import Made, RunFault, Write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -215,6 +215,12 @@ def _write(
         for at, one in enumerate(made):
             source = found[at] if isinstance(found, list) and at < len(found) else found
             _write(run, node, key, first + at, source, one, _chosen_item(where, source), mark, context)
+        return
+    if isinstance(found, Primitive) and isinstance(made, Made):
+        if "value" in made:
+            writes.append(Write(made, "value", None, where, mark, context, run.row))
+        for below, origin in _leaves_below(found.beside, ()):
+            writes.append(Write(made, str(below[0]), None, (origin,), mark, context, None, below[1:]))
         return
     if isinstance(found, Watched) and isinstance(made, dict):
         for below, origin in _leaves_below(found, ()):

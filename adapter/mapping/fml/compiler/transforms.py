@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from adapter.fhir.decimals import ExactDecimal
 from adapter.mapping import moments
 from adapter.mapping.conceptmap import Unfound
-from adapter.mapping.nodes import Item, leaf_key
+from adapter.mapping.nodes import Item, Primitive, leaf_key
 from adapter.mapping.run import Made, RunFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from adapter.mapping.conceptmap import ConceptMap
+    from adapter.mapping.models import Shape
     from adapter.mapping.run import RuleMark, Run
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
@@ -56,7 +57,7 @@ def plain(value: Item) -> Item:
     if isinstance(value, dict):
         key = leaf_key(value)
         if key is None:
-            if not value:
+            if not value or isinstance(value, Primitive):
                 return None
             raise RunFault("MP311")
         return plain(dict.__getitem__(value, key))
@@ -80,6 +81,8 @@ def copy_of(value: Item) -> Item:
         for key, one in value.items():
             made[key] = copy_of(one)
         return made
+    if isinstance(value, Primitive):
+        return value.get("value")
     if isinstance(value, dict):
         return {key: copy_of(one) for key, one in dict.items(value)}
     if isinstance(value, list):
@@ -236,6 +239,23 @@ def fit(kind: str) -> Callable[[Item], Item]:
     if kind == "boolean":
         return lambda value: None if (leaf := plain(value)) is None else to_boolean(leaf)
     return text
+
+
+def fit_with_beside(shape: Shape) -> Callable[[Item], Item]:
+    """Return what makes a FHIR primitive fit an element, with the id and extensions beside it."""
+    alone = fit(shape.name)
+
+    def fitted(value: Item) -> Item:
+        if not isinstance(value, Primitive):
+            return alone(value)
+        made = Made(shape)
+        made.update((key, copy_of(one)) for key, one in dict.items(value) if key != "value")
+        leaf = alone(value)
+        if leaf is not None:
+            made["value"] = leaf
+        return made
+
+    return fitted
 
 
 def leaf_of(kind: str) -> type:
