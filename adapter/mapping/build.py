@@ -30,6 +30,8 @@ class Build:
     """Of the targets among the inputs."""
     marks: tuple[RuleMark, ...]
     """Every rule that the map can reach, in the order of compilation."""
+    source: Shape | None
+    """Of the first source, where its structure has a model."""
     is_traced: bool
 
     def __call__(self, run: Run, root: Item) -> list[Made]:
@@ -59,5 +61,7 @@ def build(
     marks = tuple(compilation.marks)
     if whole:
         compiler.rest(file)
-    inputs = tuple(one.mode for one in file.groups[0].inputs)
-    return Build(entry, inputs, tuple(shapes), marks, traced)
+    declared = file.groups[0].inputs
+    first = next((one for one in declared if one.mode == "source"), None)
+    source = None if first is None else compilation.input_shape(file, first)
+    return Build(entry, tuple(one.mode for one in declared), tuple(shapes), marks, source, traced)

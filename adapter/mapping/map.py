@@ -11,6 +11,7 @@ from adapter.mapping import readers, writers
 from adapter.mapping.build import build
 from adapter.mapping.finish import finished
 from adapter.mapping.fml.faults import Faults
+from adapter.mapping.modelled import Modelled
 from adapter.mapping.models import FHIR
 from adapter.mapping.moments import zone_of
 from adapter.mapping.nodes import watch
@@ -155,7 +156,8 @@ class Map:
             from adapter.mapping import trace
 
             outcome.lineage = trace.lineage(run, made)
-            outcome.accounting = trace.accounting(run, root, self.ignored)
+            modelled = Modelled(self.models, self._build(traced=True).source, root)
+            outcome.accounting = trace.accounting(run, root, self.ignored, modelled)
             outcome.rules = frozenset(run.marks.values())
         return outcome
 

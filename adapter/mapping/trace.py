@@ -12,6 +12,7 @@ from adapter.mapping.run import Made
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from adapter.mapping.modelled import Modelled
     from adapter.mapping.nodes import Origin
     from adapter.mapping.run import Run, Write
 
@@ -112,12 +113,12 @@ def _way(parts: tuple[str | int, ...]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
 
 
-def accounting(run: Run, root: Item, ignored: Sequence[Ignored]) -> Accounting:
+def accounting(run: Run, root: Item, ignored: Sequence[Ignored], modelled: Modelled) -> Accounting:
     """Say of every leaf what became of it."""
-    return Accounting(lambda: _entries(run, root, ignored))
+    return Accounting(lambda: list(_entries(run, root, ignored, modelled)))
 
 
-def _entries(run: Run, root: Item, ignored: Sequence[Ignored]) -> list[Entry]:
+def _entries(run: Run, root: Item, ignored: Sequence[Ignored], modelled: Modelled) -> Iterator[Entry]:
     mapped = {_key(origin) for write in run.writes or () for origin in write.origins}
     tested = {_key(origin) for origin in run.met}
     looked = {id(origin[0]) for origin in run.met if origin[1] is None}
@@ -131,15 +132,15 @@ def _entries(run: Run, root: Item, ignored: Sequence[Ignored]) -> list[Entry]:
     nulls = source.nulls if source is not None else []
     spent = source.spent if source is not None else ()
     exempt = Exemptions([*ignored, *(Ignored(way, "the reader itself reads it", "", 0) for way in spent)])
-    entries = [
-        Entry(
-            run.place_of(origin, None) or "", *_fate(origin, mapped, tested, (mapped_nodes, looked), exempt)
-        )
-        for origin in leaves(root)
-        if not _is_alias(origin)
-    ]
-    entries += [Entry(place, "ignored", 'empty on purpose: ""') for place in nulls]
-    return entries
+    for origin in leaves(root):
+        if _is_alias(origin):
+            continue
+        fate, reason = _fate(origin, mapped, tested, (mapped_nodes, looked), exempt)
+        if fate == "unaccounted" and modelled.is_outside(origin[0], origin[1] or ""):
+            fate = "outside"
+        yield Entry(run.place_of(origin, None) or "", fate, reason)
+    for place in nulls:
+        yield Entry(place, "ignored", 'empty on purpose: ""')
 
 
 def _key(origin: Origin) -> tuple[int, str | None, int | None]:

@@ -242,3 +242,39 @@ def test_real_messages_go_through_the_shipped_map(corpus: Path) -> None:
         outcome = one.run(path.read_bytes(), media_type="application/hl7-v2", lineage=True)
         assert outcome.resources[0]["resourceType"] == "Bundle", path.name
         assert len(outcome.accounting) == len({entry.place for entry in outcome.accounting}), path.name
+
+
+def test_what_the_declared_model_does_not_know_is_outside_of_it(one: Load) -> None:
+    """A leaf no rule reads is outside if the source's own model has no such element, else unaccounted."""
+    source = {
+        "resourceType": "Patient", "id": "p", "favouriteColour": "red", "gender": "female",
+        "_gender": {"extension": [{"url": "urn:x", "valueString": "said", "valueThing": {"a": 1}}]},
+        "name": [{"family": "Esimerkki", "house": {"roof": "red"}}],
+        "contained": [{"resourceType": "Basic", "id": "b", "shape": "round"}],
+    }  # fmt: skip
+    text = (
+        'uses "http://hl7.org/fhir/StructureDefinition/Patient" alias Source as source\n'
+        'uses "http://hl7.org/fhir/StructureDefinition/Basic" alias Basic as target\n'
+        "group G(source src : Source, target tgt : Basic) { src.id as id -> tgt.id = id; }"
+    )
+    accounting = (
+        one(text)
+        .run(json.dumps(source).encode(), media_type="application/fhir+json", lineage=True)
+        .accounting
+    )
+
+    assert accounting.of("outside") == [
+        "/favouriteColour", "/_gender/extension/0/valueThing/a", "/name/0/house/roof", "/contained/0/shape",
+    ]  # fmt: skip
+    assert "/_gender/extension/0/valueString" in accounting.unaccounted
+
+
+def test_a_source_without_a_model_has_nothing_outside_of_it(one: Load) -> None:
+    """What may stand in a document nobody modelled is known to nobody, so that all of it is to be read."""
+    text = (
+        JSON + to("Basic") + "group G(source src : Json, target tgt : Basic) { src.id as i -> tgt.id = i; }"
+    )
+    outcome = one(text).run(b'{"id":"a","x":{"y":1}}', media_type="application/json", lineage=True)
+
+    assert outcome.accounting.counts["outside"] == 0
+    assert outcome.accounting.unaccounted == ["/x/y"]
