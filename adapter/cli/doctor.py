@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from adapter.cli.serve import config_argument
-from adapter.errors import AdapterError
+from adapter.errors import AdapterError, ConfigurationError
 from adapter.outcome import Issue, has_errors
 
 if TYPE_CHECKING:
@@ -135,7 +135,13 @@ def _network(settings: Settings) -> Check:
     )
     if is_local and has_far_partner:
         issues.append(Issue("CF148", "server.address", {"address": settings.address}))
-    return Check(name="network", said=f"listens on {host}:{port}", issues=tuple(issues))
+    for listener in settings.mllp:
+        try:
+            listener.context()
+        except ConfigurationError as error:
+            issues.append(error.issue)
+    said = [f"listens on {host}:{port}", *(f"MLLP on {one.host}:{one.port}" for one in settings.mllp)]
+    return Check(name="network", said=", ".join(said), issues=tuple(issues))
 
 
 def _store(settings: Settings) -> Check:

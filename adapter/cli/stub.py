@@ -42,7 +42,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--no-validation", action="store_true", help="check the rules of messaging only")
     sending = parser.add_argument_group("sending (hospital)")
     sending.add_argument("--send", type=Path, action="append", metavar="FILE", help="send this and end")
-    sending.add_argument("--to", metavar="URL", help="address of the adapter")
+    sending.add_argument("--to", metavar="URL", help="address of the adapter; mllp://HOST:PORT for HL7 v2")
     sending.add_argument("--source", metavar="NAME", help="native source; without it $process-message")
     sending.add_argument("--wait", type=float, default=0, metavar="SECONDS", help="for somebody to listen")
     parser.set_defaults(run=run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -114,6 +115,27 @@ def _texts(value: Any) -> tuple[str, ...]:  # noqa: ANN401  (any TOML value)
     return tuple(_text(one) for one in value)
 
 
+Network = IPv4Network | IPv6Network
+LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+
+def is_loopback(host: str) -> bool:
+    """Return True if a listener's host is this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _networks(value: Any) -> tuple[Network, ...]:  # noqa: ANN401  (any TOML value)
+    try:
+        return tuple(ip_network(one) for one in _texts(value))
+    except ValueError:
+        raise Wrong('a list of networks like "10.1.0.0/16"') from None
+
+
 _TOKEN_FILE = Key(_text, note="file with the secret; a line each")
 _TOKEN_ENV = Key(_text, note="name of the environment variable that holds it instead")
 
@@ -177,6 +199,14 @@ LISTS: Mapping[str, Mapping[str, Key]] = {
         "zone": Key(_zone, note="zone of its local times; absent: the deployment's"),
         "charset": Key(_text, note="charset of bodies that declare none"),
         "inclusive_end": Key(_truth, True, note="true if a sick leave's end date is its last day"),
+    },
+    "mllp": {
+        "listen": Key(_listen, is_required=True, note="host and port"),
+        "source": Key(_text, is_required=True, note="name of the HL7 v2 source whose messages come here"),
+        "allow": Key(_networks, LOOPBACK, note="networks that callers may come from"),
+        "certificate_file": Key(_text, note="PEM with its chain; absent: without TLS"),
+        "key_file": Key(_text, note="PEM of its private key; 0600"),
+        "client_authority_file": Key(_text, note="PEM of who signs the callers' certificates"),
     },
     "partner": {
         "organisation": Key(_organisation_key, is_required=True, note="who receives"),

@@ -34,6 +34,8 @@ class Running:
     """`http://host:port` it listens on."""
     delivery: asyncio.Task[None]
     """The delivery loop; it ends before the stop only if something is badly wrong."""
+    mllp: tuple[tuple[str, int], ...] = ()
+    """Host and port of each MLLP listener."""
 
 
 @asynccontextmanager
@@ -53,6 +55,7 @@ async def running(
     """
     from adapter.relay import delivery
     from adapter.relay.transport import HttpTransport
+    from adapter.server import mllp
     from adapter.server.app import app
     from adapter.server.doors import Doors
     from adapter.server.listen import listening
@@ -71,9 +74,9 @@ async def running(
         is_delivering=lambda: not delivering.done(),
     )
     try:
-        async with listening(app(doors), listener) as base:
+        async with listening(app(doors), listener) as base, mllp.listening(doors, settings.mllp) as calls:
             log.say("serving", address=base, mode=settings.mode.value, version=__version__)
-            yield Running(deployment=deployment, address=base, delivery=delivering)
+            yield Running(deployment=deployment, address=base, delivery=delivering, mllp=tuple(calls))
     finally:
         stop.set()
         try:

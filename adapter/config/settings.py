@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adapter.config.keys import LISTS, SECTIONS, TOP, Wrong
+from adapter.config.keys import LISTS, SECTIONS, TOP, Wrong, is_loopback
 from adapter.config.secrets import Secrets
 from adapter.errors import ConfigurationError
 from adapter.outcome import Issue
@@ -17,6 +17,7 @@ from adapter.relay.deployment import Organisation, Partner, Source
 from adapter.relay.message import Level, Mode
 from adapter.relay.retry import RetrySchedule
 from adapter.server.budgets import DoorBudget
+from adapter.server.mllp_listener import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 FILE = "silta.toml"
 """What `silta init` calls it."""
+
+PEM_FILES = ("certificate", "key", "client_authority")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,7 @@ class Settings:
     organisations: tuple[Organisation, ...]
     sources: tuple[Source, ...]
     partners: tuple[Partner, ...]
+    mllp: tuple[Listener, ...]
     credentials: tuple[Credential, ...] = field(repr=False)
     schedule: RetrySchedule
     time_to_live: timedelta
@@ -131,6 +135,7 @@ class Reading:
         key = secrets.store_key(parts["store"])
         partners = tuple(self._partners(lists["partner"], mode, secrets))
         sources = tuple(self._sources(lists["source"], top, lists["organisation"]))
+        mllp = tuple(self._mllp(lists["mllp"], sources, mode))
         self._meaning(parts, lists)
         if self.faults or mode is None or key is None:
             return None
@@ -153,6 +158,7 @@ class Reading:
             ),
             sources=sources,
             partners=partners,
+            mllp=mllp,
             credentials=credentials,
             schedule=RetrySchedule(first=retry["first"], longest=retry["longest"], give_up=retry["give_up"]),
             time_to_live=retry["expire"],
@@ -253,6 +259,32 @@ class Reading:
                 charset=one["charset"],
                 inclusive_end=one["inclusive_end"],
             )
+
+    def _mllp(
+        self, tables: list[dict[str, Any]], sources: tuple[Source, ...], mode: str | None
+    ) -> Iterator[Listener]:
+        self._once(tables, "mllp", "listen")
+        known = {one.name for one in sources if one.format == "hl7v2"}
+        for number, one in enumerate(tables, 1):
+            at = f"mllp[{number}]"
+            if one["source"] is not None and one["source"] not in known:
+                self.fault("CF123", f"{at}.source")
+            if one["listen"] is None or one["source"] is None:
+                continue
+            host, port = one["listen"]
+            files = {name: self._pem(one, f"{name}_file", at) for name in PEM_FILES}
+            if mode == Mode.PRODUCTION and files["certificate"] is None and not is_loopback(host):
+                self.fault("CF124", f"{at}.certificate_file")
+            yield Listener(host=host, port=port, source=one["source"], allow=one["allow"], **files)
+
+    def _pem(self, table: dict[str, Any], key: str, at: str) -> Path | None:
+        """Return the path of a file that TLS needs; None if none is named."""
+        if table[key] is None:
+            return None
+        path = self.resolve(table[key])
+        if not path.is_file():
+            self.fault("CF125", f"{at}.{key}", path=table[key])
+        return path
 
     def _once(self, tables: list[dict[str, Any]], name: str, key: str) -> None:
         """Note what stands twice where it may stand once."""

@@ -176,7 +176,8 @@ def _fate_issue(fate: Fate, language: Language) -> dict[str, Any]:
 
 _SEVERITY_V2 = {"fatal": "E", "error": "E", "warning": "W", "information": "I"}
 """HL7 v2 table 0516."""
-_REFUSED_AT_THE_DOOR = (400, 404, 413, 415)
+_REFUSED_AT_THE_DOOR = (400, 404, 413, 415, 500, 503)
+"""Statuses of what was not looked into, or could not be kept: AR."""
 
 
 def acknowledgement_v2(reply: Reply, language: Language = "en") -> str:

@@ -142,8 +142,8 @@ class _Server(uvicorn.Server):
         yield
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket; port 0 takes a free one.
+def bind(host: str, port: int, at: str = "server.listen") -> socket.socket:
+    """Return a listening socket; port 0 takes a free one. `at`: the key of the settings it was read from.
 
     Raises ConfigurationError (CF127) if the address is taken or not ours.
     """
@@ -156,7 +156,7 @@ def bind(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise ConfigurationError("CF127", at="server.listen", params={"port": port}) from error
+        raise ConfigurationError("CF127", at=at, params={"port": port}) from error
     return listener
 
 

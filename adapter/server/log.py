@@ -25,6 +25,7 @@ KEYS = frozenset(
         "milliseconds",
         "organisation",
         "operator",
+        "source",
         "message",
         "error_id",
         "error",

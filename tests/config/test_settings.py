@@ -148,6 +148,23 @@ CASES = {
     "a short key": (WHOLE.replace("store.key", "oh.token"), ("CF119", "store.key_file")),
     "a folder that is not there": (WHOLE + '[folders]\nmaps = "nowhere"\n', ("CF120", "folders.maps")),
     "a section where a list belongs": ('mode = "test"\n[source]\nname = "x"\n', ("CF106", "source")),
+    "MLLP for a source that is not there": (
+        f'{WHOLE}\n[[mllp]]\nlisten = "127.0.0.1:2575"\nsource = "ehr2"\n',
+        ("CF123", "mllp[1].source"),
+    ),
+    "MLLP in clear beyond this machine in production": (
+        WHOLE.replace('mode = "test"', 'mode = "production"')
+        + '\n[[mllp]]\nlisten = "0.0.0.0:2575"\nsource = "ehr1"\n',
+        ("CF124", "mllp[1].certificate_file"),
+    ),
+    "a certificate that is not there": (
+        f'{WHOLE}\n[[mllp]]\nlisten = "127.0.0.1:2575"\nsource = "ehr1"\ncertificate_file = "gone.pem"\n',
+        ("CF125", "mllp[1].certificate_file"),
+    ),
+    "networks that are none": (
+        f'{WHOLE}\n[[mllp]]\nlisten = "127.0.0.1:2575"\nsource = "ehr1"\nallow = ["everybody"]\n',
+        ("CF106", "mllp[1].allow"),
+    ),
     "one source twice": (
         f'{WHOLE}\n[[source]]\nname = "ehr1"\norganisation = "{HOSPITAL}"\nformat = "cda"\n',
         ("CF113", "source[2].name"),

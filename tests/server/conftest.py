@@ -32,6 +32,7 @@ class Served:
     address: str
     folder: Path
     deployment: Deployment
+    mllp: tuple[str, int]
     client: httpx.Client
     """One for all: to make one reads the machine's certificates, which takes longer than an answer."""
 
@@ -56,7 +57,10 @@ def serving(folder: Path, begins: datetime) -> Iterator[Served]:
     places = site.Places(
         listen=base.removeprefix("http://"), oh="http://127.0.0.1:9/fhir", hospital="http://127.0.0.1:9/fhir"
     )
-    settings = config.load(site.make(folder / "site", places))
+    file = site.make(folder / "site", places)
+    with file.open("a", encoding="utf-8") as more:
+        more.write('\n[[mllp]]\nlisten = "127.0.0.1:0"\nsource = "ehr1"\n')
+    settings = config.load(file)
     begun, ready, stop = threading.Event(), [], []
 
     async def main() -> None:
@@ -64,7 +68,7 @@ def serving(folder: Path, begins: datetime) -> Iterator[Served]:
         clock = RunningClock(begins, time.monotonic())
         async with running(settings, listener, clock=clock) as adapter:
             stop.append((asyncio.get_running_loop(), end))
-            ready.append(adapter.deployment)
+            ready.append(adapter)
             begun.set()
             await end.wait()
 
@@ -79,7 +83,13 @@ def serving(folder: Path, begins: datetime) -> Iterator[Served]:
     assert begun.wait(60)
     assert ready, "the adapter did not start"
     with httpx.Client(trust_env=False, timeout=60) as client:
-        yield Served(address=base, folder=folder / "site", deployment=ready[0], client=client)
+        yield Served(
+            address=base,
+            folder=folder / "site",
+            deployment=ready[0].deployment,
+            client=client,
+            mllp=ready[0].mllp[0],
+        )
     loop, end = stop[0]
     loop.call_soon_threadsafe(end.set)
     thread.join(60)

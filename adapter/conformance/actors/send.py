@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -38,8 +41,15 @@ class Door:
     token: str | None = field(default=None, repr=False)
 
     @property
+    def is_mllp(self) -> bool:
+        """True for `mllp://host:port`, where HL7 v2 goes without HTTP around it."""
+        return self.address.startswith("mllp://")
+
+    @property
     def url(self) -> str:
         """The whole address of the door."""
+        if self.is_mllp:
+            return self.address
         path = f"/ingest/{self.source}" if self.source else "/fhir/$process-message"
         return self.address.rstrip("/").removesuffix("/fhir") + path
 
@@ -49,6 +59,7 @@ class Answered:
     """What the adapter said to one submission."""
 
     status: int
+    """HTTP status; over MLLP 200 for AA, 422 for AE, 400 for any other."""
     media_type: str
     body: bytes
 
@@ -70,6 +81,8 @@ def send(body: bytes, media_type: str, door: Door, *, request_id: str) -> Answer
     Raises TransientDelivery (KT131) if nobody answers in time, RefusedDelivery (KT132) for an address that
     is none.
     """
+    if door.is_mllp:
+        return _send_mllp(body, door)
     headers = {"Content-Type": media_type, "X-Request-Id": request_id}
     if door.token is not None:
         headers["Authorization"] = f"Bearer {door.token}"
@@ -85,13 +98,38 @@ def send(body: bytes, media_type: str, door: Door, *, request_id: str) -> Answer
     )
 
 
+def _send_mllp(body: bytes, door: Door) -> Answered:
+    """Send one block and return what its acknowledgement says. HL7 MLLP, Release 1."""
+    place = urlsplit(door.address)
+    if not place.hostname or not place.port:
+        raise RefusedDelivery("KT132")
+    said = b""
+    try:
+        with socket.create_connection((place.hostname, place.port), timeout=30) as wire:
+            wire.sendall(b"\x0b" + body + b"\x1c\r")
+            while not said.endswith(b"\x1c\r") and (more := wire.recv(65536)):
+                said += more
+    except OSError as error:
+        raise TransientDelivery("KT131") from error
+    message = said.removeprefix(b"\x0b").removesuffix(b"\x1c\r")
+    verdict = re.search(rb"\rMSA\|(\w+)", message)
+    if verdict is None:
+        raise TransientDelivery("KT131")
+    status = {b"AA": 200, b"AE": 422}.get(verdict[1], 400)
+    return Answered(status=status, media_type="x-application/hl7-v2+er7", body=message)
+
+
 def wait_for(door: Door, seconds: float) -> None:
     """Wait until somebody listens at the address of a door, `seconds` at most; then go on either way."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
-            httpx.get(door.address, trust_env=False, timeout=1)
-        except httpx.TransportError:
+            if door.is_mllp:
+                place = urlsplit(door.address)
+                socket.create_connection((place.hostname or "", place.port or 0), timeout=1).close()
+            else:
+                httpx.get(door.address, trust_env=False, timeout=1)
+        except (httpx.TransportError, OSError):
             time.sleep(0.2)
         else:
             return
