@@ -15,7 +15,17 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
-MODULES = ("start", "codec", "fhirpath", "mapping", "validation", "translate", "delivery", "journey")
+MODULES = (
+    "start",
+    "codec",
+    "fhirpath",
+    "mapping",
+    "mapping_peers",
+    "validation",
+    "translate",
+    "delivery",
+    "journey",
+)
 COLUMNS = ("name", "ours", "peer", "unit", "peer_name", "ratio", "target")
 
 

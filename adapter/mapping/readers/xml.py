@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 DEEPEST = 100
 """Elements inside each other, at most."""
 V3 = "urn:hl7-org:v3"
+_SECTION, _NARRATIVE = f"{{{V3}}}section", f"{{{V3}}}text"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 PREFIXES = {
     "urn:hl7-org:sdtc": "sdtc",
@@ -54,7 +55,7 @@ def read(body: bytes, *, budget: Budget = DEFAULT) -> SourceTree:
     """
     root = _parse(_as_utf8(body, budget), budget)
     walk = _Walk(budget, root)
-    tree = walk.node(root, 1, None)
+    tree = walk.node(root, 1, is_in_section=False)
     name = etree.QName(root).localname
 
     def place(steps: tuple[Step, ...], key: str | None, index: int | None) -> str:
@@ -89,10 +90,13 @@ def _parse(body: bytes, budget: Budget) -> etree._Element:
         raise Malformed(
             "SR202", line=line, column=prolog.end() - (body.rfind(b"\n", 0, prolog.end()) + 1) + 1
         )
-    if body.count(b"<") - body.count(b"</") > budget.elements:
+    parts = body.split(b"<")
+    if len(parts) > budget.elements and len(parts) - 1 - body.count(b"</") > budget.elements:
         raise TooCostly("SR203", params={"limit": budget.elements, "unit": "elements"})
-    quotes = body.count(b'="') + body.count(b"='")
-    if quotes > budget.attributes and _wide_tag(budget.attributes).search(body):
+    # What stands between two signs < must be long to hold that many attributes; hardly anything is.
+    room = budget.attributes * len(b' a=""')
+    wide = [part for part in parts if len(part) > room and part.count(b"=") > budget.attributes]
+    if wide and _wide_tag(budget.attributes).search(body):
         raise TooCostly("SR203", params={"limit": budget.attributes, "unit": "attributes"})
     try:
         root: etree._Element = etree.fromstring(body, _parser())
@@ -139,46 +143,46 @@ class _Walk:
         self.issues: list[Issue] = []
         self.strangers: set[str | None] = set()
 
-    def node(self, element: etree._Element, depth: int, parent: str | None) -> Typed:
+    def node(self, element: etree._Element, depth: int, is_in_section: bool) -> Typed:
         """Return the node of an element with everything below it."""
         if depth > DEEPEST:
             raise TooCostly("SR203", params={"limit": DEEPEST, "unit": "levels"}, line=element.sourceline)
         made = Typed(None, element.sourceline)
-        if element.attrib:
-            self.attributes(element, made)
-        name = element.tag
-        if parent == f"{{{V3}}}section" and name == f"{{{V3}}}text":
+        attributes = element.items()
+        if attributes:
+            self.attributes(attributes, made)
+        if is_in_section and element.tag == _NARRATIVE:
             made.type = "StrucDoc.Text"
             lines, div = narrative.of(element)
             if lines:
                 made["xmlText"], made["div"] = lines, div
             return made
-        if len(element) == 0:
-            text = element.text
-            if text and (text := text.strip()):
-                self.check(text, element)
-                made["xmlText"] = text
-            return made
-        self.children(element, made, depth)
+        text = element.text
+        if len(element):
+            self.children(element, text, made, depth + 1)
+        elif text and (text := text.strip()):
+            self.check(text, element)
+            made["xmlText"] = text
         return made
 
-    def children(self, element: etree._Element, made: Typed, depth: int) -> None:
-        runs = [element.text] if element.text else []
-        names, tag = self.names, str(element.tag)
+    def children(self, element: etree._Element, text: str | None, made: Typed, depth: int) -> None:
+        runs = [text] if text and not text.isspace() else []
+        names, node, is_section = self.names, self.node, element.tag == _SECTION
         for child in element:
-            key = names.get(str(child.tag)) or self.name(child)
-            node = self.node(child, depth + 1, tag)
+            key = names.get(child.tag) or self.name(child)  # type: ignore[arg-type]
+            part = node(child, depth, is_section)
             there = made.get(key)
             if there is None:
-                made[key] = node
+                made[key] = part
             elif there.__class__ is list:
-                there.append(node)
+                there.append(part)
             else:
-                made[key] = [there, node]
-            if child.tail:
-                runs.append(child.tail)
-        texts = [text for run in runs if (text := run.strip())]
-        if texts:
+                made[key] = [there, part]
+            tail = child.tail
+            if tail and not tail.isspace():
+                runs.append(tail)
+        if runs:
+            texts = [run.strip() for run in runs]
             made["xmlText"] = texts[0] if len(texts) == 1 else texts
 
     def check(self, text: str, element: etree._Element) -> None:
@@ -187,9 +191,9 @@ class _Walk:
                 "SR203", params={"limit": self.budget.text, "unit": "characters"}, line=element.sourceline
             )
 
-    def attributes(self, element: etree._Element, made: Typed) -> None:
+    def attributes(self, attributes: list[tuple[str, str]], made: Typed) -> None:
         known = self.attribute_names
-        for name, value in element.attrib.items():
+        for name, value in attributes:
             key = known[name] if name in known else self.attribute_name(name)
             if key is not None:
                 made[key] = value
