@@ -331,31 +331,25 @@ consent_filer = Table(
     Column("filer", String, nullable=False),  # key of the organisation
 )
 
-directory = Table(
-    "directory",
-    metadata,
-    Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("name", String, nullable=False),  # type/id
-    Column("version", Integer, nullable=False),
-    Column("body", Text, nullable=False),
-    Column("received_at", Moment, nullable=False),
-    Column("newest", Boolean, nullable=False),
-    Column("ended", Boolean, nullable=False),
-    UniqueConstraint("name", "version"),
-)
 
-agreement = Table(
-    "agreement",
-    metadata,
-    Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("name", String, nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("body", Text, nullable=False),
-    Column("received_at", Moment, nullable=False),
-    Column("newest", Boolean, nullable=False),
-    Column("ended", Boolean, nullable=False),
-    UniqueConstraint("name", "version"),
-)
+def _versioned(name: str) -> Table:
+    """Texts by name, every version kept; the newest counts."""
+    return Table(
+        name,
+        metadata,
+        Column("number", Integer, primary_key=True, autoincrement=True),
+        Column("name", String, nullable=False),
+        Column("version", Integer, nullable=False),
+        Column("body", Text, nullable=False),
+        Column("received_at", Moment, nullable=False),
+        Column("newest", Boolean, nullable=False),
+        Column("ended", Boolean, nullable=False),
+        UniqueConstraint("name", "version"),
+    )
+
+
+directory = _versioned("directory")  # name: type/id
+agreement = _versioned("agreement")
 
 audit = Table(
     "audit",
