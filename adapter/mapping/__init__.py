@@ -34,6 +34,9 @@ of the node: `value : PQ as v`. Elements of the namespaces `urn:hl7-org:sdtc` an
 `sdtcBirthTime`, `hl7fiVersionNumber`. The narrative `text` of a CDA section has `xmlText` (its lines) and
 `div` (XHTML for a Narrative).
 
+A target may be one of these structures, too (`alias V2 as target`): the result then goes out in that format, in
+`Outcome.documents` (`writers`).
+
 ## What a map may write
 
     /// url = 'https://silta.example/fhir/StructureMap/procedure-v2'
@@ -71,7 +74,9 @@ of the node: `value : PQ as v`. Elements of the namespaces `urn:hl7-org:sdtc` an
   does not declare are passed over. An empty constant gives nothing, and the element stays absent.
 - `cast(x, 'dateTime')` reads HL7 timestamps (`YYYY[MM[DD[HHMM[SS[.f]]]]][+ZZZZ]`) and ISO ones; it keeps the
   precision it finds and puts a local time into the zone of the run. `cast(x, 'date')` keeps the day as
-  written. `'instant'`, `'decimal'`, `'integer'`, `'boolean'`, `'string'`, `'code'`, `'uri'` are the others.
+  written. `'instant'`, `'decimal'`, `'integer'`, `'boolean'`, `'string'`, `'code'`, `'uri'` are the others; `'TS'`
+  writes the time as HL7 v2 and CDA do.
+- `//! writes charset=8859/1` says what the receiver of a document wants (`writers.OPTIONS`).
 - `//! accepts FHIRPATH` says on the message when `--map auto` (`maps.choose`) may take this map;
   `//! ignore PATH: reason` declares what is left behind on purpose; the path goes from the root of the source
   and covers everything under it.

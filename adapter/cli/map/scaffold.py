@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adapter.cli.map.arguments import ZONE, add, body_of, media_type, packages, with_package
-from adapter.cli.map.saying import print_json, say, unopened
+from adapter.cli.map.saying import issue_json, issue_line, print_json, say, unopened
 
 if TYPE_CHECKING:
     import argparse
@@ -91,7 +91,7 @@ def _suffix(name: str, kind: str) -> str:
 def _tell(made: Draft, files: list[str], arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json({
-            "files": files, "leaves": made.leaves, "findings": list(made.findings),
+            "files": files, "leaves": made.leaves, "issues": [issue_json(issue) for issue in made.issues],
             "unread": [one.as_json() for one in made.open],
             "required": [one.path for one in made.missing],
         })  # fmt: skip
@@ -103,6 +103,6 @@ def _tell(made: Draft, files: list[str], arguments: argparse.Namespace) -> None:
         f"{made.leaves - unread} of {made.leaves} leaves have a rule or a reason; to do: {len(made.open)}"
         f" paths no rule reads, {len(made.missing)} elements that are required"
     )
-    if made.findings:
-        print(f"mapping the sample gives {', '.join(made.findings)}; `silta explain CODE` says what that is")
+    for issue in made.issues:
+        say(issue_line(issue))
     print(f"next: silta map test {arguments.out} --maps {Path(arguments.out) / 'maps'}")

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from adapter.mapping.run import Outcome
     from adapter.mapping.scaffold.leaves import Open
     from adapter.mapping.scaffold.rules import Plan
+    from adapter.outcome import Issue
 
 __all__ = ["Draft", "Target", "draft", "target_of"]
 
@@ -53,8 +54,8 @@ class Draft:
     """What no rule reads, one for each path of the source."""
     missing: tuple[Requirement, ...]
     """What the profile requires and the sample's result lacks."""
-    findings: tuple[str, ...]
-    """Codes of what mapping the sample gave."""
+    issues: tuple[Issue, ...]
+    """What mapping the sample gave."""
 
 
 def draft(
@@ -91,7 +92,7 @@ def draft(
         leaves=len(outcome.accounting or ()),
         open=still_open,
         missing=missing,
-        findings=tuple(sorted({issue.code for issue in outcome.issues})),
+        issues=tuple(outcome.issues),
     )
 
 
