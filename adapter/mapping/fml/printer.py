@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from adapter.fhirpath.printer import print_tree
-from adapter.fhirpath.tree import NOWHERE
+from adapter.fhirpath.tree import NOWHERE, Literal, Member, Unary
 from adapter.mapping.fml.tree import Expression, Invocation, MapFile, Name, Written
 
 if TYPE_CHECKING:
@@ -57,6 +57,13 @@ def quoted(text: str, mark: str = SINGLE) -> str:
     return f"'{written}'" if mark == SINGLE else '"' + written.replace("\\'", "'").replace('"', '\\"') + '"'
 
 
+def delimited(name: str) -> str:
+    """Write a name, in backquotes where it is not a plain word."""
+    if _PLAIN.fullmatch(name):
+        return name
+    return "`" + name.translate(_TO_ESCAPE).replace("\\'", "'").replace("`", "\\`") + "`"
+
+
 class _Printer:
     def __init__(self, file: MapFile) -> None:
         self.file = file
@@ -64,6 +71,8 @@ class _Printer:
         self.comments = list(file.comments)
         self.at = 0
         """The next comment to write."""
+        self.inside: list[int] = []
+        """Where comments stand that were written with the expression around them."""
         self.lines: list[str] = []
         self.last = 0
         """Offset where what was written last ended in the original text."""
@@ -142,6 +151,9 @@ class _Printer:
         while self.at < len(self.comments) and self.comments[self.at].start < before:
             comment = self.comments[self.at]
             self.at += 1
+            if comment.start in self.inside:
+                self.last = max(self.last, comment.end)
+                continue
             self.blank(comment.start)
             for line in comment.text.splitlines():
                 self.lines.append(f"{indent}{line.strip()}" if line.strip() else "")
@@ -161,6 +173,8 @@ class _Printer:
         self.trailing(span.end)
 
     def trailing(self, end: int) -> None:
+        while self.at < len(self.comments) and self.comments[self.at].start in self.inside:
+            self.at += 1
         if self.at >= len(self.comments):
             return
         comment = self.comments[self.at]
@@ -191,6 +205,8 @@ class _Printer:
         for name, mode in table.unmapped:
             self.lines.append(f"{INDENT}unmapped for {name} = {mode}")
         for row in table.rows:
+            if row is table.rows[0]:  # no empty line after what was written here in an order of its own
+                self.last = max(self.last, self.content.rfind("\n", 0, row.span.start))
             self.leading(row.span.start, INDENT)
             self.line(self.row(row), INDENT, row.span)
         self.leading(table.span.end, INDENT)
@@ -320,7 +336,8 @@ class _Printer:
             return self.literal(value)
         if isinstance(value, Name):
             return ".".join(self.name(one) for one in (value.name, *value.path))
-        return self.expression(value.tree)
+        text = self.expression(value.tree)
+        return f"({text})" if _is_word(value.tree) else text
 
     def literal(self, value: Written) -> str:
         if value.kind == "string":
@@ -334,10 +351,18 @@ class _Printer:
     def expression(self, tree: Tree) -> str:
         if tree.span is NOWHERE or tree.span.end > len(self.content) or tree.span.end == 0:
             return print_tree(tree)
+        self.inside += [one.start for one in self.comments if tree.span.start <= one.start < tree.span.end]
         return self.content[tree.span.start : tree.span.end].strip()
 
     def type(self, name: str) -> str:
         return ".".join(self.name(part) for part in name.split("."))
 
     def name(self, name: str) -> str:
-        return name if _PLAIN.fullmatch(name) else f"`{name}`"
+        return delimited(name)
+
+
+def _is_word(tree: Tree) -> bool:
+    """True for an expression in brackets that would be a literal or a name without them."""
+    if isinstance(tree, Unary):
+        tree = tree.operand
+    return isinstance(tree, Literal) or (isinstance(tree, Member) and tree.target is None)

@@ -20,7 +20,7 @@ from adapter.fhir.canonical import BASE
 from adapter.fhir.decimals import ExactDecimal
 from adapter.mapping.accounting import pragma
 from adapter.mapping.fml.parser import parse
-from adapter.mapping.fml.printer import DOUBLE, quoted, snippets
+from adapter.mapping.fml.printer import DOUBLE, delimited, quoted, snippets
 from adapter.mapping.fml.tree import Expression, Invocation, Name, Written, metadata_of
 from adapter.outcome import Issue
 
@@ -48,7 +48,6 @@ TRANSFORMS = frozenset({
 TYPE_MODES = {None: "none", "types": "types", "type+": "type-and-types"}
 STATUSES = frozenset({"draft", "active", "retired", "unknown"})
 LIST_MODES = frozenset({"first", "share", "last", "collate"})
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _NOT_ID = re.compile(r"[^A-Za-z0-9.-]", re.ASCII)
 
 Json = dict[str, Any]
@@ -272,12 +271,8 @@ def _given(node: Mapping[str, Any], url: str) -> str | None:
     return next(iter(_every(node, url)), None)
 
 
-def _name(name: str) -> str:
-    return name if _PLAIN.fullmatch(name) else f"`{name}`"
-
-
 def _path(context: str, element: str | None) -> str:
-    return ".".join(_name(part) for part in (context, *(element.split(".") if element else ())))
+    return ".".join(delimited(part) for part in (context, *(element.split(".") if element else ())))
 
 
 def _head(resource: Mapping[str, Any]) -> str:
@@ -290,7 +285,7 @@ def _metadata(key: str, value: str) -> str:
 
 
 def _use(one: Mapping[str, Any]) -> str:
-    alias = f" alias {_name(one['alias'])}" if one.get("alias") else ""
+    alias = f" alias {delimited(one['alias'])}" if one.get("alias") else ""
     return f"uses {quoted(one['url'], DOUBLE)}{alias} as {one['mode']}"
 
 
@@ -301,13 +296,13 @@ def _group(group: Mapping[str, Any]) -> str:
 
 def _group_head(group: Mapping[str, Any]) -> str:
     inputs = ", ".join(
-        f"{one['mode']} {_name(one['name'])}"
+        f"{one['mode']} {delimited(one['name'])}"
         + (f" : {_path(*_split(one['type']))}" if one.get("type") else "")
         for one in group.get("input", ())
     )
-    extends = f" extends {_name(group['extends'])}" if group.get("extends") else ""
+    extends = f" extends {delimited(group['extends'])}" if group.get("extends") else ""
     default = {"types": " <<types>>", "type-and-types": " <<type+>>"}.get(group.get("typeMode", ""), "")
-    return f"group {_name(group['name'])}({inputs}){extends}{default}"
+    return f"group {delimited(group['name'])}({inputs}){extends}{default}"
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -332,7 +327,7 @@ def _rule(rule: Mapping[str, Any]) -> str:
 
 
 def _call(node: Mapping[str, Any]) -> str:
-    return f"{_name(node['name'])}({', '.join(node.get('variable', ()))})"
+    return f"{delimited(node['name'])}({', '.join(node.get('variable', ()))})"
 
 
 def _source(source: Mapping[str, Any]) -> str:
@@ -345,7 +340,7 @@ def _source(source: Mapping[str, Any]) -> str:
     if source.get("listMode"):
         words.append(source["listMode"])
     if source.get("variable") not in (None, SIMPLE):
-        words.append(f"as {_name(source['variable'])}")
+        words.append(f"as {delimited(source['variable'])}")
     for word, key in (("where", "condition"), ("check", "check"), ("log", "logMessage")):
         if source.get(key):
             words.append(f"{word} ({source[key]})")
@@ -366,9 +361,9 @@ def _target(target: Mapping[str, Any]) -> str:
         value = _transform(transform, target.get("parameter", ()))
         words = f"{words} = {value}" if words else value
     if target.get("variable") and not is_simple:
-        words += f" as {_name(target['variable'])}"
+        words += f" as {delimited(target['variable'])}"
     for mode in target.get("listMode", ()):
-        words += f" share {_name(target.get('listRuleId', ''))}" if mode == "share" else f" {mode}"
+        words += f" share {delimited(target.get('listRuleId', ''))}" if mode == "share" else f" {mode}"
     return words
 
 

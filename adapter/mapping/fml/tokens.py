@@ -11,32 +11,32 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, NamedTuple
 
 Kind = Literal[
     "name", "quoted", "string", "doubled", "triple", "number", "moment", "symbol", "meta", "end", "bad"
 ]
 
-_TOKEN = re.compile(
-    r"""
-    \s*+ (?:
-      (?P<name>[A-Za-z_][A-Za-z0-9_]*)
-    | (?P<meta>///(?!/)[ \t]*)
-    | (?P<comment>//[^\r\n]*|/\*.*?\*/)
-    | (?P<triple>\"\"\"(?:.*?)\"\"\")
-    | (?P<doubled>"(?:[^"\\]|\\.)*")
-    | (?P<string>'(?:[^'\\]|\\.)*')
-    | (?P<quoted>`(?:[^`\\]|\\.)*`)
-    | (?P<moment>@[0-9T][0-9T:+.Z-]*)
-    | (?P<number>[0-9]+(?:\.[0-9]+)?)
-    | (?P<symbol>->|<<|>>|\.\.|[-+*/&|<>=~!%(){}\[\].,;:$\#^?])
-    | (?P<bad>\S)
-    )
-    """,
-    re.VERBOSE | re.DOTALL | re.ASCII,
-)
+_WORDS = {
+    "name": r"[A-Za-z_][A-Za-z0-9_]*",
+    "meta": r"///(?!/)[ \t]*",
+    "comment": r"//[^\r\n]*|/\*.*?\*/",
+    "open": r"/\*",
+    "triple": r'"""(?:.*?)"""',
+    "doubled": r'"(?:[^"\\]|\\.)*+"',
+    "string": r"'(?:[^'\\]|\\.)*+'",
+    "quoted": r"`(?:[^`\\]|\\.)*+`",
+    "moment": r"@[0-9T][0-9T:+.Z-]*",
+    "number": r"[0-9]+(?:\.[0-9]+)?",
+    "symbol": r"->|<<|>>|\.\.|[-+*/&|<>=~!%(){}\[\].,;:$#^?]",
+    "bad": r"\S",
+}
+"""Kinds of words, in the order they are tried."""
+_UNCLOSED = {"'": {"string"}, '"': {"doubled", "triple"}, "`": {"quoted"}, "/*": {"comment"}}
+"""What begins with a mark that nothing closes, and so need not be looked for in the rest of the file."""
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
-_QUOTED = frozenset({"string", "doubled", "quoted", "triple"})
+_QUOTED: tuple[Kind, ...] = ("string", "doubled", "quoted", "triple")
 _ESCAPES = {"f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -99,16 +99,40 @@ def tokenize(text: str) -> tuple[list[Token], list[Comment]]:
     """
     tokens: list[Token] = []
     comments: list[Comment] = []
-    for match in _TOKEN.finditer(text, 0, len(text.rstrip())):
-        kind = match.lastgroup
-        start, end = match.span(match.lastindex or 0)
-        word = text[start:end]
-        if kind == "comment":
-            comments.append(Comment(word, start, end))
-        else:
-            tokens.append(Token(kind, _value(kind, word) if kind in _QUOTED else word, start, end))  # type: ignore[arg-type]
+    at: int | None = 0
+    end = len(text.rstrip())
+    left_out: frozenset[str] = frozenset()
+    while at is not None:
+        at, left_out = _read(text, at, end, left_out, tokens, comments)
     tokens.append(Token("end", "", len(text), len(text)))
     return tokens, comments
+
+
+def _read(
+    text: str, at: int, end: int, left_out: frozenset[str], tokens: list[Token], comments: list[Comment]
+) -> tuple[int | None, frozenset[str]]:
+    """Read words from `at` on, up to one that is not closed; give where to go on, and without which kinds."""
+    for match in _pattern(left_out).finditer(text, at, end):
+        kind = match.lastgroup
+        start, stop = match.span(match.lastindex or 0)
+        word = text[start:stop]
+        if kind == "comment":
+            comments.append(Comment(word, start, stop))
+        elif kind in _QUOTED:
+            tokens.append(Token(kind, _value(kind, word), start, stop))
+        elif kind in ("bad", "open"):
+            tokens.append(Token("bad", word, start, stop))
+            if word in _UNCLOSED and not _UNCLOSED[word] <= left_out:
+                return stop, left_out | _UNCLOSED[word]
+        else:
+            tokens.append(Token(kind, word, start, stop))  # type: ignore[arg-type]
+    return None, left_out
+
+
+@cache
+def _pattern(left_out: frozenset[str]) -> re.Pattern[str]:
+    kinds = "|".join(f"(?P<{kind}>{form})" for kind, form in _WORDS.items() if kind not in left_out)
+    return re.compile(rf"\s*+(?:{kinds})", re.DOTALL | re.ASCII)
 
 
 def _value(kind: str | None, word: str) -> str:

@@ -15,6 +15,10 @@ APOSTROPHE = "\ue0fe"
 """Stands for `'` inside of a text in double quotes while FHIRPath, which has no such texts, reads it."""
 
 
+_UNREADABLE = {"'": "MP104", '"': "MP104", "`": "MP104", "/*": "MP112"}
+"""What is said of a mark that nothing closes."""
+
+
 class Lost(Exception):
     """The parser lost its place; the fault is noted already."""
 
@@ -102,7 +106,7 @@ class Cursor:
         """Note that something else stands where `expected` should, and raise Lost."""
         token = self.token
         if token.kind == "bad":
-            self.fault("MP104" if token.text in "'\"`" else "MP103", token.start, found=token.text)
+            self.fault(_UNREADABLE.get(token.text, "MP103"), token.start, found=token.text)
         elif token.kind == "end":
             self.fault("MP102", token.start, expected=expected)
         else:
