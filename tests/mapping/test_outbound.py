@@ -182,3 +182,16 @@ def test_a_sample_of_json_may_become_a_message(one: Callable[..., Map]) -> None:
     outcome = one(text).run(b'{"id": "a&b"}', media_type="application/json")
 
     assert outcome.documents == [b"MSH|^~\\&||||||||||2.5\rZZZ|a\\T\\b\r"]
+
+
+def test_a_type_filter_in_line_knows_the_elements_of_the_type(one: Callable[..., Map]) -> None:
+    """`entry.resource : Observation as found` lets `found.value` find valueString, as a group's type would."""
+    text = FHIR + CSV + (
+        "group G(source b : Bundle, target t : Csv) {\n"
+        "  b.entry as entry then {\n"
+        "    entry.resource : Observation as found -> t.row as row then {\n"
+        "      found.value : string as value -> row.text = value \"text\";\n"
+        "    } \"row\";\n  } \"rows\";\n}\n"
+    )  # fmt: skip
+
+    assert sent(one(text)) == b'text\r\n"a\nb"\r\n""\r\n'

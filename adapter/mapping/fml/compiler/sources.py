@@ -120,7 +120,7 @@ def _steps(
         steps.append(tuple(dict.fromkeys(slot.key(one) for one in types)) or (name,))
         kind = types[0] if len(types) == 1 else None
         shape = compilation.models.of_element(shape, kind) if kind else None
-    if source.type is not None and shape is None:
+    if source.type is not None and (shape is None or shape.is_abstract):
         shape = _filter_shape(compilation, scope, source)
     return steps, shape, kind
 
