@@ -9,6 +9,7 @@ three digits.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -55,12 +56,14 @@ def is_mod_10(digits: str) -> bool:
     return (sum(plain) + sum(number - 9 if number > 9 else number for number in doubled)) % 10 == 0
 
 
+@lru_cache(maxsize=4096)
 def _is_loinc(code: str) -> bool:
     if _LOINC.fullmatch(code):
         return is_mod_10(code.replace("-", ""))
     return _LOINC_PART.fullmatch(code) is not None
 
 
+@lru_cache(maxsize=4096)
 def _is_snomed(code: str) -> bool:
     if not code.isdigit():
         return any(sign in code for sign in ":+=|<{")

@@ -28,6 +28,14 @@ URI = "urn:ietf:rfc:3986"
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
+def _read(text: str, visit: Visit) -> hetu.Hetu | None:
+    """Read a code, once for the Identifier and the person it stands in."""
+    read = visit.session.identity_codes
+    if text not in read:
+        read[text] = hetu.read(text)
+    return read[text]
+
+
 def _level(code: hetu.Hetu) -> Severity:
     return "warning" if code.is_test else "error"
 
@@ -41,7 +49,7 @@ def check_identifier(value: Json, visit: Visit) -> Verdict:
         return None if _ABSOLUTE.match(text) else [Found("VA126", step="value")]
     if system != hetu.SYSTEM:
         return None
-    code = hetu.read(text)
+    code = _read(text, visit)
     if code is None or not code.is_given_out:
         return [Found("VA951", step="value")]
     if not code.check_agrees:
@@ -54,7 +62,7 @@ def check_person(value: Json, visit: Visit) -> Verdict:
     if not isinstance(value, dict):
         return None
     found: list[Found] = []
-    for code in _codes(value.get("identifier")):
+    for code in _codes(value.get("identifier"), visit):
         born, gender = value.get("birthDate"), value.get("gender")
         if isinstance(born, str) and not code.birth_date.isoformat().startswith(born[:10]):
             found.append(Found("VA953", level=_level(code), step="birthDate"))
@@ -63,9 +71,9 @@ def check_person(value: Json, visit: Visit) -> Verdict:
     return found or None
 
 
-def _codes(identifiers: Json) -> Iterator[hetu.Hetu]:
+def _codes(identifiers: Json, visit: Visit) -> Iterator[hetu.Hetu]:
     for one in identifiers if isinstance(identifiers, list) else ():
         if isinstance(one, dict) and one.get("system") == hetu.SYSTEM and isinstance(one.get("value"), str):
-            code = hetu.read(one["value"])
+            code = _read(one["value"], visit)
             if code is not None:
                 yield code

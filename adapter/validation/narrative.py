@@ -167,25 +167,45 @@ def _shown(name: str) -> str:
     return name if re.fullmatch(r"[a-zA-Z:]{1,20}", name) else "?"
 
 
-_TAG = re.compile(r"<[^<>]*>")
-_OPENING = re.compile(r"<([a-z][a-z0-9]*)((?:\s+[A-Za-z:]+=(?:\"[^\"<&]*\"|'[^'<&]*'))*)\s*/?>")
+_OPENING = re.compile(r"([a-z][a-z0-9]*)((?:\s+[A-Za-z:]+=(?:\"[^\"<&]*\"|'[^'<&]*'))*)\s*(/?)")
 _ATTRIBUTE = re.compile(r"([A-Za-z:]+)=(?:\"([^\"]*)\"|'([^']*)')")
+_LOOSE_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|nbsp|#[1-9][0-9]{1,4});)")
+_LEGAL = bytes({9, 10, 13, *range(0x20, 0x100)})
+"""The bytes of UTF-8 that XML can hold, but for the two that end U+FFFE and U+FFFF."""
+
+_KEPT = 2000
+"""How many different tags are remembered."""
+
+_FIRST = f'<div xmlns="{XHTML}">'
 _TEXT = re.compile(r">[^<\s]|>\s+[^<\s]")
-_BARE = frozenset(form.format(name) for name in ELEMENTS for form in ("<{}>", "</{}>", "<{}/>", "<{} />"))
-"""The tags that most narratives are made of."""
+_OTHER_TAG = re.compile(
+    r"<(?!/?(?:[abipq]|d(?:iv|[dlt])|t(?:[dhr]|able|body|head)|[hb]r|[ou]l|li|h[1-6]|span|em|strong|pre|su[bp])\s?/?>)"
+)
+"""Anything but the tags that most narratives are made of, without attributes."""
+
+_Tag = tuple[int, str]
+"""1 opens, -1 closes, 0 is empty; and the name."""
+_tags: dict[str, _Tag] = {}
 
 
 def _is_plain(value: str) -> bool:
-    """Return True if a narrative is surely right; False sends it to the reader, which says what is not.
+    """Return True if a narrative is surely right; False sends it to the parser, which says what is not.
 
-    The parser answers for the form without calling back; each different tag is looked at once.
+    Most narratives are made of a few plain tags, and then the parser answers for the form without calling
+    back. Else each different tag is judged once and remembered.
     """
-    tags = set(_TAG.findall(value))
-    first = value[: value.find(">") + 1]
-    if not first.startswith("<div") or XHTML not in first or _TEXT.search(value) is None:
+    if value.startswith(_FIRST) and _OTHER_TAG.search(value, len(_FIRST)) is None:
+        return _TEXT.search(value) is not None and _is_well_formed(value)
+    before, *parts = value.split("<")
+    if before or not parts or not parts[0].startswith("div") or XHTML not in parts[0]:
         return False
-    if not all(_is_allowed(tag) for tag in tags - _BARE):
+    if _has_illegal(value) or ("&" in value and _LOOSE_AMPERSAND.search(value)):
         return False
+    return _is_nested(parts)
+
+
+def _is_well_formed(value: str) -> bool:
+    """Ask the parser for the form alone. Entities by name are unknown to it."""
     try:
         expat.ParserCreate().Parse(value, True)
     except (expat.ExpatError, UnicodeEncodeError):
@@ -193,18 +213,65 @@ def _is_plain(value: str) -> bool:
     return True
 
 
-def _is_allowed(tag: str) -> bool:
-    """Return True if a tag is surely of an element and with attributes that a narrative may have."""
-    match = _OPENING.fullmatch(tag)
+def _has_illegal(value: str) -> bool:
+    """Return True for what XML cannot hold."""
+    try:
+        octets = value.encode()
+    except UnicodeEncodeError:
+        return True
+    if octets.translate(None, _LEGAL):
+        return True
+    return b"]]>" in octets or b"\xef\xbf\xbe" in octets or b"\xef\xbf\xbf" in octets
+
+
+def _is_nested(parts: list[str]) -> bool:
+    """Return True if every tag is allowed and closed in turn, up to the end, and there is some text.
+
+    `parts`: what stands after each `<`, tag and text.
+    """
+    look = _tags.get
+    open_names: list[str] = []
+    has_text = False
+    for part in parts:
+        text, closed, after = part.partition(">")
+        tag = look(text) or _judged(text)
+        if tag is None or not closed:
+            return False
+        kind, name = tag
+        if kind > 0:
+            open_names.append(name)
+        elif kind < 0 and open_names.pop() != name:
+            return False
+        if not open_names:
+            return has_text and part is parts[-1] and not after
+        has_text = has_text or (after != "" and not after.isspace())
+    return False
+
+
+def _judged(text: str) -> _Tag | None:
+    """Take a tag apart; None if it is not surely allowed. Tags without much in them are remembered."""
+    tag = _taken_apart(text)
+    if tag is not None and len(text) <= 80 and len(_tags) < _KEPT:
+        _tags[text] = tag
+    return tag
+
+
+def _taken_apart(text: str) -> _Tag | None:
+    if text.startswith("/"):
+        name = text[1:].rstrip()
+        return (-1, name) if name in ELEMENTS else None
+    match = _OPENING.fullmatch(text)
     if match is None or match[1] not in ELEMENTS:
-        return False
+        return None
+    seen: set[str] = set()
     for name, quoted, single in _ATTRIBUTE.findall(match[2]):
         value = quoted or single
-        if (name == "xmlns" and value != XHTML) or _SCRIPT.match(value):
-            return False
+        if name in seen or (name == "xmlns" and value != XHTML) or _SCRIPT.match(value):
+            return None
         if name != "xmlns" and name not in ANYWHERE and name not in ATTRIBUTES.get(match[1], ()):
-            return False
-    return True
+            return None
+        seen.add(name)
+    return (0 if match[3] else 1, match[1])
 
 
 def check_div(value: Json, visit: Visit) -> Verdict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from adapter.validation.found import Found, both, climb
 from adapter.validation.primitives import kind_of
@@ -23,18 +23,37 @@ LONGEST_EASY = 65536
 """Characters up to which a text is acquitted without counting them."""
 
 
-class Property(NamedTuple):
-    """What the walk asks under one key: first what is quick, then the whole rule."""
+def text(careful: KeyCheck) -> KeyCheck:
+    """Make the rule of a single text: what is printable and not too long is surely right."""
 
-    rule: KeyCheck
-    name: str = ""
-    """The element's name in a path."""
-    easy: Easy | None = None
-    """For a single primitive: acquits most texts without a call into Python."""
-    shape: Check | None = None
-    """For a single complex value: the check that `rule` would come to with an object."""
-    more: Check | None = None
-    """A check over the object the property stands in, asked because the property is there."""
+    def rule(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
+        if item.__class__ is str and 0 < len(item) < LONGEST_EASY and item.isprintable():
+            return None
+        return careful(item, owner, visit)
+
+    return rule
+
+
+def formed(easy: Easy, careful: KeyCheck) -> KeyCheck:
+    """Make the rule of a single text with a form or a list, of which one question in C acquits most."""
+
+    def rule(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
+        if item.__class__ is str and easy(item):
+            return None
+        return careful(item, owner, visit)
+
+    return rule
+
+
+def after(rule: KeyCheck, extra: Check) -> KeyCheck:
+    """Let a key's rule be followed by a check over the object it stands in."""
+
+    def both_of(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
+        verdict = rule(item, owner, visit)
+        more = extra(owner, visit)
+        return verdict if more is None else both(verdict, more)
+
+    return both_of
 
 
 def single(element: ElementDef, check: Check) -> KeyCheck:
@@ -44,7 +63,7 @@ def single(element: ElementDef, check: Check) -> KeyCheck:
     def rule(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
         if item is None:
             return [Found("VA107", step=name)]
-        if type(item) is list:
+        if item.__class__ is list:
             return [Found("VA104", step=name)]
         verdict = check(item, visit)
         return None if verdict is None else climb(verdict, name)
@@ -57,7 +76,7 @@ def repeated(element: ElementDef, check: Check) -> KeyCheck:
     name, most = element.name, element.max
 
     def rule(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
-        if type(item) is not list:
+        if item.__class__ is not list:
             return [Found("VA103", {"found": kind_of(item)}, step=name)]
         if not item:
             return [Found("VA105", step=name)]
@@ -78,7 +97,7 @@ def repeated_values(element: ElementDef, check: Check, easy: Easy | None) -> Key
     name, most = element.name, element.max
 
     def rule(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
-        if type(item) is not list:
+        if item.__class__ is not list:
             return [Found("VA103", {"found": kind_of(item)}, step=name)]
         if not item:
             return [Found("VA105", step=name)]
@@ -107,7 +126,7 @@ def either(many: KeyCheck, one: KeyCheck) -> KeyCheck:
     """Make the rule of a list in plain JSON: a single value may stand for it, and it may be empty."""
 
     def rule(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
-        if type(item) is list:
+        if item.__class__ is list:
             return many(item, owner, visit) if item else None
         return one(item, owner, visit)
 

@@ -2,7 +2,7 @@
 
 One closure per type, made when first met, over the type table. The closure of an object looks at the keys
 that are there, each found in a dict, so its cost is that of the content and not of the definition; nothing is
-built while all is right (see `found`). Most properties are acquitted by one question in C (`Property.easy`);
+built while all is right (see `found`). Most values are acquitted by one question in C (`primitives.EASY`);
 only what is not goes through the rule that can say what is wrong. Profiles add to this walk and never repeat
 it.
 """
@@ -17,14 +17,15 @@ from adapter.validation.codes import OPEN_CODES, bound, coded, primitive
 from adapter.validation.found import Found, both, climb, settled
 from adapter.validation.primitives import EASY, JUDGES, kind_of
 from adapter.validation.properties import (
-    LONGEST_EASY,
-    Property,
+    after,
     beside,
     content,
     either,
+    formed,
     repeated,
     repeated_values,
     single,
+    text,
 )
 
 if TYPE_CHECKING:
@@ -116,17 +117,15 @@ class Structure:
         if name in RESOURCE_TYPES:
             self._making[name] = self._inner
             return self._inner
-        properties: dict[str, Property] = {}
+        rules: dict[str, KeyCheck] = {}
         extras: list[Check] = []
-        self._making[name] = check = _object(definition, properties, extras)
-        self._fill(definition, properties)
+        self._making[name] = check = _object(definition, rules, extras)
+        self._fill(definition, rules)
         for needed, extra in self._additions.of_type(definition) if self._additions else ():
             if not needed:
                 extras.append(extra)
             for key in needed:
-                known = properties[key]
-                both_of = extra if known.more is None else _all([known.more, extra])
-                properties[key] = known._replace(more=both_of)
+                rules[key] = after(rules[key], extra)
         return check
 
     def _inner(self, value: Json, visit: Visit) -> Verdict:
@@ -147,24 +146,22 @@ class Structure:
         verdict = self.resource(item, visit.entry(item, url if isinstance(url, str) else None))
         return None if verdict is None else climb(verdict, "resource")
 
-    def _fill(self, definition: TypeDef, properties: dict[str, Property]) -> None:
+    def _fill(self, definition: TypeDef, rules: dict[str, KeyCheck]) -> None:
         if definition.kind == "resource":
-            properties["resourceType"] = Property(content, easy=len)
+            rules["resourceType"] = content
         for element in definition.elements.values():
             for type_name in element.types:
                 key = element.json_key(type_name)
-                properties[key] = self._element(definition, element, type_name)
+                rules[key] = self._element(definition, element, type_name)
                 if self.types.is_primitive(type_name):
                     is_coded = type_name == "code" and self._codes(element) is not None
-                    rule = beside(element, key, self.shape("Element"), is_coded=is_coded)
-                    properties["_" + key] = Property(rule, element.name)
+                    rules["_" + key] = beside(element, key, self.shape("Element"), is_coded=is_coded)
 
-    def _element(self, definition: TypeDef, element: ElementDef, type_name: str) -> Property:
-        name = element.name
-        if definition.name == "Bundle.entry" and name == "resource":
-            return Property(self._entry, name)
-        if definition.kind == "resource" and name == "contained":
-            return Property(repeated(element, self._contained), name)
+    def _element(self, definition: TypeDef, element: ElementDef, type_name: str) -> KeyCheck:
+        if definition.name == "Bundle.entry" and element.name == "resource":
+            return self._entry
+        if definition.kind == "resource" and element.name == "contained":
+            return repeated(element, self._contained)
         is_primitive = type_name in JUDGES
         codes = self._codes(element)
         checks: list[Check] = []
@@ -177,17 +174,18 @@ class Structure:
         if self._additions is not None:
             checks.extend(self._additions.of_element(definition, element))
         check = checks[0] if len(checks) == 1 else _all(checks)
-        if is_primitive:
-            easy = _easy(type_name, codes) if len(checks) == 1 else None
-            if element.is_list:
-                return Property(self._list(repeated_values(element, check, easy), element, check), name)
-            return Property(single(element, check), name, easy=easy)
+        one = single(element, check)
+        if not is_primitive:
+            return self._list(repeated(element, check), one) if element.is_list else one
+        easy = _easy(type_name, codes) if len(checks) == 1 else None
         if element.is_list:
-            return Property(self._list(repeated(element, check), element, check), name)
-        return Property(single(element, check), name, shape=check)
+            return self._list(repeated_values(element, check, easy), one)
+        if easy is None:
+            return one
+        return text(one) if easy is str.isprintable else formed(easy, one)
 
-    def _list(self, many: KeyCheck, element: ElementDef, check: Check) -> KeyCheck:
-        return either(many, single(element, check)) if self._is_plain else many
+    def _list(self, many: KeyCheck, one: KeyCheck) -> KeyCheck:
+        return either(many, one) if self._is_plain else many
 
     def _codes(self, element: ElementDef) -> frozenset[str] | re.Pattern[str] | None:
         if element.binding is None or element.binding.strength != "required":
@@ -217,7 +215,7 @@ def _all(checks: list[Check]) -> Check:
     return check
 
 
-def _object(definition: TypeDef, properties: dict[str, Property], extras: list[Check]) -> Check:
+def _object(definition: TypeDef, rules: dict[str, KeyCheck], extras: list[Check]) -> Check:
     """Make the closure of one type; what is given is filled later, since types name each other."""
     type_name = definition.name
     needed = tuple(
@@ -227,36 +225,22 @@ def _object(definition: TypeDef, properties: dict[str, Property], extras: list[C
     )
     all_needed = frozenset(needed)
     choices = [_choice_keys(element) for element in definition.elements.values() if element.is_choice]
-    look = properties.get
+    look = rules.get
 
     def check(value: Json, visit: Visit) -> Verdict:
-        if type(value) is not dict and not isinstance(value, dict):
+        if value.__class__ is not dict and not isinstance(value, dict):
             return [Found("VA102", {"found": kind_of(value)})]
         if not value:
             return [Found("VA106")]
         found: Verdict = None
         for key, item in value.items():
-            known = look(key)
-            if known is None:
-                unknown = [Found("VA101", {"name": shown(key), "type": type_name}, step=shown(key))]
-                found = both(found, unknown)
-                continue
-            rule, name, easy, shape, more = known
-            kind = item.__class__
-            if kind is str and easy is not None and 0 < len(item) < LONGEST_EASY and easy(item):
-                verdict: Verdict = None
-            elif kind is dict and shape is not None:
-                verdict = shape(item, visit)
-                if verdict is not None:
-                    climb(verdict, name)
+            rule = look(key)
+            if rule is None:
+                verdict: Verdict = [Found("VA101", {"name": shown(key), "type": type_name}, step=shown(key))]
             else:
                 verdict = rule(item, value, visit)
             if verdict is not None:
                 found = both(found, verdict)
-            if more is not None:
-                verdict = more(value, visit)
-                if verdict is not None:
-                    found = both(found, verdict)
         if needed and not value.keys() >= all_needed:
             found = both(found, _lacking(value, needed))
         for one_of, stem, at_least in choices:

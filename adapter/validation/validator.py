@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from adapter.errors import ConfigurationError
 from adapter.fhir import types as fhir_types
+from adapter.validation.claims import claims, inside
 from adapter.validation.found import Found, both, settled
 from adapter.validation.items import Item
 from adapter.validation.library import Library
@@ -18,7 +19,7 @@ from adapter.validation.visit import Session, Visit
 from adapter.validation.vital_signs import vital_signs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable
     from datetime import date
 
     from adapter.fhir.json import Json
@@ -173,9 +174,9 @@ class Validator:
     ) -> Verdict:
         """Hold a resource, and all resources in it, against the profiles asked for and claimed."""
         found: Verdict = None
-        for canonical in dict.fromkeys((*asked, *_claims(resource), *vital_signs(resource))):
+        for canonical in dict.fromkeys((*asked, *claims(resource), *vital_signs(resource))):
             found = both(found, self._against(rules, canonical, resource, visit, canonical in asked))
-        for step, inner, there in _inside(resource, visit):
+        for step, inner, there in inside(resource, visit):
             verdict = self._claimed(rules, inner, there, ())
             if verdict is not None:
                 for one in verdict:
@@ -212,48 +213,6 @@ def _unknown_extensions(refuse: Collection[Refusable], tolerate: Collection[Tole
     if "unknown-extensions" in tolerate:
         return "tolerated"
     return "refused" if "unknown-extensions" in refuse else "refused-if-claimed"
-
-
-def _claims(resource: dict[str, Any]) -> Iterator[str]:
-    meta = resource.get("meta")
-    claimed = meta.get("profile") if isinstance(meta, dict) else None
-    for canonical in claimed if isinstance(claimed, list) else ():
-        if isinstance(canonical, str):
-            yield canonical
-
-
-def _inside(
-    resource: dict[str, Any], visit: Visit
-) -> Iterator[tuple[tuple[str, ...], dict[str, Any], Visit]]:
-    """Yield the resources within a resource, each with its steps and its visit."""
-    contained = resource.get("contained")
-    for index, one in enumerate(contained if isinstance(contained, list) else ()):
-        if isinstance(one, dict):
-            yield (f"contained[{index}]",), one, visit.contained(one)
-    if resource.get("resourceType") == "Bundle":
-        entries = resource.get("entry")
-        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
-            one = entry.get("resource") if isinstance(entry, dict) else None
-            if isinstance(one, dict):
-                url = entry.get("fullUrl")
-                there = visit.entry(one, url if isinstance(url, str) else None)
-                yield (f"entry[{index}]", "resource"), one, there
-    if resource.get("resourceType") == "Parameters":
-        parameters = resource.get("parameter")
-        yield from _parameters(parameters, visit, ())
-
-
-def _parameters(
-    parameters: Json, visit: Visit, above: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], dict[str, Any], Visit]]:
-    for index, one in enumerate(parameters if isinstance(parameters, list) else ()):
-        if not isinstance(one, dict):
-            continue
-        step = (*above, f"{'part' if above else 'parameter'}[{index}]")
-        resource = one.get("resource")
-        if isinstance(resource, dict):
-            yield (*step, "resource"), resource, visit.parameter(resource)
-        yield from _parameters(one.get("part"), visit, step)
 
 
 def _distinct(verdict: Verdict, root: str) -> list[Issue]:

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
+    from adapter.fhir.hetu import Hetu
+
 Resource = dict[str, Any]
 Mode = Literal["contained", "bundled", "elsewhere", "lost"]
 
@@ -30,7 +32,7 @@ class Session:
     right now is in `open`, and taken as conforming there, so that circles end.
     """
 
-    __slots__ = ("addresses", "conforms", "indexes", "is_asked", "open", "today")
+    __slots__ = ("addresses", "conforms", "identity_codes", "indexes", "is_asked", "open", "today")
 
     def __init__(self, today: date | None = None, *, is_asked: bool = False) -> None:
         self.today = today
@@ -39,6 +41,7 @@ class Session:
         self.conforms: dict[tuple[int, str], Any] = {}
         self.open: set[tuple[int, str]] = set()
         self.indexes: dict[int, dict[str, Resource]] = {}
+        self.identity_codes: dict[str, Hetu | None] = {}
         self.addresses: dict[int, str] = {}
         """fullUrl by identity of the resource in an entry."""
 
@@ -47,10 +50,10 @@ class Visit:
     """One resource being walked. `bundle` is the Bundle it stands in, `url` its fullUrl there."""
 
     __slots__ = (
+        "_environment",
         "answer",
         "asked",
         "bundle",
-        "environment",
         "outer",
         "resource",
         "root",
@@ -77,8 +80,7 @@ class Visit:
         self.bundle = bundle
         self.url = url
         self.outer = outer
-        self.environment = {"resource": resource, "rootResource": self.root}
-        """The variables of every invariant asked here."""
+        self._environment: dict[str, Resource] | None = None
         self.services: Any = None
         """What FHIRPath may ask, made when the first invariant asks."""
         self.asked: str | None = None
@@ -86,6 +88,13 @@ class Visit:
         """The reference that was resolved last, and where it led."""
         self.unresolved = 0
         """How often an expression wanted a resource that is not at hand."""
+
+    @property
+    def environment(self) -> dict[str, Resource]:
+        """The variables of every invariant asked here."""
+        if self._environment is None:
+            self._environment = {"resource": self.resource, "rootResource": self.root}
+        return self._environment
 
     def contained(self, resource: Resource) -> Visit:
         """Return the visit of a contained resource."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from adapter.validation.limits import compare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from adapter.fhir.json import Json
     from adapter.validation.visit import Visit
@@ -46,34 +46,36 @@ def _no_contained_label(value: Json, visit: Visit) -> bool:
 _IN_NARRATIVE = re.compile(r"(?:src|href)\s*=\s*[\"'](#[^\"']+)")
 
 
-def _links(value: Json) -> Iterator[str]:
-    """Yield every text that can point to a contained resource: references, canonicals, uris, urls."""
+def _lose(wanted: set[str], value: Json) -> None:
+    """Take from `wanted` every text of a value that points to a contained resource.
+
+    Such are references, canonicals, uris and urls, and links in a narrative.
+    """
     waiting = [value]
-    while waiting:
+    while waiting and wanted:
         one = waiting.pop()
-        if isinstance(one, str):
-            if one[:1] == "#":
-                yield one
-            elif one[:4] == "<div" and "#" in one:
-                yield from _IN_NARRATIVE.findall(one)
-        elif isinstance(one, dict):
-            waiting.extend(one.values())
-        elif isinstance(one, list):
-            waiting.extend(one)
+        for inner in one.values() if isinstance(one, dict) else one:
+            kind = inner.__class__
+            if kind is str:
+                if inner[:1] == "#":
+                    wanted.discard(inner)
+                elif inner[:4] == "<div" and "#" in inner:
+                    wanted.difference_update(_IN_NARRATIVE.findall(inner))
+            elif kind is dict or kind is list:
+                waiting.append(inner)
 
 
 def _contained_used(value: Json, visit: Visit) -> bool:
-    contained = _listed(value, "contained")
-    if not contained:
-        return True
-    links = set(_links(value))
-    for one in contained:
-        if not isinstance(one, dict):
-            continue
-        if "#" + str(one.get("id", "")) in links or "#" in _links(one):
-            continue
-        return False
-    return True
+    contained = [one for one in _listed(value, "contained") if isinstance(one, dict)]
+    wanted = {"#" + str(one.get("id", "")) for one in contained}
+    _lose(wanted, value)
+    return all("#" + str(one.get("id", "")) not in wanted or _names_container(one) for one in contained)
+
+
+def _names_container(contained: Json) -> bool:
+    container = {"#"}
+    _lose(container, contained)
+    return not container
 
 
 def _period_in_order(value: Json, visit: Visit) -> bool:
