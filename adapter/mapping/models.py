@@ -7,7 +7,7 @@ nothing is checked on its side.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -43,6 +43,8 @@ class Slot:
     namespace: str | None = None
     declares_type: bool = False
     """True if XML says the type by `xsi:type`."""
+    is_group: bool = False
+    """True if XML writes its parts without an element of its own around them, such as `item` of a name."""
 
     def key(self, type_name: str) -> str:
         """Return the JSON property for a value of `type_name`."""
@@ -216,6 +218,7 @@ class Models:
             )
         made: dict[str, Shape] = {}
         for path, slots in below.items():
+            slots = _with_parts_of_groups(path, slots, below)
             key = url if path == root else f"{url}#{path}"
             kind: Kind = "logical"
             made[key] = Shape(
@@ -228,6 +231,19 @@ class Models:
             )
         self._shapes.update(made)
         return made[url]
+
+
+def _with_parts_of_groups(
+    path: str, slots: dict[str, Slot], below: Mapping[str, dict[str, Slot]]
+) -> dict[str, Slot]:
+    """Return the elements of a type with the parts of its groups among them, as documents have them."""
+    found: dict[str, Slot] = {}
+    for name, slot in slots.items():
+        found[name] = slot
+        if slot.is_group:
+            parts = below.get(f"{path}.{name}", {}).items()
+            found |= {part: replace(one, is_list=True) for part, one in parts if part not in slots}
+    return found
 
 
 def _logical_slot(element: Mapping[str, Any], name: str, url: str, is_backbone: bool) -> Slot:
@@ -246,6 +262,7 @@ def _logical_slot(element: Mapping[str, Any], name: str, url: str, is_backbone: 
         _extension(element, "xml-name"),
         _extension(element, "xml-namespace") or _extension(element, "namespace"),
         "typeAttr" in forms,
+        _extension(element, "xml-choice-group") == "True",
     )
 
 

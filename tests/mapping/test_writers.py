@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapter.errors import AdapterError, Malformed
+from adapter.mapping.models import Models, Shape, Slot
 from adapter.mapping.readers import csv as csv_reader
 from adapter.mapping.readers import hl7v2 as v2_reader
 from adapter.mapping.readers import xml as xml_reader
@@ -249,3 +250,67 @@ def test_what_xml_cannot_hold_is_refused() -> None:
     assert faults(xml.write, made(tree)) == [
         ("MP341", "/document/a[1]/@b"), ("MP345", "/document/a[2]/@b"), ("MP342", "/document"),
     ]  # fmt: skip
+
+
+DIV = (
+    '<div xmlns="http://www.w3.org/1999/xhtml"><p>Leikattu <b>nilkka</b> &amp; sidottu</p><ul><li>yksi</li>'
+    "<li>kaksi</li></ul><table><tbody><tr><td>a</td><td>b</td></tr></tbody></table></div>"
+)
+
+
+def section(text: str) -> Made:
+    """A CDA section, made by a model, with this narrative."""
+    slot = Slot("text", ("xhtml",), is_list=False)
+    shape = Shape("section", "logical", {"text": slot}, "urn:model", namespace=xml_reader.V3)
+    part = Made(shape)
+    part["text"] = text
+    return part
+
+
+def test_a_narrative_becomes_the_text_of_a_section() -> None:
+    """XHTML goes out as what CDA has for it, and comes back as the same XHTML."""
+    body = xml.write(section(DIV))
+    tree = xml_reader.read(b'<a xmlns="urn:hl7-org:v3">' + body.partition(b"?>")[2] + b"</a>")
+
+    assert b'<paragraph>Leikattu <content styleCode="Bold">nilkka</content> &amp; sidottu</paragraph>' in body
+    assert tree.root["section"]["text"]["div"] == DIV
+
+
+@pytest.mark.parametrize("text", ["a < b & c", "<p>not closed"])
+def test_text_that_is_no_xhtml_stands_for_itself(text: str) -> None:
+    """What cannot be read as XHTML is written as text, not dropped."""
+    tree = xml_reader.read(
+        b'<a xmlns="urn:hl7-org:v3">' + xml.write(section(text)).partition(b"?>")[2] + b"</a>"
+    )
+
+    assert tree.root["section"]["text"]["xmlText"] == text
+
+
+TOOLS = "http://hl7.org/fhir/tools/StructureDefinition"
+
+
+def test_parts_of_a_group_stand_in_the_element_itself() -> None:
+    """`item` of a CDA name is no element: its parts follow each other, in their order. CDA-core-sd, EN."""
+    definition = {
+        "resourceType": "StructureDefinition", "kind": "logical", "url": "urn:model/PN", "name": "PN",
+        "extension": [{"url": f"{TOOLS}/xml-namespace", "valueUri": "urn:n"}],
+        "snapshot": {"element": [
+            {"path": "PN"},
+            {"path": "PN.item", "min": 0, "max": "*", "extension": [
+                {"url": f"{TOOLS}/xml-choice-group", "valueBoolean": True},
+            ]},
+            {"path": "PN.item.family", "min": 0, "max": "1", "type": [{"code": "string"}]},
+            {"path": "PN.item.given", "min": 0, "max": "1", "type": [{"code": "string"}]},
+        ]},
+    }  # fmt: skip
+    shape = Models([definition]).by_url("urn:model/PN")
+    assert shape is not None
+    name = Made(shape)
+    name["item"] = [made({"given": "A"}), made({"family": "B"})]
+    for part in name["item"]:
+        part.shape = Models([definition]).by_url("urn:model/PN")
+    flat = Made(shape)
+    flat["given"], flat["family"] = ["A"], ["B"]
+
+    assert b"<given>A</given><family>B</family></PN>" in xml.write(name)
+    assert b"<family>B</family><given>A</given></PN>" in xml.write(flat)

@@ -8,13 +8,14 @@ ElementDefinition. Without one: what has parts is an element, a leaf an attribut
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
 from adapter.errors import Malformed
 from adapter.mapping.readers.xml import PREFIXES
 from adapter.mapping.run import Made
+from adapter.mapping.writers import narrative
 from adapter.outcome import Issue
 
 if TYPE_CHECKING:
@@ -87,6 +88,23 @@ def _form(made: Made, key: str, slot: Slot | None) -> str:
     return "text" if key == "xmlText" else "attribute"
 
 
+def _xhtml(text: str) -> etree._Element | None:
+    """Read the `div` of a narrative; None for text without markup, which stands for itself."""
+    if not text.lstrip().startswith("<"):
+        return None
+    try:
+        root: etree._Element = etree.fromstring(text, _parser())
+    except etree.XMLSyntaxError:
+        return None
+    return root
+
+
+def _parser() -> etree.XMLParser[Any]:
+    return etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True
+    )
+
+
 class _Document:
     """One document under writing."""
 
@@ -108,12 +126,16 @@ class _Document:
             namespace = (slot.namespace if slot is not None else None) or around
             parts = [one for one in values if isinstance(one, Made)]
             leaves = [one for one in values if one is not None and not isinstance(one, Made)]
+            if slot is not None and slot.is_group:
+                for one in parts:
+                    self.fill(element, one, around, path)
+                continue
             for at, one in enumerate(parts, 1):
                 number = f"[{at}]" if len(parts) > 1 else ""
                 self.child(
                     element, _qualified(namespace, name), slot, one, f"{path}/{name}{number}", namespace
                 )
-            self.leaves(element, (name, namespace), _form(made, key, slot), leaves, path)
+            self.leaves(element, (name, namespace), (_form(made, key, slot), slot), leaves, path)
 
     def child(
         self, element: etree._Element, tag: str, slot: Slot | None, made: Made, path: str,
@@ -125,23 +147,33 @@ class _Document:
         self.fill(child, made, namespace, path)
 
     def leaves(
-        self, element: etree._Element, named: tuple[str, str | None], form: str, values: list[Item], path: str
-    ) -> None:
-        name, namespace = named
+        self, element: etree._Element, named: tuple[str, str | None], kind: tuple[str, Slot | None],
+        values: list[Item], path: str,
+    ) -> None:  # fmt: skip
+        (name, namespace), (form, slot) = named, kind
         where = f"{path}/@{name}" if form == "attribute" else path
         if form == "element":
             for at, value in enumerate(values, 1):
                 number = f"[{at}]" if len(values) > 1 else ""
-                text = self.text(value, f"{path}/{name}{number}")
-                etree.SubElement(element, _qualified(namespace, name)).text = text
+                child = etree.SubElement(element, _qualified(namespace, name))
+                self.content(child, value, slot, f"{path}/{name}{number}")
             return
-        if len(values) > 1:
-            self.fault("MP345", where, count=len(values))
+        if len(values) > 1 or (values and form == "text" and element.text):
+            self.fault("MP345", where, count=max(len(values), 2))
         for value in values[:1]:
             if form == "attribute":
                 element.set(name, self.text(value, where))
             else:
                 element.text = self.text(value, where)
+
+    def content(self, element: etree._Element, value: Item, slot: Slot | None, path: str) -> None:
+        """Put a leaf into its element; XHTML becomes the text of a CDA section."""
+        text = self.text(value, path)
+        div = _xhtml(text) if slot is not None and slot.types == ("xhtml",) else None
+        if div is None:
+            element.text = text
+        else:
+            narrative.into(element, div, etree.QName(element).namespace)
 
     def text(self, value: Item, path: str) -> str:
         """Return a leaf as text of XML; empty, and a fault, if XML cannot hold it."""
