@@ -91,10 +91,24 @@ class Invariants:
         code = "VA702" if constraint.get("severity") == "warning" else "VA701"
         if context in ABSTRACT:
             return self._by_type(expression, code, params)
-        predicate = self.predicate(expression, context)
-        if predicate is None:
-            return lambda item, visit: [Found("VA703", params)]
-        return _judge(predicate, code, params)
+        return self._asked(expression, context, code, params)
+
+    def _asked(self, expression: str, context: str, code: str, params: dict[str, Any]) -> ItemCheck:
+        """Make the check of an expression, compiled when it is first asked: most of a type's never are."""
+        asked: list[Predicate | None] = []
+
+        def check(item: Item, visit: Visit) -> Verdict:
+            if item.value is None and item.beside is None:
+                return None
+            if not asked:
+                asked.append(self.predicate(expression, context))
+            predicate = asked[0]
+            if predicate is None:
+                return [Found("VA703", params)]
+            said = predicate(item, visit)
+            return None if said else [Found("VA704" if said is None else code, params)]
+
+        return check
 
     def on_value(self, stated: Invariant, context: str) -> Check | None:
         """Make the check of an invariant of the core over plain values; None if the walk answers it."""
@@ -113,14 +127,15 @@ class Invariants:
         return None if check is None else lambda value, visit: check(Item(value, context, ""), visit)
 
     def _by_type(self, expression: str, code: str, params: dict[str, Any]) -> ItemCheck:
+        by_type: dict[str, ItemCheck] = {}
+
         def check(item: Item, visit: Visit) -> Verdict:
             kind = item.type
             if kind in ABSTRACT and isinstance(item.value, dict):
-                kind = item.value.get("resourceType", kind)
-            predicate = self.predicate(expression, kind)
-            if predicate is None:
-                return [Found("VA703", params)]
-            return _judge(predicate, code, params)(item, visit)
+                kind = str(item.value.get("resourceType", kind))
+            if kind not in by_type:
+                by_type[kind] = self._asked(expression, kind, code, params)
+            return by_type[kind](item, visit)
 
         return check
 
@@ -185,15 +200,3 @@ class Invariants:
 
 def _over_value(known: Callable[[Json, Visit], bool]) -> Predicate:
     return lambda item, visit: known(item.value, visit)
-
-
-def _judge(predicate: Predicate, code: str, params: dict[str, Any]) -> ItemCheck:
-    def check(item: Item, visit: Visit) -> Verdict:
-        if item.value is None and item.beside is None:
-            return None
-        said = predicate(item, visit)
-        if said:
-            return None
-        return [Found("VA704" if said is None else code, params)]
-
-    return check

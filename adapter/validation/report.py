@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import escape, quoteattr
 
 from adapter import __version__
 from adapter.outcome import SEVERITIES, finding, has_errors, operation_outcome
@@ -167,6 +166,8 @@ def _sarif_result(file: Checked, issue: Issue, language: Language) -> dict[str, 
 
 def as_junit(files: Sequence[Checked], language: Language = "en") -> str:
     """Return a JUnit report: one test case per file, failed if the file has an error."""
+    from xml.sax.saxutils import escape, quoteattr  # loads an HTTP client
+
     failed = sum(has_errors(file.issues) for file in files)
     seconds = sum(file.seconds for file in files)
     lines = [
