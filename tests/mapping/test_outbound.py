@@ -185,7 +185,7 @@ def test_a_sample_of_json_may_become_a_message(one: Callable[..., Map]) -> None:
 
 
 def test_a_type_filter_in_line_knows_the_elements_of_the_type(one: Callable[..., Map]) -> None:
-    """`entry.resource : Observation as found` lets `found.value` find valueString, as a group's type would."""
+    """`entry.resource : Observation as found` lets `found.value` find valueString, as in a group."""
     text = FHIR + CSV + (
         "group G(source b : Bundle, target t : Csv) {\n"
         "  b.entry as entry then {\n"
@@ -195,3 +195,14 @@ def test_a_type_filter_in_line_knows_the_elements_of_the_type(one: Callable[...,
     )  # fmt: skip
 
     assert sent(one(text)) == b'text\r\n"a\nb"\r\n""\r\n'
+
+
+def test_a_part_that_is_copied_goes_out_with_all_below_it(one: Callable[..., Map]) -> None:
+    """A copy of a source's part is a part in the receiver's document, too, and no text."""
+    target = f"uses '{BASE}/xml-document' alias Out as target\n"
+    text = (
+        JSON + target + 'group G(source s : Json, target out : Out) {\n  s.a as a -> out.b = a "copy";\n}\n'
+    )
+    outcome = one(text).run(b'{"a": {"c": {"d": "1"}, "e": ["x"]}}', media_type="application/json")
+
+    assert b'<document><b e="x"><c d="1"/></b></document>' in (outcome.documents[0] or b"")

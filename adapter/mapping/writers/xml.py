@@ -19,8 +19,10 @@ from adapter.mapping.writers import narrative
 from adapter.outcome import Issue
 
 if TYPE_CHECKING:
-    from adapter.mapping.models import Slot
+    from adapter.mapping.models import Shape, Slot
     from adapter.mapping.nodes import Item
+
+    Part = dict[str, Item]
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _PREFIX_OF = {prefix: namespace for namespace, prefix in PREFIXES.items() if prefix}
@@ -48,7 +50,7 @@ def write(made: Made, *, root: str = "document", namespace: str = "") -> bytes:
     return etree.tostring(top, xml_declaration=True, encoding="UTF-8")
 
 
-def _nsmap(namespace: str | None, made: Made) -> Item:
+def _nsmap(namespace: str | None, made: Part) -> Item:
     known: dict[str | None, str] = {None: namespace} if namespace else {}
     used = _namespaces(made)
     return known | {
@@ -56,7 +58,7 @@ def _nsmap(namespace: str | None, made: Made) -> Item:
     }
 
 
-def _namespaces(made: Made) -> set[str]:
+def _namespaces(made: Part) -> set[str]:
     """Return the namespaces below `made`, XSI among them where a type is said by xsi:type."""
     found: set[str] = set()
     for key, value in made.items():
@@ -64,26 +66,32 @@ def _namespaces(made: Made) -> set[str]:
         if slot is not None and slot.namespace:
             found.add(slot.namespace)
         for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, Made):
+            if isinstance(one, dict):
                 found |= _namespaces(one)
                 if slot is not None and slot.declares_type:
                     found.add(XSI)
     return found
 
 
-def _slot(made: Made, key: str) -> Slot | None:
-    known = made.shape.order.get(key) if made.shape is not None else None
+def _slot(made: Part, key: str) -> Slot | None:
+    shape = _shape(made)
+    known = shape.order.get(key) if shape is not None else None
     return known[1] if known is not None else None
+
+
+def _shape(made: Part) -> Shape | None:
+    """Return the type of a part; one that was copied from the source has none."""
+    return made.shape if isinstance(made, Made) else None
 
 
 def _qualified(namespace: str | None, name: str) -> str:
     return f"{{{namespace}}}{name}" if namespace else name
 
 
-def _form(made: Made, key: str, slot: Slot | None) -> str:
+def _form(made: Part, key: str, slot: Slot | None) -> str:
     if slot is not None:
         return slot.form
-    if made.shape is not None:
+    if _shape(made) is not None:
         return "element"
     return "text" if key == "xmlText" else "attribute"
 
@@ -114,8 +122,9 @@ class _Document:
     def fault(self, code: str, at: str, **params: str | int) -> None:
         self.faults.append(Issue(code, at, params))
 
-    def fill(self, element: etree._Element, made: Made, around: str | None, path: str) -> None:
-        order = made.shape.order if made.shape is not None else {}
+    def fill(self, element: etree._Element, made: Part, around: str | None, path: str) -> None:
+        shape = _shape(made)
+        order = shape.order if shape is not None else {}
         for key in sorted(made, key=lambda key: order[key][0] if key in order else len(order)):
             slot = _slot(made, key)
             values = made[key] if isinstance(made[key], list) else [made[key]]
@@ -124,8 +133,8 @@ class _Document:
                 self.fault("MP342", path, name=name)
                 continue
             namespace = (slot.namespace if slot is not None else None) or around
-            parts = [one for one in values if isinstance(one, Made)]
-            leaves = [one for one in values if one is not None and not isinstance(one, Made)]
+            parts = [one for one in values if isinstance(one, dict)]
+            leaves = [one for one in values if one is not None and not isinstance(one, dict)]
             if slot is not None and slot.is_group:
                 for one in parts:
                     self.fill(element, one, around, path)
@@ -138,12 +147,13 @@ class _Document:
             self.leaves(element, (name, namespace), (_form(made, key, slot), slot), leaves, path)
 
     def child(
-        self, element: etree._Element, tag: str, slot: Slot | None, made: Made, path: str,
+        self, element: etree._Element, tag: str, slot: Slot | None, made: Part, path: str,
         namespace: str | None,
     ) -> None:  # fmt: skip
         child = etree.SubElement(element, tag)
-        if slot is not None and slot.declares_type and made.shape is not None:
-            child.set(f"{{{XSI}}}type", made.shape.name)
+        shape = _shape(made)
+        if slot is not None and slot.declares_type and shape is not None:
+            child.set(f"{{{XSI}}}type", shape.name)
         self.fill(child, made, namespace, path)
 
     def leaves(
