@@ -1,4 +1,4 @@
-"""`silta queue`: messages that wait for a person to say who is to get them, or that nobody is."""
+"""`silta queue`: what waits for a person: to say who is to get a message, or to look at a copy."""
 
 from __future__ import annotations
 
@@ -15,13 +15,21 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command."""
     parser = subparsers.add_parser("queue", help="messages that wait for a person")
     acts = parser.add_subparsers(dest="act", metavar="ACT", required=True)
-    acts.add_parser("list", help="messages without a recipient").set_defaults(run=_list)
+    listing = acts.add_parser(
+        "list", help="messages without a recipient, copies that somebody has to look at"
+    )
+    listing.set_defaults(run=_list)
 
     assign = acts.add_parser("assign", help="name the recipient; consent is asked as for any other")
     assign.add_argument("message")
     assign.add_argument("recipient", help="id of the organisation: urn:oid:...")
     assign.add_argument("--reason", required=True, help="what proves that it is theirs; kept as evidence")
     assign.set_defaults(run=_assign)
+
+    release = acts.add_parser("release", help="let a withheld copy go that somebody has looked at")
+    release.add_argument("delivery")
+    release.add_argument("--reason", required=True, help="what was looked at; it is kept in the audit")
+    release.set_defaults(run=_release)
 
     decline = acts.add_parser("decline", help="close it: nobody is to get it")
     decline.add_argument("message")
@@ -46,6 +54,12 @@ def _assign(arguments: argparse.Namespace) -> int:
     fate = found["fate"]
     line = f"{fate['recipient']}: {fate['state']} {fate['reason'] or ''}".rstrip()
     return tell(arguments, found, [line])
+
+
+def _release(arguments: argparse.Namespace) -> int:
+    found = desk(arguments).post(f"queue/{arguments.delivery}/release", reason=arguments.reason).json()
+    fate = found["fate"]
+    return tell(arguments, found, [f"{fate['recipient']}: {fate['state']} {fate['level']}"])
 
 
 def _decline(arguments: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ they stand in the store, and the partner's settings.
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -132,6 +133,17 @@ def ask(
     return _nameable(decided, facts)
 
 
+def ask_first(
+    facts: Notification, meaning: Meaning, recipient: Recipient, relay: Relay, *, sender: str, at: datetime
+) -> Permit | Deny | NotEligible:
+    """Decide as a message comes in: as `ask`, and a person known by another family name is for a person."""
+    decided = ask(facts, meaning, recipient, relay, sender=sender, at=at)
+    subject, family = subject_of(facts, relay), family_of(facts, relay)
+    if isinstance(decided, Permit) and subject is not None and family is not None:
+        return Deny(reasons=("PN151",)) if relay.store.has_another_family(subject, family) else decided
+    return decided
+
+
 def _request(
     facts: Notification,
     recipient: Recipient,
@@ -187,11 +199,26 @@ def subject_of(facts: Notification, relay: Relay) -> str | None:
     return relay.store.subject_key(*identifier) if identifier else None
 
 
-def was_identity_changed(claimed: Claimed, relay: Relay) -> bool:
-    """Return True if the person's identity was changed or merged after the delivery was queued."""
+def family_of(facts: Notification, relay: Relay) -> str | None:
+    """Return the keyed hash of the person's family name, however it is written; None without one."""
+    family = facts.patient.family if facts.patient is not None else None
+    if family is None:
+        return None
+    plain = " ".join(unicodedata.normalize("NFKC", family).casefold().split())
+    return relay.store.subject_key("family-name", plain)
+
+
+def doubt_of(claimed: Claimed, relay: Relay) -> str | None:
+    """Return why it is not certain any more whom a queued delivery is about: a code, or None if it is.
+
+    An identity that was changed or merged since it was queued (PN150), another family name under the same
+    identity (PN151).
+    """
     if claimed.subject is None:
-        return False
-    return relay.store.was_identity_changed(claimed.subject, claimed.queued_at)
+        return None
+    if relay.store.was_identity_changed(claimed.subject, claimed.queued_at):
+        return "PN150"
+    return "PN151" if relay.store.was_renamed(claimed.subject, claimed.queued_at) else None
 
 
 def recipient_of(key: str, evidence: routing.Evidence | None, ground: Ground) -> Recipient | None:
@@ -223,8 +250,9 @@ def ask_again(
     """
     if claimed.kind is not Kind.NOTIFICATION:
         return None
-    if not is_released and was_identity_changed(claimed, relay):
-        return Deny(reasons=("PN150",))
+    doubt = doubt_of(claimed, relay)
+    if doubt is not None:
+        return Deny(reasons=(doubt,))
     facts = notification.read(bundle)
     evidence = routing.Evidence.read(claimed.evidence)
     recipient = recipient_of(claimed.recipient, evidence, ground_of(relay))

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -172,7 +173,8 @@ class _Engine:
         wake = asyncio.Event()
 
         def woken() -> None:
-            if not loop.is_closed():
+            # The loop may end between any two steps of the writer's thread.
+            with suppress(RuntimeError):
                 loop.call_soon_threadsafe(wake.set)
 
         self._relay.store.on_work(woken)

@@ -304,6 +304,8 @@ class Intake:
     """SHA-256 of the canonical content, hex: other content under the same key is a conflict."""
     subject: str | None
     """Keyed hash of the patient's identifier; never the identifier."""
+    family: str | None = None
+    """Keyed hash of the patient's family name, where the message is one that is relayed."""
     received_at: datetime
     original: bytes
     media_type: str

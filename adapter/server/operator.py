@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from adapter.errors import Malformed, NotFound, NotPermitted
 from adapter.fhir import json as fhir_json
 from adapter.relay import consent_filing, consent_record, intake
-from adapter.relay.message import AuditRecord, MessageState
+from adapter.relay.message import AuditRecord, DeliveryState, MessageState
 from adapter.server.budgets import DoorBudget, read_body
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def routes(doors: Doors) -> list[tuple[str, Endpoint, str]]:
         ("/operator/queue", desk.queue, "GET"),
         ("/operator/queue/{id}/assign", desk.assign, "POST"),
         ("/operator/queue/{id}/decline", desk.decline, "POST"),
+        ("/operator/queue/{id}/release", desk.release, "POST"),
     ]
 
 
@@ -174,12 +175,17 @@ class _Desk:
         return _json(_consent(found, self._relay.zone))
 
     async def queue(self, request: Request) -> Response:
-        """List the messages that wait for a person to name a recipient."""
+        """List the messages that wait for a person: to name a recipient, or to look at a copy."""
         self._doors.operator(request)
-        rows = await self._doors.work(
-            self._store.messages, state=MessageState.NEEDS_ROUTING.value, limit=LONGEST_PAGE
-        )
+        rows = await self._doors.work(self._waiting)
         return _json({"items": [await self._with_deliveries(row) for row in rows]})
+
+    def _waiting(self) -> list[MessageRow]:
+        unrouted = self._store.messages(state=MessageState.NEEDS_ROUTING.value, limit=LONGEST_PAGE)
+        withheld = self._store.find_deliveries(state=DeliveryState.WITHHELD.value, limit=LONGEST_PAGE)
+        # Reasons of ours, not of the patient or the law: these a person can lift.
+        to_look_at = dict.fromkeys(each.message for each in withheld if (each.reason or "").startswith("PN"))
+        return [*unrouted, *(self._store.message(id) for id in to_look_at)]
 
     async def assign(self, request: Request) -> Response:
         """Give an unrouted message its recipient; consent and agreement are asked as for any other."""
@@ -198,6 +204,14 @@ class _Desk:
         message = request.path_params["id"]
         await self._doors.work(self._store.decline, message, actor=operator, reason=reason)
         return _json(await self._with_deliveries(await self._doors.work(self._store.message, message)))
+
+    async def release(self, request: Request) -> Response:
+        """Let a withheld copy go that waited for a person; whatever else forbids it still does."""
+        operator, reason = await self._act(request)
+        fate = await self._doors.work(
+            intake.release, request.path_params["id"], self._relay, actor=operator, reason=reason
+        )
+        return _json({"delivery": request.path_params["id"], "fate": asdict(fate)})
 
     async def _act(self, request: Request) -> tuple[str, str]:
         """Return who acts and why."""

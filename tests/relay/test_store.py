@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -190,7 +191,7 @@ def test_a_subject_key_is_the_same_for_the_same_master_and_tells_nothing() -> No
 
 BROKEN_STEP = """
 from alembic import op
-revision, down_revision, branch_labels, depends_on = "9999", "0002", None, None
+revision, down_revision, branch_labels, depends_on = "9999", "0003", None, None
 
 def upgrade() -> None:
     op.execute("CREATE TABLE half (x TEXT)")
@@ -259,11 +260,43 @@ def _plain(row: tuple[str, ...]) -> tuple[str, str, frozenset[str]]:
 
 
 def test_the_newest_step_is_known() -> None:
-    """A new one must be named here with its reason: 0002 keeps who filed a consent."""
-    assert newest() == "0002"
+    """A new one must be named here with its reason: 0002 keeps filers of consents, 0003 family names."""
+    assert newest() == "0003"
 
 
 # Transactions and groups ----------------------------------------------------------------------------------
+
+
+def test_what_its_caller_gave_up_before_it_began_is_left_out(world: World) -> None:
+    """A cancelled order does nothing, and the writer goes on with the others."""
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(_book: Book) -> None:
+        begun.set()
+        go.wait(20)
+
+    first = world.store.submit(slow)
+    assert begun.wait(20)
+    given_up = world.store.submit(lambda book: book.note("accept", "message/given-up", "accepted", at=NOON))
+    assert given_up.cancel()
+    assert not first.cancel()
+    go.set()
+    world.take(1)
+
+    assert world.store.audit_rows(object="message/given-up") == []
+
+
+def test_a_listener_that_fails_changes_nothing(world: World) -> None:
+    """What was committed is answered as committed, once, and the next one is too."""
+
+    def failing() -> None:
+        raise RuntimeError("gone")
+
+    world.store.on_work(failing)
+    world.take(1)
+    world.take(2)
+
+    assert world.store.counts()["messages"] == {"accepted": 2}
 
 
 def test_a_poisonous_operation_fails_alone(world: World) -> None:

@@ -78,6 +78,24 @@ def test_an_employer_is_never_assigned(adapter: Served, silta: Silta) -> None:
     assert adapter.deployment.store.message(message).state.value == "needs-routing"
 
 
+def test_a_copy_that_somebody_has_to_look_at_is_listed_and_released(adapter: Served, silta: Silta) -> None:
+    """A sensitive procedure waits in the queue until it is released with a reason."""
+    body = (folder("fixtures") / "notification" / "sensitive-procedure.json").read_bytes()
+    assert adapter.post("/ingest/json1", body, "application/json", "havuniemi").status_code == 200
+    _code, waiting = silta("queue", "list")
+    [held] = [
+        one
+        for item in waiting["items"]
+        for one in item["deliveries"]
+        if (one["reason"] or "").startswith("PN21")
+    ]
+
+    code, released = silta("queue", "release", held["id"], "--reason", "looked at by the coordinator")
+    again, _ = silta("queue", "release", held["id"], "--reason", "once more")
+
+    assert (code, released["fate"]["state"], again) == (0, "queued", cli.REMOTE)
+
+
 def test_the_timeline_begins_with_the_intake(adapter: Served, silta: Silta) -> None:
     """Every step of the relay stands in the timeline, the first of them accept."""
     message = unrouted(adapter, "DESK-4")

@@ -40,7 +40,7 @@ def notify(work: Work, content: Content, meaning: Meaning, earlier: MessageRow |
         return _unrouted(work, content, meaning, routed, earlier, extra)
     sender = work.submission.sender
     answers = [
-        (each, decision.ask(facts, meaning, each, relay, sender=sender, at=work.at)) for each in routed
+        (each, decision.ask_first(facts, meaning, each, relay, sender=sender, at=work.at)) for each in routed
     ]
     fates = tuple(fate_of(recipient, answer) for recipient, answer in answers)
     eligible = [(each, answer) for each, answer in answers if not isinstance(answer, NotEligible)]

@@ -33,6 +33,9 @@ REMEMBERED = frozenset(MessageState) - {MessageState.UNREADABLE, MessageState.IN
 """Of these a mended repeat is a repeat; anything else may be tried again under the same ids."""
 
 
+RELAYED = (MessageState.ACCEPTED, MessageState.NEEDS_ROUTING)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
     """A submission that could be read."""
@@ -139,6 +142,7 @@ class Work:
             keys=tuple(keys(facts, judged.meaning, generation, digest)) if facts and is_known_again else (),
             digest=digest,
             subject=decision.subject_of(facts, self.relay) if facts else None,
+            family=decision.family_of(facts, self.relay) if facts and judged.state in RELAYED else None,
             received_at=self.at,
             original=self.submission.body,
             media_type=self.submission.media_type,

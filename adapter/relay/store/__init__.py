@@ -13,6 +13,7 @@ without blocking.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
         AcknowledgementRow,
         AttemptRow,
         CaseRow,
+        Claimed,
         ConflictRow,
         ConsentVersion,
         DeliveryRow,
@@ -70,6 +72,8 @@ if TYPE_CHECKING:
         Retention,
         TimelineRow,
     )
+
+log = logging.getLogger(__name__)
 
 _NODE = select(schema.node.c.master).order_by(schema.node.c.started_at).limit(1)
 _ADD_NODE = insert(schema.node)
@@ -194,8 +198,12 @@ class Store:
     def _committed(self, book: Book) -> None:
         self._head = book.head
         if book.work:
-            for listener in self._listeners:
-                listener()
+            for listener in tuple(self._listeners):
+                try:
+                    listener()
+                except Exception as exc:
+                    # It is committed, whoever does not hear of it; time alone wakes the delivery too.
+                    log.error("store: a listener failed: %s", exc.__class__.__name__)
 
     def on_work(self, listener: Callable[[], None]) -> None:
         """Call `listener`, in the writer's thread, after each commit that may have made something due."""
@@ -272,10 +280,22 @@ class Store:
         """Queue a parked or refused delivery again: same ids, and the same bytes if any may have arrived."""
         return self._do(outcomes.resend, delivery, actor=actor, reason=reason, at=self._clock.now())
 
-    def release(self, delivery: str, *, level: Level, basis: str, actor: str = "silta") -> DeliveryState:
-        """Queue a withheld delivery that is permitted now."""
+    def look(self, delivery: str) -> Claimed:
+        """Return a delivery as a claim would, without claiming it. Raises NotFound ST121."""
+        return self._do(claims.look, delivery)
+
+    def release(
+        self, delivery: str, *, level: Level, basis: str, actor: str = "silta", reason: str | None = None
+    ) -> DeliveryState:
+        """Queue a withheld delivery that is permitted now, or that a person has looked at."""
         return self._do(
-            outcomes.release, delivery, level=level, basis=basis, at=self._clock.now(), actor=actor
+            outcomes.release,
+            delivery,
+            level=level,
+            basis=basis,
+            at=self._clock.now(),
+            actor=actor,
+            reason=reason,
         )
 
     def close_delivery(self, delivery: str, *, actor: str, reason: str) -> DeliveryState:
@@ -404,6 +424,14 @@ class Store:
     def was_identity_changed(self, subject: str, since: datetime) -> bool:
         """Return True if a message since then changed or merged the identity of this `subject_key`."""
         return self._read.was_identity_changed(subject, since)
+
+    def has_another_family(self, subject: str, family: str) -> bool:
+        """Return True if the subject was told of by another family name (keyed hash) last."""
+        return self._read.has_another_family(subject, family)
+
+    def was_renamed(self, subject: str, since: datetime) -> bool:
+        """Return True if the subject came by another family name than before since then."""
+        return self._read.was_renamed(subject, since)
 
     def messages(
         self,

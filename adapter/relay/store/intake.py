@@ -22,7 +22,7 @@ from adapter.relay.message import (
     MessageEvent,
     MessageState,
 )
-from adapter.relay.store import deliveries, schema
+from adapter.relay.store import deliveries, family_names, schema
 from adapter.relay.store.claims import owner_of
 from adapter.relay.transitions import advance
 
@@ -216,6 +216,8 @@ def _write(book: Book, prepared: Prepared) -> None:
             for key, digest in prepared.keys
         ],
     )
+    if intake.subject is not None and intake.family is not None:
+        family_names.note(book, intake.subject, intake.family, intake.message, intake.received_at)
     if intake.cancels is not None:
         _supersede(book, intake)
     _add_deliveries(book, intake.message, intake.sender, intake.deliveries, intake.received_at)

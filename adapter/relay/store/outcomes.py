@@ -335,9 +335,16 @@ def overdue(book: Book, delivery: str, now: datetime, *, most: int, due_at: date
 
 
 def release(
-    book: Book, delivery: str, *, level: Level, basis: str, at: datetime, actor: str
+    book: Book,
+    delivery: str,
+    *,
+    level: Level,
+    basis: str,
+    at: datetime,
+    actor: str,
+    reason: str | None = None,
 ) -> DeliveryState:
-    """Queue a withheld delivery: it is permitted now."""
+    """Queue a withheld delivery: it is permitted now, or a person has looked at it and says why."""
     row = deliveries.find(book, delivery)
     changes: dict[str, Any] = {"level": level.value, "basis": basis, "queued_at": at, "attempts": 0}
     if actor != ENGINE:
@@ -349,7 +356,7 @@ def release(
         at=at,
         action="release",
         actor=actor,
-        detail={"level": level.value, "basis": basis},
+        detail={"level": level.value, "basis": basis, "why": reason},
         **changes,
     )
 

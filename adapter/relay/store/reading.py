@@ -13,7 +13,7 @@ from adapter.errors import NotFound, StoreError
 from adapter.relay import audit
 from adapter.relay.case import CaseState
 from adapter.relay.message import DeliveryState, Kind, Level, Meaning, MessageState, Mode
-from adapter.relay.store import consents, references, schema
+from adapter.relay.store import consents, family_names, references, schema
 from adapter.relay.store.values import (
     AcknowledgementRow,
     AttemptRow,
@@ -141,6 +141,15 @@ class Reader:
     def was_identity_changed(self, subject: str, since: datetime) -> bool:
         """Return True if a message since then changed or merged the subject's identity."""
         return bool(self.rows(_IDENTITY_CHANGED, {"subject": subject, "since": since}))
+
+    def has_another_family(self, subject: str, family: str) -> bool:
+        """Return True if the newest family name of the subject is another."""
+        found = self.rows(family_names.NEWEST, {"subject": subject})
+        return bool(found) and found[0].family != family
+
+    def was_renamed(self, subject: str, since: datetime) -> bool:
+        """Return True if the subject came by another family name than before since then."""
+        return bool(self.rows(family_names.ANOTHER_SINCE, {"subject": subject, "since": since}))
 
     def messages(
         self, *, sender: str | None, state: str | None, subject: str | None, before: str | None, limit: int

@@ -147,6 +147,18 @@ payload = Table(
     Column("sealed", LargeBinary, nullable=False),
 )
 
+family_name = Table(
+    "family_name",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("subject", String, nullable=False),
+    Column("family", String, nullable=False),  # keyed hash
+    Column("message", ForeignKey("message.id"), nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("is_another", Boolean, nullable=False),  # than the one before
+    Index("ix_family_name_subject", "subject", "number"),
+)
+
 intake_key = Table(
     "intake_key",
     metadata,

@@ -45,7 +45,8 @@ class _Order(NamedTuple):
 class Writer:
     """Runs operations `operation(book, *args, **kwargs)` one after the other, in group commits.
 
-    `open_book(connection)` makes the book of a transaction; `committed(book)` hears of each commit.
+    `open_book(connection)` makes the book of a transaction; `committed(book)` hears of each commit and does
+    not fail.
     """
 
     def __init__(
@@ -99,10 +100,12 @@ class Writer:
     def _work(self) -> None:
         with self._engine.connect() as connection:
             while group := self._next_group():
-                if group[0].alone:
-                    self._run_alone(group[0])
-                else:
-                    self._commit(connection, group)
+                # What its caller gave up before it began is left out; what has begun cannot be given up.
+                wanted = [order for order in group if order.future.set_running_or_notify_cancel()]
+                if wanted and wanted[0].alone:
+                    self._run_alone(wanted[0])
+                elif wanted:
+                    self._commit(connection, wanted)
 
     def _next_group(self) -> list[_Order]:
         """Wait for one order, then take what else is there already; empty means stop."""
@@ -134,7 +137,7 @@ class Writer:
 
     def _commit(self, connection: Connection, group: list[_Order]) -> None:
         try:
-            results = self._together(connection, group)
+            book, results = self._together(connection, group)
         except Exception as exc:
             if len(group) == 1:
                 group[0].future.set_exception(_translated(exc))
@@ -142,18 +145,18 @@ class Writer:
             for order in group:
                 self._commit(connection, [order])
             return
+        self.commits += 1
+        self.operations += len(group)
+        self._committed(book)
         for order, result in zip(group, results, strict=True):
             order.future.set_result(result)
 
-    def _together(self, connection: Connection, group: list[_Order]) -> list[Any]:
+    def _together(self, connection: Connection, group: list[_Order]) -> tuple[Book, list[Any]]:
         with connection.begin():
             book = self._open_book(connection)
             results = [order.operation(book, *order.arguments, **order.named) for order in group]
             book.flush()
-        self.commits += 1
-        self.operations += len(group)
-        self._committed(book)
-        return results
+        return book, results
 
 
 def _translated(exc: Exception) -> Exception:
