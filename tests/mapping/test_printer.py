@@ -58,6 +58,10 @@ HOSTILE = {
     "literals": GROUP % "src.a -> tgt.b = -5, tgt.c = 1.50, tgt.d = true, tgt.e = @2020-01-01, tgt.f = @T10:00, tgt.g = @2020-01-01T10:00:00.000+02:00;",
     "brackets around one word": GROUP % "src.a as x -> tgt.b = append((3), (x), (-5), ('a'), (x.y)), tgt.c = (x);",
     "several sources": GROUP % "src.a as x, src.b as y, x.c as z -> tgt.b = append(x, y, z);",
+    "a batch of elements": GROUP % 'src -> tgt: id, active, `g h`;\n  src.x -> tgt.y: a, b "Others"; // why\n  src -> tgt: c;',
+    "quantities": GROUP % "src -> tgt.a = 5 days, tgt.b = 5 'mg', tgt.c = {}, tgt.d = (5 'mg'), tgt.e = 5 'name';",
+    "type tests in brackets": GROUP % "src.a as x where (x as string).exists() -> tgt.b = (x as Quantity);",
+    "a group without inputs": "group Any() { source.a as a -> target.b = a; }\n",
     "nothing inside": "group G(source src, target tgt) extends H <<type+>> { src.a as x then {}; }\n",
 }  # fmt: skip
 

@@ -98,7 +98,11 @@ def _filled(node: Json) -> Json:
 def _no_rule(group: Group) -> Json:
     made: Json = {}
     _beside(made, NO_RULE, value=True)
-    return {**made, "name": "nothing", "source": [{"context": _id(group.inputs[0].name)}]}
+    return {
+        **made,
+        "name": "nothing",
+        "source": [{"context": _id(group.inputs[0].name) if group.inputs else "source"}],
+    }
 
 
 class _Writer:

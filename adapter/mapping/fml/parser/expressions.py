@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     from adapter.fhirpath.tree import Tree
     from adapter.mapping.fml.parser.cursor import Cursor
 
-_STOPS = frozenset({"as"})
+STOPS = frozenset({"as"})
+"""What ends an expression that stands without brackets, and is no type test there."""
 
 
-def expression(cursor: Cursor, end: int | None = None) -> Tree:
-    """Read FHIRPath from here on; `end` is an offset it may not pass."""
+def expression(cursor: Cursor, end: int | None = None, stops: frozenset[str] = frozenset()) -> Tree:
+    """Read FHIRPath from here on; `end` is an offset it may not pass, `stops` are words that end it."""
     start = cursor.token.start
     body = cursor.paths if end is None else cursor.paths[:end]
     try:
-        tree, stop = parse_prefix(body, start, stops=_STOPS)
+        tree, stop = parse_prefix(body, start, stops=stops)
     except AdapterError as error:
         cursor.issues.append(
             Issue(
@@ -51,7 +52,7 @@ def bracketed(cursor: Cursor) -> Tree:
 
 def condition(cursor: Cursor) -> Tree:
     """Read what follows `where`, `check` or `log`: R4 maps leave the brackets out."""
-    return expression(cursor, clause_end(cursor))
+    return expression(cursor, clause_end(cursor), STOPS)
 
 
 def clause_end(cursor: Cursor) -> int:

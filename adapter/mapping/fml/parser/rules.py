@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from adapter.fhirpath.tree import Literal as PathLiteral
 from adapter.fhirpath.tree import Span
 from adapter.mapping.fml.parser.cursor import Lost
-from adapter.mapping.fml.parser.expressions import bracketed, clause_end, condition, expression
+from adapter.mapping.fml.parser.expressions import STOPS, bracketed, clause_end, condition, expression
 from adapter.mapping.fml.tree import Expression, Group, Input, Invocation, Name, Rule, Source, Target, Written
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 SOURCE_MODES = frozenset({"first", "last", "not_first", "not_last", "only_one"})
 TARGET_MODES = frozenset({"first", "last", "share", "single", "collate"})
+_CALENDAR = frozenset({"year", "month", "week", "day", "hour", "minute", "second", "millisecond"})
 DEEPEST = 64
 """Rules inside each other, at most."""
 
@@ -29,7 +31,7 @@ def group(cursor: Cursor) -> Group:
     start = cursor.advance().start
     name = cursor.name("the name of the group")
     cursor.expect("(")
-    inputs = [_input(cursor)]
+    inputs = [] if cursor.is_symbol(")") else [_input(cursor)]  # a group to extend may leave them out
     while cursor.take(","):
         inputs.append(_input(cursor))
     cursor.expect(")")
@@ -92,7 +94,7 @@ def _rules_inside(cursor: Cursor, opening: int) -> Iterator[Rule]:
             cursor.fault("MP109", opening)
             return
         try:
-            yield _rule(cursor)
+            yield from _rule(cursor)
         except Lost:
             _skip_rule(cursor)
 
@@ -116,7 +118,8 @@ def _skip_rule(cursor: Cursor) -> None:
         cursor.advance()
 
 
-def _rule(cursor: Cursor) -> Rule:
+def _rule(cursor: Cursor) -> tuple[Rule, ...]:
+    """Read one rule; `a -> b: c, d` is as many as it names elements."""
     start = cursor.token.start
     sources = [_source(cursor)]
     while cursor.take(","):
@@ -124,6 +127,8 @@ def _rule(cursor: Cursor) -> Rule:
     targets: list[Target] = []
     if cursor.take("->"):
         targets.append(_target(cursor))
+        if cursor.is_symbol(":") and len(sources) == 1:
+            return _batch(cursor, start, sources[0], targets[0])
         while cursor.take(","):
             targets.append(_target(cursor))
     dependents: list[Invocation] = []
@@ -139,10 +144,35 @@ def _rule(cursor: Cursor) -> Rule:
                 nested = _rules(cursor)
     name = cursor.advance().text if cursor.token.kind in ("doubled", "string") else None
     cursor.semicolon()
-    return Rule(
+    rule = Rule(
         sources=tuple(sources), targets=tuple(targets), dependents=tuple(dependents), rules=nested,
         name=name, span=cursor.span(start),
     )  # fmt: skip
+    return (rule,)
+
+
+def _batch(cursor: Cursor, start: int, source: Source, target: Target) -> tuple[Rule, ...]:
+    """Read the rest of `a -> b: c, d "name";`."""
+    names: list[tuple[str, int]] = []
+    while cursor.take(",") or not names:
+        if not names:
+            cursor.expect(":")
+        begin = cursor.token.start
+        names.append((cursor.name("the name of an element"), begin))
+    name = cursor.advance().text if cursor.token.kind in ("doubled", "string") else None
+    cursor.semicolon()
+    end = cursor.span(start).end
+    starts = [start, *(begin for _, begin in names[1:])]
+    ends = [*(begin for _, begin in names[1:]), end]
+    return tuple(
+        Rule(
+            sources=(replace(source, path=(*source.path, element)),),
+            targets=(replace(target, path=(*target.path, element)),),
+            name=name,
+            span=Span(first, last),
+        )
+        for (element, _), first, last in zip(names, starts, ends, strict=True)
+    )
 
 
 def _path(cursor: Cursor) -> tuple[str, ...]:
@@ -193,7 +223,7 @@ def _default(cursor: Cursor) -> Tree:
     if token.kind in ("doubled", "string"):
         cursor.advance()
         return PathLiteral(kind="string", text=token.text, span=Span(token.start, token.end))
-    return expression(cursor, clause_end(cursor))
+    return expression(cursor, clause_end(cursor), STOPS)
 
 
 def _cardinality(cursor: Cursor) -> tuple[int, int | None]:
@@ -248,6 +278,8 @@ def _transform(cursor: Cursor) -> Transform:
         and cursor.peek().kind == "symbol"
     ):
         return _invocation(cursor)
+    if cursor.token.kind == "number" and cursor.peek().kind in ("string", "name") and _is_unit(cursor):
+        return Expression(tree=expression(cursor), span=cursor.span(start))
     literal = _literal(cursor)
     if literal is not None:
         return literal
@@ -257,6 +289,14 @@ def _transform(cursor: Cursor) -> Transform:
     if cursor.is_symbol("{") and cursor.peek().text == "}":
         return Expression(tree=expression(cursor), span=cursor.span(start))
     return cursor.lost("a value, a variable, a transform or '('")
+
+
+def _is_unit(cursor: Cursor) -> bool:
+    """Tell whether a quantity is in hand: `5 days`, `5 'mg'`, and no rule's name behind a number."""
+    unit, after = cursor.peek(), cursor.peek(2)
+    if unit.kind == "string":
+        return after.text != ";"
+    return unit.text.removesuffix("s") in _CALENDAR
 
 
 def _literal(cursor: Cursor) -> Written | None:
