@@ -87,8 +87,13 @@ class BundleIndex:
             else:
                 found = self._by_name.get(target.relative, [])
         if version is not None:
-            found = [one for one in found if (one.get("meta") or {}).get("versionId") == version]
+            found = [one for one in found if _version_of(one) == version]
         return found[0] if len(found) == 1 else None
+
+
+def _version_of(resource: Resource) -> Json:
+    meta = resource.get("meta")
+    return meta.get("versionId") if isinstance(meta, dict) else None
 
 
 def entries(bundle: Resource) -> Iterator[Resource]:

@@ -64,6 +64,15 @@ def test_an_element_without_a_literal_reference_leads_nowhere():
     assert resolve({"identifier": {"value": "1"}}, BUNDLE) is None
 
 
+@pytest.mark.parametrize("meta", ["x", [], 1, None, {"versionId": {}}])
+def test_a_meta_of_another_shape_has_no_version(meta):
+    """A versioned reference to such a resource leads nowhere, and breaks nothing."""
+    url = "https://a.example/fhir/Task/1"
+    odd = {"fullUrl": url, "resource": {"resourceType": "Task", "id": "1", "meta": meta}}
+
+    assert BundleIndex({"entry": [odd]}).resolve(f"{url}/_history/1") is None
+
+
 def test_odd_bundles_do_no_harm():
     """Entries of any shape are passed over."""
     odd = {"entry": [1, {"resource": 1}, {"fullUrl": 1, "resource": {"id": []}}, {}]}
