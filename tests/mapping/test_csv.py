@@ -35,6 +35,11 @@ def test_a_line_of_another_length_is_an_issue() -> None:
     ]
 
 
+def test_cells_beyond_the_header_are_kept() -> None:
+    """What has no column has a name by its number, so that the accounting lists it."""
+    assert read(b"a,b\n1,2,3,,5\n").root["row"] == [{"a": "1", "b": "2", "column3": "3", "column5": "5"}]
+
+
 def test_charset_and_byte_order_mark() -> None:
     """A mark in front is no part of the first name; another charset must be named."""
     assert read("\ufeffä\n1\n".encode()).root["row"] == [{"ä": "1"}]

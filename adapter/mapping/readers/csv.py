@@ -35,7 +35,7 @@ def read(
     """Read a table. Empty cells are absent; cells are not stripped or changed.
 
     Raises Malformed SR301 (no header), SR303 (charset), SR304 (a column twice); a line with another number of
-    cells than the header is an issue SR302.
+    cells than the header is an issue SR302, and what stands beyond the header is `column5` and so on.
     """
     if len(body) > budget.bytes:
         raise TooCostly("SR108", params={"limit": budget.bytes, "unit": "bytes"})
@@ -104,6 +104,7 @@ def _rows(
             )
         row = Typed("row", lines.line_num)
         row.update({name: cell for name, cell in zip(names, cells, strict=False) if cell})
+        row.update({f"column{at + 1}": cells[at] for at in range(len(names), len(cells)) if cells[at]})
         group = tuple(row.get(name) for name in key)
         if not key or group not in groups:
             groups[group] = row

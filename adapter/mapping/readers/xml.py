@@ -196,7 +196,8 @@ class _Walk:
         for name, value in attributes:
             key = known[name] if name in known else self.attribute_name(name)
             if key is not None:
-                made[key] = value
+                # `lang` and `xml:lang` may stand side by side; neither may push the other out.
+                made[key if key not in made else f"x_{key}"] = value
             elif name == f"{{{XSI}}}type":
                 made.type = value.rpartition(":")[2]
 
