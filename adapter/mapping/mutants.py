@@ -73,6 +73,11 @@ class Fate:
     """False if no case passes there at all."""
 
 
+def percent(fates: Sequence[Fate]) -> int:
+    """Return how many of a hundred mutants were noticed; 100 if there are none."""
+    return 100 * sum(fate.is_noticed for fate in fates) // len(fates) if fates else 100
+
+
 class _Asked(ConceptMap):
     """A table that writes down which codes it is asked for."""
 

@@ -51,7 +51,7 @@ def register(verbs: Verbs) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Judge every case; return 1 if one fails or too few rules ran, 2 if there is no case."""
     from adapter.mapping.cases import cases, judge
-    from adapter.mapping.mutants import mutate
+    from adapter.mapping.mutants import mutate, percent
 
     known = maps(arguments)
     found = [case for folder in arguments.folders for case in cases(Path(folder))]
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         _show(verdicts, covered, fates)
         if fates is None and arguments.mutate:
             say("silta map test: mutants are tried when all cases hold")
-    if fates is not None and _noticed(fates) < arguments.mutate_floor:
+    if fates is not None and percent(fates) < arguments.mutate_floor:
         return 1
     return 1 if failed or covered < arguments.floor else 0
 
@@ -94,11 +94,6 @@ def _percent_of_rules(verdicts: Sequence[Verdict], known: MapSet) -> int:
     return coverage((known[name] for name in used if name in known and known[name].is_runnable), ran).percent
 
 
-def _noticed(fates: Sequence[Fate]) -> int:
-    """Return how many of a hundred mutants were noticed; 100 if there are none."""
-    return 100 * sum(fate.is_noticed for fate in fates) // len(fates) if fates else 100
-
-
 def _as_json(verdicts: Sequence[Verdict], covered: int, fates: Sequence[Fate] | None) -> dict[str, Any]:
     failed = [verdict for verdict in verdicts if verdict.failures]
     return {
@@ -109,9 +104,11 @@ def _as_json(verdicts: Sequence[Verdict], covered: int, fates: Sequence[Fate] | 
 
 
 def _mutants_as_json(fates: Sequence[Fate]) -> dict[str, Any]:
+    from adapter.mapping.mutants import percent
+
     kinds = {kind: [fate for fate in fates if fate.mutant.kind == kind] for kind in SAID}
     return {
-        "percent": _noticed(fates),
+        "percent": percent(fates),
         "kinds": {
             kind: {"mutants": len(of_kind), "noticed": sum(fate.is_noticed for fate in of_kind)}
             for kind, of_kind in kinds.items()
@@ -139,6 +136,8 @@ def _show(verdicts: Sequence[Verdict], covered: int, fates: Sequence[Fate] | Non
 
 def _show_mutants(fates: Sequence[Fate]) -> None:
     """Print survivors, those that a case reaches first, and the score of each kind."""
+    from adapter.mapping.mutants import percent
+
     survivors = sorted((fate for fate in fates if not fate.is_noticed), key=lambda fate: not fate.is_touched)
     for fate in survivors[:SHOWN_AT_MOST]:
         mutant = fate.mutant
@@ -151,4 +150,4 @@ def _show_mutants(fates: Sequence[Fate]) -> None:
         for kind in SAID
         if (of_kind := [fate for fate in fates if fate.mutant.kind == kind])
     )
-    print(f"{_noticed(fates)} % of the mutants noticed: {scores or 'none'}")
+    print(f"{percent(fates)} % of the mutants noticed: {scores or 'none'}")
