@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,6 +24,8 @@ FAULTS = {
     "element of a choice": ("src.a as a -> tgt.deceasedQuantity = a;", "MP207", (4, 15), {}),
     "variable": ("src.abc as abc -> tgt.gender = abd;", "MP206", (4, 32), {"variable": "abd", "near": "abc"}),
     "context": ("src.a as a -> tgd.gender = a;", "MP206", (4, 15), {"near": "tgt"}),
+    "a source is not written to": ("src.a as a -> src.b = a;", "MP226", (4, 15), {"variable": "src"}),
+    "nor is a value": ("src.a as a -> uuid() as u, u.b = a;", "MP226", (4, 28), {"variable": "u"}),
     "source": ("scr.a as a -> tgt.gender = a;", "MP206", (4, 1), {"near": "src"}),
     "variable in FHIRPath": ("src.a as a -> tgt.gender = (%b & 'x');", "MP206", (4, 29), {"variable": "b"}),
     "function": ("src -> tgt.gender = (src.a.frist());", "FP202", None, {}),
@@ -161,3 +163,32 @@ def test_every_code_of_the_room_has_its_words() -> None:
 def test_a_folder_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
     """A wrong path does not look like an empty set."""
     assert [issue.code for issue in check(tmp_path / "nowhere")[1]] == ["MP405"]
+
+
+CIRCLES = {
+    "itself": "group G(source src : Json, target tgt : Basic) extends G { }",
+    "another": "group G(source src : Json, target tgt : Basic) extends H { }\n"
+    "group H(source src : Json, target tgt : Basic) extends G { }",
+}
+
+
+@pytest.mark.parametrize("groups", CIRCLES.values(), ids=CIRCLES)
+def test_a_group_that_extends_itself_is_found_before_it_runs(
+    faults: Callable[..., list[Any]], groups: str
+) -> None:
+    """A circle of extensions would never end."""
+    found = faults(JSON + to("Basic") + groups)
+
+    assert {issue.code for issue in found} == {"MP227"}
+
+
+def test_a_group_without_inputs_lends_its_rules_to_those_that_extend_it(
+    faults: Callable[..., list[Any]],
+) -> None:
+    """Older maps extend `group Any()`, whose rules name the inputs of whoever extends it."""
+    found = faults(
+        JSON + to("Basic") + "group G(source source : Json, target target : Basic) extends Any { }\n"
+        "group Any() { source.id as id -> target.id = id; }"
+    )
+
+    assert found == []

@@ -105,7 +105,7 @@ def _constant(
         fixed = preparing(compilation, scope, shape, element, kind, value)(value.constant)
     except RunFault:
         return None
-    return Constant(scope.vars[target.context or ""].slot, element.key(kind or ""), fixed, mark)
+    return Constant(scope.targets[target.context or ""].slot, element.key(kind or ""), fixed, mark)
 
 
 def plain_put(
@@ -121,7 +121,7 @@ def plain_put(
     made = compilation.models.of_element(shape, kind)
     if made is None or not made.is_primitive:
         return None
-    holder = scope.vars[target.context or ""].slot
+    holder = scope.targets[target.context or ""].slot
     return Put(holder, element.key(kind), element.is_list, primitive_fit(scope, made), leaf_of(kind), mark)
 
 
@@ -129,7 +129,7 @@ def _put_itself(
     compilation: Compilation, scope: Scope, target: Target, value: Value, mark: RuleMark, slot: int | None
 ) -> Action:
     """Compile `tgt = value`, where `tgt` is a primitive that somebody made: its value is set."""
-    there = scope.vars[target.context or ""]
+    there = scope.targets[target.context or ""]
     shape = there.shape
     if shape is not None and not shape.is_primitive and not value.is_list and value.shape is not shape:
         compilation.faults.add("MP219", scope.file, target.span, variable=target.context, type=shape.name)

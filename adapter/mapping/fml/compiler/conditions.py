@@ -148,7 +148,7 @@ def _read(scope: Scope, tree: Tree) -> Read | None:
         down = _down((tree.name, *reversed(names)))
         return lambda _, focus: down(focus)
     if isinstance(tree, Special) and tree.name == "this":
-        return lambda _, focus: down(focus)
+        return lambda _, focus: UNSURE if focus is None else down(focus)
     if isinstance(tree, Call):
         return _filtered(scope, tree, down)
     if not isinstance(tree, Variable):

@@ -79,7 +79,7 @@ def create(
         return _shared(shared, slot, hold, shape, place)
     is_direct = len(target.path) == 1 and not compilation.is_traced
     if is_direct and is_list and target.mode != "first":
-        return Creation(scope.vars[target.context or ""].slot, slot, key, shape)
+        return Creation(scope.targets[target.context or ""].slot, slot, key, shape)
 
     def create(frame: Frame) -> None:
         node = hold(frame)

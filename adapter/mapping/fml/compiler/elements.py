@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def slot_of(compilation: Compilation, scope: Scope, target: Target) -> tuple[Shape | None, Slot | None]:
     """Return the shape that holds the target's last element, and the element; None where nothing is known."""
-    shape = scope.vars[target.context].shape if target.context in scope.vars else None
+    shape = scope.targets[target.context].shape if target.context in scope.targets else None
     for name in target.path[:-1]:
         if shape is None:
             return None, None
@@ -63,7 +63,7 @@ def single_shape(
 
 def holder(compilation: Compilation, scope: Scope, target: Target) -> Callable[[Frame], Item]:
     """Return what gives the node that holds the last element, making single ones on the way."""
-    var = scope.vars[target.context or ""]
+    var = scope.targets[target.context or ""]
     slot = var.slot
     if len(target.path) <= 1:
         return lambda frame: frame[slot]

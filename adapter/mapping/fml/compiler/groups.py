@@ -6,6 +6,7 @@ is checked with the types it really meets and default groups are chosen before a
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from adapter.mapping.fml.compiler import sources, targets
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from adapter.mapping.fml.compiler.parts import Part
     from adapter.mapping.fml.compiler.scope import Action, Frame, Var
     from adapter.mapping.fml.compiler.sources import Loop
-    from adapter.mapping.fml.tree import Group, Invocation, MapFile, Parameter, Rule
+    from adapter.mapping.fml.tree import Group, Input, Invocation, MapFile, Parameter, Rule
     from adapter.mapping.models import Shape
     from adapter.mapping.nodes import Item
     from adapter.mapping.run import RuleMark, Run
@@ -61,6 +62,7 @@ class Compiler:
         self.compilation = compilation
         self._groups: dict[tuple[Item, ...], GroupCode] = {}
         self._reached: set[int] = set()
+        self._heirs: dict[tuple[int, int], Group] = {}
 
     def entry(self, file: MapFile) -> tuple[GroupCode, list[Shape | None]]:
         """Compile the first group and all it calls; return it with its targets' shapes."""
@@ -118,8 +120,33 @@ class Compiler:
                 "MP202", scope.file, group.span, group=group.extends, near=near or "-"
             )
             return
-        code = self.group(*found, shapes)
+        if self._extends_itself(scope.file, group):
+            self.compilation.faults.add("MP227", scope.file, group.span, group=group.name)
+            return
+        home, parent = found
+        if not parent.inputs:
+            parent = self._lent(parent, group)
+        code = self.group(home, parent, shapes)
         yield self.call(code, [(var.slot, None) for var in inputs])
+
+    def _lent(self, parent: Group, group: Group) -> Group:
+        """Return a parent without inputs as a group of the same inputs: it reads them by their names."""
+        known = self._heirs.get((id(parent), id(group)))
+        if known is None:
+            inputs = tuple(replace(one, type=None) for one in group.inputs)
+            known = self._heirs[id(parent), id(group)] = replace(parent, inputs=inputs)
+            self._reached.add(id(parent))
+        return known
+
+    def _extends_itself(self, file: MapFile, group: Group) -> bool:
+        seen: list[Group] = []
+        found: tuple[MapFile, Group] | None = (file, group)
+        while found is not None and found[1].extends is not None:
+            if any(found[1] is one for one in seen):
+                return True
+            seen.append(found[1])
+            found = self.compilation.library.group(found[0], found[1].extends)
+        return False
 
     # Rules
 
@@ -174,7 +201,7 @@ class Compiler:
         )
         if found is not None and shape is not None:
             create = targets.part(self.compilation, scope, target, mark, name=MADE)
-            made = scope.vars[MADE]
+            made = scope.targets[MADE]
             code = self.group(*found, [var.shape, made.shape])
             call = self.call(code, [(var.slot, None), (made.slot, None)])
             return loop.around(merged([*self.visit(mark), create, call]))
@@ -218,14 +245,22 @@ class Compiler:
         arguments: list[tuple[int | None, Value | None]] = []
         shapes: list[Shape | None] = []
         for given, declared in zip(call.parameters, group.inputs, strict=True):
-            value = parameter(self.compilation, scope, given, mark)
+            value = self.argument(scope, given, declared, mark)
             if value is None:
                 return None
             if declared.mode == "target" and (value.is_constant or len(value.slots) != 1):
                 self.compilation.faults.add("MP205", scope.file, given.span, input=declared.name)
             shapes.append(value.shape)
-            arguments.append((value.slots[0] if _is_variable(given, scope) else None, value))
+            arguments.append((value.slot, value))
         return self.call(self.group(file, group, shapes), arguments)
+
+    def argument(self, scope: Scope, given: Parameter, declared: Input, mark: RuleMark) -> Value | None:
+        """Compile what is given for an input: for a target the element of that name, if there is one."""
+        if declared.mode == "target" and isinstance(given, Name) and not given.path:
+            there = scope.targets.get(given.name)
+            if there is not None:
+                return variable(there)
+        return parameter(self.compilation, scope, given, mark)
 
     def call(self, code: GroupCode, arguments: Sequence[tuple[int | None, Value | None]]) -> Action:
         """Make the action that calls a group with values of the frame."""
@@ -255,10 +290,6 @@ class Compiler:
             code(frame[0], [getter(frame) for getter in getters])
 
         return call
-
-
-def _is_variable(given: Parameter, scope: Scope) -> bool:
-    return isinstance(given, Name) and not given.path and given.name in scope.vars
 
 
 def _traced_call(code: GroupCode, arguments: Sequence[tuple[int | None, Value | None]]) -> Action:

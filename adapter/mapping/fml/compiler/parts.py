@@ -72,7 +72,7 @@ class Put:
         elif self.is_list and self.key not in node and {self.leaf}.issuperset(map(type, found)):
             node[self.key] = found.copy()
         else:
-            for one in found:
+            for one in found.copy():
                 if one is not None:
                     self(frame, node, one)
 
@@ -353,9 +353,9 @@ def _making(step: tuple[int, str], source: int, creation: Creation, described: S
         node, value = frame[holder], frame[context]
         if node is None or value is None:
             return
-        for one in value if value.__class__ is list else (value,):
+        for one in value.copy() if value.__class__ is list else (value,):
             found = one.get(read) if isinstance(one, dict) else one if read == "value" else None
-            for item in found if found.__class__ is list else (found,):
+            for item in found.copy() if found.__class__ is list else (found,):
                 if item is not None:
                     make(frame, item, node)
 

@@ -65,6 +65,9 @@ class Scope:
     group: Group
     layout: Layout
     vars: dict[str, Var] = field(default_factory=dict)
+    """What a name means where it is read: a source before a target of the same name."""
+    targets: dict[str, Var] = field(default_factory=dict)
+    """What a name means where it is written to."""
     constants: frozenset[str] = frozenset()
     focus: Var | None = None
     """The innermost source, which a path that begins with no variable is about."""
@@ -76,8 +79,8 @@ class Scope:
     def inner(self) -> Scope:
         """Return a scope for what is nested: it sees all of this one and keeps its own to itself."""
         return Scope(
-            self.file, self.group, self.layout, dict(self.vars), self.constants, self.focus, self.is_fhir,
-            self.trail,
+            self.file, self.group, self.layout, dict(self.vars), dict(self.targets), self.constants,
+            self.focus, self.is_fhir, self.trail,
         )  # fmt: skip
 
     def bind(
@@ -89,7 +92,10 @@ class Scope:
     ) -> Var:
         """Make a variable; without a name it has a slot only."""
         var = Var(name or "", self.layout.new(), mode, shape, kind)
-        if name:
+        if name and mode == "target":
+            self.targets[name] = var
+        is_hidden = mode == "target" and name in self.vars and self.vars[name].mode == "source"
+        if name and not is_hidden:
             self.vars[name] = var
         return var
 

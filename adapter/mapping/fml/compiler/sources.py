@@ -272,11 +272,11 @@ def _fast_loop(
 
         def run(frame: Frame) -> None:
             value = frame[context]
-            for one in value if value.__class__ is list else (value,):
+            for one in value.copy() if value.__class__ is list else (value,):
                 found = below(one, keys)
                 if found is None:
                     continue
-                for item in found if found.__class__ is list else (found,):
+                for item in found.copy() if found.__class__ is list else (found,):
                     if item is not None:
                         guarded(frame, item)
 
@@ -307,7 +307,7 @@ def _plain_step(context: int, key: str, slot: int, actions: Sequence[Action]) ->
             for action in actions:
                 action(frame)
             return
-        for one in found:
+        for one in found.copy():  # a rule may write to the very list it reads
             if one is not None:
                 frame[slot] = one
                 for action in actions:

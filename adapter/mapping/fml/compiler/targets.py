@@ -31,13 +31,16 @@ def part(
     name = target.variable or name
     if target.context is None:
         return _bare(compilation, scope, target, name, mark)
-    if target.context not in scope.vars:
-        compilation.no_variable(scope, target.span, target.context, scope.vars)
+    if not target.path and target.transform is None and target.context in scope.vars:
+        return _alias(scope, target, name)
+    if target.context not in scope.targets:
+        if target.context in scope.vars:
+            compilation.faults.add("MP226", scope.file, target.span, variable=target.context)
+        else:
+            compilation.no_variable(scope, target.span, target.context, scope.targets)
         if name:
             scope.bind(name, "target")
         return nothing
-    if not target.path and target.transform is None:
-        return _alias(compilation, scope, target, name)
     if target.transform is None or _is_create(target.transform):
         return create(compilation, scope, target, name, mark)
     value = transform(compilation, scope, target, target.transform, mark)
@@ -76,8 +79,9 @@ def _bare(compilation: Compilation, scope: Scope, target: Target, name: str | No
     return keep
 
 
-def _alias(compilation: Compilation, scope: Scope, target: Target, name: str | None) -> Action:
-    there = scope.vars[target.context or ""]
+def _alias(scope: Scope, target: Target, name: str | None) -> Action:
+    context = target.context or ""
+    there = scope.targets.get(context) or scope.vars[context]
     var = scope.bind(name, "target", there.shape, there.kind)
 
     def alias(frame: Frame) -> None:

@@ -92,8 +92,10 @@ def copy_of(value: Item) -> Item:
 
 def truncate(_: Run, __: RuleMark, value: Item, length: Item) -> str | None:
     """Return the first `length` characters of a text."""
-    whole = text(value)
-    return None if whole is None else whole[: int(plain(length))]
+    whole, most = text(value), to_integer(plain(length))
+    if most < 0:
+        raise RunFault("MP321", type="integer")
+    return None if whole is None else whole[:most]
 
 
 def append(_: Run, __: RuleMark, *values: Item) -> str | None:
