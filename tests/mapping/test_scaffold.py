@@ -12,6 +12,7 @@ from adapter.cli import main
 from adapter.errors import AdapterError, ConfigurationError
 from adapter.fhir.packages import load
 from adapter.mapping.cases import cases, judge
+from adapter.mapping.fml.parser import parse
 from adapter.mapping.mapset import MapSet
 from adapter.mapping.readers import media_type_of, read
 from adapter.mapping.scaffold import Draft, draft, target_of
@@ -153,6 +154,43 @@ def test_a_target_that_cannot_be_is_refused(wanted: str, code: str, near: str | 
 
     assert refused.value.code == code
     assert near is None or refused.value.issue.params["near"] == near
+
+
+def test_a_case_says_how_its_sample_is_read() -> None:
+    """Charset and zone that the draft was told of stand in its case, so that it reads the sample, too."""
+    body = "birthDate;family\n1990-02-17;Mäkelä\n".encode("cp1252")
+    made = draft(
+        body, media_type="text/csv", target=target_of("Patient", ()), name="x",
+        charset="windows-1252", zone="Europe/Stockholm",
+    )  # fmt: skip
+
+    case = tomllib.loads(made.case)
+    assert (case["media_type"], case["zone"]) == ("text/csv; charset=windows-1252", "Europe/Stockholm")
+
+
+HOSTILE = [
+    "a\nb",
+    "birth`Date",
+    "x\u2028y",
+    'q"\\',
+    "sex'; }",
+    "\u0007",
+    "{}",
+    "",
+    "uses\r\n//! ignore a: b",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_of_a_sample_stay_names(name: str) -> None:
+    """A name of the sample with breaks, quotes or braces in it is listed, and never becomes map text."""
+    body = json.dumps({name: "1990-02-17", "gender": "female", "more": {name: "x"}}).encode()
+
+    made = draft(body, media_type="application/json", target=target_of("Patient", ()), name="x")
+
+    tree, issues = parse(made.map, "x.map")
+    assert (issues, tree is not None and len(tree.groups[0].rules)) == ([], 1)
+    assert len(tomllib.loads(made.case)["unaccounted"]) == len(made.open) == 2
 
 
 def test_a_name_that_is_none_is_refused() -> None:

@@ -39,6 +39,7 @@ __all__ = ["Draft", "Target", "draft", "target_of"]
 URL = "https://example.org/fhir/StructureMap/"
 CASE_LISTS_AT_MOST = 60
 """Open leaves that a case names one by one; a longer list would be copied, not read."""
+_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 
 
@@ -80,15 +81,16 @@ def draft(
     tree = readers.read(body, media_type, charset=charset)
     plan = rules.plan(tree, target)
     lines = rules.lines(plan, target, _group(name))
-    options = {"media_type": media_type, "charset": charset, "zone": zone}
+    options: dict[str, str | None] = {"media_type": media_type, "charset": charset, "zone": zone}
     outcome = _tried("\n".join([*_head(name, plan, target), *lines]), name, body, options)
     still_open = tuple(leaves.still_open(tree, outcome, show_values=show_values))
     missing = tuple(requirements.missing(target, outcome.resources[0]))
-    todo = [*_required(missing), "", *_unread(still_open)]
-    text = "\n".join([*_head(name, plan, target), *_accepts(tree), *lines, "", *todo])
+    todo = [*_required(missing), *_unread(still_open)]
+    comments = [_on_one_line(comment) for comment in (_accepts(tree), *todo)]
+    text = "\n".join([*_head(name, plan, target), comments[0], "", *lines, "", *comments[1:]])
     return Draft(
         map=_formatted(text, name),
-        case=_case(name, media_type, outcome, target),
+        case=_case(name, options, outcome, target),
         leaves=len(outcome.accounting or ()),
         open=still_open,
         missing=missing,
@@ -120,14 +122,19 @@ def _head(name: str, plan: Plan, target: Target) -> list[str]:
     ]
 
 
-def _accepts(tree: SourceTree) -> list[str]:
+def _on_one_line(comment: str) -> str:
+    """Keep a comment one: names of a sample may hold line breaks, and what follows one would be map text."""
+    return _BREAKS.sub("?", comment)
+
+
+def _accepts(tree: SourceTree) -> str:
     """Propose what tells this kind of source; of HL7 v2 its message type, which is no patient's."""
     said = "FHIRPATH about the source"
     if tree.format == "hl7v2":
         kind = tree.root["MSH"].get("f9")
         if isinstance(kind, dict):
             said = " and ".join(f"MSH.f9.{key} = '{kind[key]}'" for key in ("c1", "c2") if key in kind)
-    return [f"// TODO accepts: a line `//! accepts {said}` lets `--map auto` take this map", ""]
+    return f"// TODO accepts: a line `//! accepts {said}` lets `--map auto` take this map"
 
 
 def _required(missing: Iterable[Requirement]) -> list[str]:
@@ -153,9 +160,11 @@ def _tried(text: str, name: str, body: bytes, options: dict[str, Item]) -> Outco
         return MapSet.load([*beside, place])[name].run(body, lineage=True, **options)
 
 
-def _case(name: str, media_type: str, outcome: Outcome, target: Target) -> str:
+def _case(name: str, options: dict[str, str | None], outcome: Outcome, target: Target) -> str:
     """Say what the draft does to its sample, so that the next change shows what it changes."""
     resource = outcome.resources[0]
+    charset = f"; charset={options['charset']}" if options["charset"] else ""
+    zone = [f'zone = "{options["zone"]}"'] if options["zone"] else []
     findings = sorted({issue.code for issue in outcome.issues if issue.code[:2] in ("MP", "SR", "CM")})
     places = outcome.accounting.unaccounted if outcome.accounting is not None else []
     if resource["resourceType"] == target.type:
@@ -169,11 +178,13 @@ def _case(name: str, media_type: str, outcome: Outcome, target: Target) -> str:
         listed = [f"# {len(places)} leaves are open; list them as `unaccounted = [...]` when they are few"]
     return "\n".join([
         "# The first case of the map: what it does to the sample it was drafted from.",
-        f'map = "{name}"', f'media_type = "{media_type}"',
+        f'map = "{name}"', f'media_type = "{options["media_type"]}{charset}"', *zone,
         f"findings = [{', '.join(f'{chr(34)}{code}{chr(34)}' for code in findings)}]",
         *listed, "", "[facts]", fact, "",
     ])  # fmt: skip
 
 
 def _toml(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+    """Escape what cannot stand in a basic string. TOML 1.0, String."""
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    return _BREAKS.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted)

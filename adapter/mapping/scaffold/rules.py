@@ -28,6 +28,8 @@ NEVER_BY_NAME = frozenset({
 NEVER_COPIED = frozenset({"resourceType", "id", "meta"})
 DEEPEST = 6
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_WRITABLE = re.compile(r"[A-Za-z0-9_ -]+")
+"""Names that can stand between backquotes as they are."""
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _MOMENTS = frozenset({"date", "dateTime", "instant", "time"})
 
@@ -167,7 +169,11 @@ def _record(tree: SourceTree, type_name: str) -> tuple[tuple[str, ...], bool]:
         return ("row",), True
     if tree.format == "json" and list(root) == ["item"]:
         return ("item",), True
-    named = [key for key in root if _folded(key) == _folded(type_name) and not is_leaf(root[key])]
+    named = [
+        key
+        for key in root
+        if _WRITABLE.fullmatch(key) and _folded(key) == _folded(type_name) and not is_leaf(root[key])
+    ]
     return ((named[0],), isinstance(root[named[0]], list)) if len(named) == 1 else ((), False)
 
 
@@ -182,7 +188,7 @@ def _matching(nodes: list[Item], type_name: str, depth: int) -> Iterator[Rule]:
         return
     keys = list(dict.fromkeys(key for node in nodes for key in node))
     for key in keys:
-        if sum(_folded(other) == _folded(key) for other in keys) > 1:
+        if _WRITABLE.fullmatch(key) is None or sum(_folded(other) == _folded(key) for other in keys) > 1:
             continue
         named = [one for name, one in definition.elements.items() if _folded(name) == _folded(key)]
         if not named or named[0].name in NEVER_BY_NAME or named[0].is_choice or len(named[0].types) != 1:
