@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,17 +48,15 @@ SAMPLES = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="session")
-def profiles() -> Any:
-    """The shipped profiles."""
-    return [load(shipped("profiles"))]
-
-
-def drafted(suffix: str, wanted: str, packages: Any = (), **options: Any) -> Draft:
-    """Draft a map from one of the samples."""
+@cache
+def drafted(suffix: str, wanted: str, *, show_values: bool = False) -> Draft:
+    """Draft a map from one of the samples, once for all tests."""
     body = SAMPLES[suffix].encode()
     kind = media_type_of(f"sample.{suffix}", body)
-    return draft(body, media_type=kind, target=target_of(wanted, packages), name="ward", **options)
+    packages = () if wanted in ("Patient", "Procedure") else (load(shipped("profiles")),)
+    return draft(
+        body, media_type=kind, target=target_of(wanted, packages), name="ward", show_values=show_values
+    )
 
 
 @pytest.mark.parametrize("suffix", SAMPLES)
@@ -74,7 +73,8 @@ def test_a_draft_is_sound_and_its_case_holds(tmp_path: Path, suffix: str, wanted
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(text.encode())
 
-    maps = MapSet.load([shipped("mappings"), tmp_path / "maps"])
+    beside = [shipped("mappings") / name for name in ("shared", "tables")] if "imports" in made.map else []
+    maps = MapSet.load([*beside, tmp_path / "maps"])
 
     assert [judge(case, maps).failures for case in cases(tmp_path)] == [()]
 
@@ -100,9 +100,9 @@ def test_only_what_is_certain_becomes_a_rule(suffix: str, elements: list[str]) -
     assert [name for name in written if name and name not in ("type", "entry")] == elements
 
 
-def test_every_leaf_is_mapped_or_listed(profiles: Any) -> None:
+def test_every_leaf_is_mapped_or_listed() -> None:
     """What the TODOs name and what the rules read is the whole sample."""
-    made = drafted("json", "notified-patient", profiles)
+    made = drafted("json", "notified-patient")
 
     assert {one.path for one in made.open} == {
         "sent", "name.rank", "maritalStatus", "multipleBirth", "photo", "birthPlace",
@@ -111,9 +111,9 @@ def test_every_leaf_is_mapped_or_listed(profiles: Any) -> None:
     assert "// TODO unread name.rank: /name/0/rank, code or word\n" in made.map
 
 
-def test_what_the_profile_requires_and_fixes_is_said(profiles: Any) -> None:
+def test_what_the_profile_requires_and_fixes_is_said() -> None:
     """The profile is claimed; what it requires and the sample does not give is a TODO."""
-    made = drafted("json", "https://silta.example/fhir/StructureDefinition/notified-patient", profiles)
+    made = drafted("json", "https://silta.example/fhir/StructureDefinition/notified-patient")
 
     assert [one.path for one in made.missing] == ["Patient.identifier"]
     assert ".meta.profile = 'https://silta.example/fhir/StructureDefinition/notified-patient'" in made.map
