@@ -44,6 +44,7 @@ COMMANDS = (
     Command(name="messages", module="messages", help="what was taken in and what became of it"),
     Command(name="queue", module="queue", help="messages that wait for a person"),
     Command(name="consents", module="consents", help="what patients have permitted and denied"),
+    Command(name="audit", module="audit", help="what was done, and who got to know what"),
     Command(name="doctor", module="doctor", help="check a deployment and say what is wrong"),
     Command(name="explain", module="explain", help="say what a finding's code means and what to do"),
 )

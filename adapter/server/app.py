@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
 from adapter.errors import AdapterError
-from adapter.server import consent, fhir, health, ingest, operator
+from adapter.server import auditor, consent, fhir, health, ingest, operator
 from adapter.server.door import Door
 from adapter.server.errors import framework_issue, status_of
 from adapter.server.negotiation import outcome_response
@@ -42,7 +42,8 @@ def app(doors: Doors) -> FastAPI:
     made.add_middleware(Door)
     made.add_exception_handler(AdapterError, _adapter_error)
     made.add_exception_handler(HTTPException, _framework_error)
-    for path, endpoint, method in (*_routes(doors), *consent.routes(doors), *operator.routes(doors)):
+    routes = (*_routes(doors), *consent.routes(doors), *operator.routes(doors), *auditor.routes(doors))
+    for path, endpoint, method in routes:
         made.router.add_route(path, _known_by_route(path, endpoint), methods=[method])
     return made
 

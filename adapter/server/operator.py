@@ -6,20 +6,18 @@ Nothing here shows content but `reveal`, and that writes its audit row before it
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from adapter.errors import Malformed, NotFound, NotPermitted
-from adapter.fhir import json as fhir_json
+from adapter.errors import Malformed, NotFound
 from adapter.relay import consent_filing, consent_record, intake
 from adapter.relay.message import AuditRecord, DeliveryState, MessageState
-from adapter.server.budgets import DoorBudget, read_body
+from adapter.server.desk import LONGEST_PAGE, answer, limit_of, read_object, read_words, reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
     from zoneinfo import ZoneInfo
 
     from starlette.requests import Request
@@ -29,9 +27,6 @@ if TYPE_CHECKING:
 
     Endpoint = Callable[[Request], Awaitable[Response]]
 
-SMALL = DoorBudget(bytes=100_000, seconds=10)
-"""An operator's request is a few words, or one Consent."""
-LONGEST_PAGE = 500
 PARTS = ("original", "content", "lineage")
 """What of a message can be revealed; a copy is `copy/<delivery id>`, what clashed `conflict/<its id>`."""
 
@@ -70,7 +65,9 @@ class _Desk:
         self._doors.operator(request)
         counts = await self._doors.work(self._store.counts)
         parties = await self._doors.work(self._store.parties)
-        return _json({"mode": self._relay.mode.value, **counts, "partners": [asdict(one) for one in parties]})
+        return answer(
+            {"mode": self._relay.mode.value, **counts, "partners": [asdict(one) for one in parties]}
+        )
 
     async def messages(self, request: Request) -> Response:
         """List messages, the newest first, each with its deliveries."""
@@ -80,9 +77,9 @@ class _Desk:
             self._store.messages,
             state=_state(query.get("state")),
             before=query.get("before"),
-            limit=_limit(query.get("limit")),
+            limit=limit_of(query.get("limit")),
         )
-        return _json({"items": [await self._with_deliveries(row) for row in rows]})
+        return answer({"items": [await self._with_deliveries(row) for row in rows]})
 
     async def message(self, request: Request) -> Response:
         """Show one message: its findings, its deliveries, every attempt."""
@@ -92,20 +89,20 @@ class _Desk:
         for delivery in said["deliveries"]:
             attempts = await self._doors.work(self._store.attempts, delivery["id"])
             delivery["attempts_made"] = [asdict(attempt) for attempt in attempts]
-        return _json(said)
+        return answer(said)
 
     async def timeline(self, request: Request) -> Response:
         """Show every moment in the life of a message."""
         self._doors.operator(request)
         row = await self._doors.work(self._store.message, request.path_params["id"])
         moments = await self._doors.work(self._store.timeline, row.id)
-        return _json({"message": row.id, "items": [asdict(moment) for moment in moments]})
+        return answer({"message": row.id, "items": [asdict(moment) for moment in moments]})
 
     async def reveal(self, request: Request) -> Response:
         """Show content, after the audit row that says who saw it and why."""
         operator = self._doors.operator(request)
-        asked = await _words(request)
-        reason, part = _reason(asked), asked.get("part", "content")
+        asked = await read_words(request)
+        reason, part = reason_of(asked), asked.get("part", "content")
         row = await self._doors.work(self._store.message, request.path_params["id"])
         media_type, read = await self._doors.work(self._stored_part, row, part)
         await self._doors.work(self._store.audit, [self._revealed(operator, row.id, part, reason)])
@@ -146,7 +143,7 @@ class _Desk:
         self._doors.operator(request)
         message = request.query_params.get("message")
         found = await self._doors.work(self._consents_of, message)
-        return _json({"items": [_consent(each, self._relay.zone) for each in found]})
+        return answer({"items": [_consent(each, self._relay.zone) for each in found]})
 
     def _consents_of(self, message: str | None) -> list[ConsentVersion]:
         if message is None:
@@ -157,14 +154,14 @@ class _Desk:
     async def file_consent(self, request: Request) -> Response:
         """File a consent for an organisation, as a person who took it down has it."""
         operator = self._doors.operator(request)
-        asked = await _object(request)
+        asked = await read_object(request)
         resource, filer = asked.get("resource"), asked.get("organisation")
         if not isinstance(resource, dict) or not isinstance(filer, str):
             raise Malformed("IN113")
         filed = await self._doors.work(
-            consent_filing.create, resource, self._relay, filer, actor=operator, reason=_reason(asked)
+            consent_filing.create, resource, self._relay, filer, actor=operator, reason=reason_of(asked)
         )
-        return _json(_consent(filed.consent, self._relay.zone))
+        return answer(_consent(filed.consent, self._relay.zone))
 
     async def withdraw_consent(self, request: Request) -> Response:
         """Withdraw a consent for the patient: nothing that was not sent yet goes on its ground."""
@@ -172,13 +169,13 @@ class _Desk:
         found = await self._doors.work(
             consent_filing.withdraw, request.path_params["id"], self._relay, actor=operator, reason=reason
         )
-        return _json(_consent(found, self._relay.zone))
+        return answer(_consent(found, self._relay.zone))
 
     async def queue(self, request: Request) -> Response:
         """List the messages that wait for a person: to name a recipient, or to look at a copy."""
         self._doors.operator(request)
         rows = await self._doors.work(self._waiting)
-        return _json({"items": [await self._with_deliveries(row) for row in rows]})
+        return answer({"items": [await self._with_deliveries(row) for row in rows]})
 
     def _waiting(self) -> list[MessageRow]:
         unrouted = self._store.messages(state=MessageState.NEEDS_ROUTING.value, limit=LONGEST_PAGE)
@@ -190,20 +187,20 @@ class _Desk:
     async def assign(self, request: Request) -> Response:
         """Give an unrouted message its recipient; consent and agreement are asked as for any other."""
         operator = self._doors.operator(request)
-        asked = await _words(request)
-        recipient, evidence = asked.get("recipient", ""), _reason(asked)
+        asked = await read_words(request)
+        recipient, evidence = asked.get("recipient", ""), reason_of(asked)
         message = request.path_params["id"]
         fate = await self._doors.work(
             intake.assign, message, recipient, self._relay, actor=operator, evidence=evidence
         )
-        return _json({"message": message, "fate": asdict(fate)})
+        return answer({"message": message, "fate": asdict(fate)})
 
     async def decline(self, request: Request) -> Response:
         """Close an unrouted message: nobody is to get it."""
         operator, reason = await self._act(request)
         message = request.path_params["id"]
         await self._doors.work(self._store.decline, message, actor=operator, reason=reason)
-        return _json(await self._with_deliveries(await self._doors.work(self._store.message, message)))
+        return answer(await self._with_deliveries(await self._doors.work(self._store.message, message)))
 
     async def release(self, request: Request) -> Response:
         """Let a withheld copy go that waited for a person; whatever else forbids it still does."""
@@ -211,15 +208,15 @@ class _Desk:
         fate = await self._doors.work(
             intake.release, request.path_params["id"], self._relay, actor=operator, reason=reason
         )
-        return _json({"delivery": request.path_params["id"], "fate": asdict(fate)})
+        return answer({"delivery": request.path_params["id"], "fate": asdict(fate)})
 
     async def _act(self, request: Request) -> tuple[str, str]:
         """Return who acts and why."""
         operator = self._doors.operator(request)
-        return operator, _reason(await _words(request))
+        return operator, reason_of(await read_words(request))
 
     async def _delivery(self, delivery: str) -> Response:
-        return _json(asdict(await self._doors.work(self._store.delivery, delivery)))
+        return answer(asdict(await self._doors.work(self._store.delivery, delivery)))
 
     async def _with_deliveries(self, row: MessageRow) -> dict[str, Any]:
         deliveries = await self._doors.work(self._store.deliveries, row.id)
@@ -244,30 +241,6 @@ class _Desk:
         )
 
 
-async def _object(request: Request) -> dict[str, Any]:
-    """Read the operator's request: a JSON object. Raises Malformed (IN113) for anything else."""
-    asked = fhir_json.read(await read_body(request, SMALL))
-    if not isinstance(asked, dict):
-        raise Malformed("IN113")
-    return asked
-
-
-async def _words(request: Request) -> dict[str, str]:
-    """Read a request whose values are all texts. Raises Malformed (IN113) for anything else."""
-    asked = await _object(request)
-    if not all(isinstance(value, str) for value in asked.values()):
-        raise Malformed("IN113")
-    return {key: str(value) for key, value in asked.items()}
-
-
-def _reason(asked: Mapping[str, Any]) -> str:
-    """Return the reason given. Raises NotPermitted (AC105) without one."""
-    reason = asked.get("reason", "")
-    if not isinstance(reason, str) or not reason.strip():
-        raise NotPermitted("AC105")
-    return reason.strip()
-
-
 def _consent(version: ConsentVersion, zone: ZoneInfo) -> dict[str, Any]:
     """Say of a consent what is decided by; whose it is stands in its content."""
     record = consent_record.read(version.resource, version.version, zone)
@@ -290,22 +263,3 @@ def _state(given: str | None) -> str | None:
     if given is not None and given not in list(MessageState):
         raise Malformed("IN113")
     return given
-
-
-def _limit(given: str | None) -> int:
-    return min(int(given), LONGEST_PAGE) if given and given.isdecimal() else 100
-
-
-def _json(value: dict[str, Any]) -> JSONResponse:
-    return JSONResponse(_plain(value))
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401  (any JSON value)
-    """Turn the store's values into JSON: times as text, tuples as lists."""
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="milliseconds")
-    if isinstance(value, dict):
-        return {key: _plain(held) for key, held in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(held) for held in value]
-    return value

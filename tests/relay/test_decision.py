@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -186,6 +187,25 @@ def test_a_delivery_report_and_a_cancellation_ask_nothing(relay: Relay) -> None:
     claimed: Any = type("Claimed", (), {"kind": Kind.CANCELLATION})()
 
     assert decision.ask_again({}, claimed, relay, MARCH) is None
+
+
+def test_disclosures_say_to_whom_and_on_what_ground(relay: Relay, wire: Friendly) -> None:
+    """What left stands there by person and by recipient; what was withheld does not."""
+    answer = intake.accept(site.case("back-surgery").submission, relay)
+    intake.accept(site.case("consent-withdrawn").submission, relay)
+    deliver(relay)
+    row = relay.store.message(answer.message or "")
+
+    [told] = relay.store.disclosures(subject=row.subject)
+
+    assert (told.recipient, told.level, told.basis) == (
+        KASKELA,
+        Level.CLINICAL,
+        "luovutuslupa:Consent/l-2025-3381#1",
+    )
+    assert relay.store.disclosures(recipient=KASKELA, since=MARCH) == [told]
+    assert relay.store.disclosures(recipient=KASKELA, since=MARCH + timedelta(days=1)) == []
+    assert relay.store.disclosures(recipient=ASUND) == []
 
 
 def test_a_consent_with_faults_is_not_taken(relay: Relay) -> None:

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
         ConflictRow,
         ConsentVersion,
         DeliveryRow,
+        Disclosure,
         Matched,
         MessageRow,
         NewConsent,
@@ -473,6 +474,15 @@ class Store:
     ) -> list[DeliveryRow]:
         """Return deliveries, newest first."""
         return self._read.find_deliveries(state=state, recipient=recipient, limit=limit)
+
+    def disclosures(
+        self, *, subject: str | None = None, recipient: str | None = None, since: datetime | None = None
+    ) -> list[Disclosure]:
+        """Return every copy that left or may have left, oldest first.
+
+        `subject`: of one person (`subject_key`). `since`: those that something happened to from then on.
+        """
+        return self._read.disclosures(subject=subject, recipient=recipient, since=since)
 
     def attempts(self, delivery: str) -> list[AttemptRow]:
         """Return a delivery's attempts in order."""

@@ -21,6 +21,7 @@ from adapter.relay.store.values import (
     ConflictRow,
     ConsentVersion,
     DeliveryRow,
+    Disclosure,
     MessageRow,
     Party,
     TimelineRow,
@@ -189,6 +190,40 @@ class Reader:
         if recipient is not None:
             statement = statement.where(_D.recipient == recipient)
         return [_delivery(row) for row in self.rows(statement)]
+
+    def disclosures(
+        self, *, subject: str | None, recipient: str | None, since: datetime | None
+    ) -> list[Disclosure]:
+        """Return every copy that left or may have left, oldest first."""
+        statement = (
+            select(schema.delivery, _M.sender, _M.event)
+            .join(schema.message, _M.id == _D.message)
+            .where(_D.reached > 0, _D.kind != Kind.DELIVERY_REPORT.value)
+            .order_by(_D.number)
+        )
+        if subject is not None:
+            statement = statement.where(_M.subject == subject)
+        if recipient is not None:
+            statement = statement.where(_D.recipient == recipient)
+        if since is not None:
+            statement = statement.where(_D.changed_at >= since)
+        return [
+            Disclosure(
+                message=row.message,
+                delivery=row.id,
+                sender=row.sender,
+                recipient=row.recipient,
+                event=row.event,
+                kind=Kind(row.kind),
+                level=Level(row.level) if row.level else None,
+                basis=row.basis,
+                evidence=row.evidence,
+                state=DeliveryState(row.state),
+                sent_at=row.sent_at,
+                acknowledged_at=row.acknowledged_at,
+            )
+            for row in self.rows(statement)
+        ]
 
     def attempts(self, delivery: str) -> list[AttemptRow]:
         """Return a delivery's attempts in order."""

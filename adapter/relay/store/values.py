@@ -158,6 +158,26 @@ class DeliveryRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Disclosure:
+    """One copy that a recipient has, or may have."""
+
+    message: str
+    delivery: str
+    sender: str
+    recipient: str
+    event: str | None
+    kind: Kind
+    level: Level | None
+    basis: str | None
+    """On what ground: `basis:Consent/<id>#<version>`, or the basis alone."""
+    evidence: str | None
+    state: DeliveryState
+    sent_at: datetime | None
+    """When it was taken; None where the bytes may have arrived and nobody has said so."""
+    acknowledged_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRow:
     """One try at the socket; never changed."""
 

@@ -1,0 +1,130 @@
+"""`/operator/audit`: what was done, whether the trail is whole, and who got to know what of whom.
+
+The questions about a person or a recipient are audited before they are answered. A person's identifier comes
+in the body of a request, never in an address.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from adapter.errors import Malformed
+from adapter.relay.audit import Head
+from adapter.relay.message import AuditRecord
+from adapter.server.desk import answer, limit_of, read_object, read_words, reason_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from adapter.server.doors import Doors
+
+    Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def routes(doors: Doors) -> list[tuple[str, Endpoint, str]]:
+    """Return path, endpoint and method of each address."""
+    desk = _Auditor(doors)
+    return [
+        ("/operator/audit", desk.show, "GET"),
+        ("/operator/audit/head", desk.head, "GET"),
+        ("/operator/audit/verify", desk.verify, "POST"),
+        ("/operator/audit/disclosures", desk.disclosures, "POST"),
+    ]
+
+
+class _Auditor:
+    """The auditor's desk of one deployment: each method is one endpoint."""
+
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+        self._relay = doors.relay
+        self._store = doors.relay.store
+
+    async def show(self, request: Request) -> Response:
+        """List rows of the trail in order, all or those about one thing (`message/ID`, `consent/ID`)."""
+        self._doors.operator(request)
+        query = request.query_params
+        after = query.get("after", "0")
+        if not after.isdecimal():
+            raise Malformed("IN113")
+        rows = await self._doors.work(
+            self._store.audit_rows,
+            object=query.get("object"),
+            after=int(after),
+            limit=limit_of(query.get("limit")),
+        )
+        return answer({"items": [asdict(row) for row in rows]})
+
+    async def head(self, request: Request) -> Response:
+        """Return the newest row's number and hash: kept elsewhere, they prove that no tail was cut off."""
+        self._doors.operator(request)
+        return answer(asdict(await self._doors.work(self._store.audit_head)))
+
+    async def verify(self, request: Request) -> Response:
+        """Walk the whole trail: its length, and the first row that does not fit, if there is one."""
+        self._doors.operator(request)
+        head = _head(await read_object(request))
+        bad = await self._doors.work(self._store.verify_audit, head)
+        newest = await self._doors.work(self._store.audit_head)
+        return answer({"rows": newest.sequence, "bad": asdict(bad) if bad is not None else None})
+
+    async def disclosures(self, request: Request) -> Response:
+        """Say what left: of one person to whom and on what ground, or to one recipient since a time."""
+        operator = self._doors.operator(request)
+        asked = await read_words(request)
+        reason = reason_of(asked)
+        subject, recipient = self._subject(asked.get("patient")), asked.get("recipient")
+        if subject is None and recipient is None:
+            raise Malformed("IN113")
+        await self._doors.work(self._store.audit, [self._asked(operator, subject, recipient, reason)])
+        found = await self._doors.work(
+            self._store.disclosures, subject=subject, recipient=recipient, since=_since(asked.get("since"))
+        )
+        return answer({"items": [asdict(each) for each in found]})
+
+    def _subject(self, identifier: str | None) -> str | None:
+        """Return the keyed hash of `system|value`. Raises Malformed (IN113) for another form."""
+        if identifier is None:
+            return None
+        system, bar, value = identifier.rpartition("|")
+        if not bar or not value:
+            raise Malformed("IN113")
+        return self._store.subject_key(system, value)
+
+    def _asked(self, operator: str, subject: str | None, recipient: str | None, reason: str) -> AuditRecord:
+        about = f"subject/{subject}" if subject is not None else f"organisation/{recipient}"
+        return AuditRecord(
+            at=self._relay.clock.now(),
+            actor=operator,
+            action="ask-disclosures",
+            object=about,
+            outcome="answered",
+            reason=reason,
+            detail=(("recipient", recipient),) if recipient is not None else (),
+        )
+
+
+def _head(asked: dict[str, Any]) -> Head | None:
+    """Return the head that was kept elsewhere, None without one. Raises Malformed (IN113) for half of one."""
+    if not asked:
+        return None
+    node, sequence, hash_ = asked.get("node"), asked.get("sequence"), asked.get("hash")
+    if not isinstance(node, str) or not isinstance(sequence, int) or not isinstance(hash_, str):
+        raise Malformed("IN113")
+    return Head(node=node, sequence=sequence, hash=hash_)
+
+
+def _since(text: str | None) -> datetime | None:
+    """Return a day or a moment. Raises Malformed (IN113) for anything else."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Malformed("IN113") from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
