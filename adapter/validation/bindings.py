@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from adapter.validation.codes import OPEN_CODES
+from adapter.validation.codes import OPEN_CODES, outside
 from adapter.validation.found import CORE, Found
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Bindings:
                 return None
             if open_form is not None:
                 inside = any(open_form.fullmatch(code) for _, code in codes)
-                return None if inside else _outside(strength, params)
+                return None if inside else _outside(strength, outside(value_set, ()) | params)
             if not codes:
                 return _uncoded(item, strength, params)
             said = _ask(judge, codes)
@@ -115,7 +115,7 @@ class Bindings:
                 return None
             if said is None:
                 return [Found("VA404", params)] if strength == "required" else None
-            return _outside(strength, params)
+            return _outside(strength, outside(value_set, self.terminology.codes(value_set)) | params)
 
         return check
 

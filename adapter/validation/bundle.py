@@ -5,7 +5,6 @@ R4 bundle.html, 2.36.3 and 2.36.4.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from adapter.validation.found import Found
@@ -21,11 +20,6 @@ if TYPE_CHECKING:
 
 CLOSED = frozenset({"document", "message"})
 """Bundle types whose references must be found inside, where they name something inside."""
-
-_FORMS = {
-    "urn:uuid:": re.compile(r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
-    "urn:oid:": re.compile(r"urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+"),
-}
 
 
 def check_bundle(value: Json, visit: Visit) -> Verdict:
@@ -50,10 +44,7 @@ def _entry(entry: Json, index: int, kind: Json) -> Iterator[Found]:
         if kind in CLOSED and isinstance(resource, dict) and "_fullUrl" not in entry:
             yield Found("VA802", {"type": str(kind)}, step=place)
         return
-    form = _FORMS.get(url[:9]) or _FORMS.get(url[:8])
-    if form is not None and not form.fullmatch(url):
-        yield _at(Found("VA805"), "fullUrl", place)
-    elif ":" not in url:
+    if ":" not in url:
         yield _at(Found("VA806"), "fullUrl", place)
     match = LITERAL.fullmatch(url)
     if isinstance(resource, dict) and match is not None and match["base"]:
@@ -108,9 +99,11 @@ def check_reference(value: Json, visit: Visit) -> Verdict:
     if target.mode == "elsewhere" and target.named and "type" not in value and not visit.is_bundled:
         return None
     found: list[Found] = []
-    if target.mode == "lost":
-        code, level = ("VA503", None) if literal.startswith("#") else ("VA502", _graveness(visit))
-        found.append(Found(code, level=level, step="reference"))
+    if literal[0] == "#":
+        if not _is_inside(literal[1:], visit):
+            found.append(Found("VA503", step="reference"))
+    elif target.mode == "lost":
+        found.append(Found("VA502", level=_graveness(visit), step="reference"))
     elif target.mode == "elsewhere" and ":" not in literal and _is_closed(visit):
         near = any(elsewhere(literal, bundle) for bundle, _ in visit.bundles())
         found.append(Found("VA506", level="error" if near else None, step="reference"))
@@ -124,6 +117,15 @@ def check_reference(value: Json, visit: Visit) -> Verdict:
     if isinstance(stated, str) and target.type is not None and stated.rpartition("/")[2] != target.type:
         found.append(Found("VA508", {"type": target.type}, step="type"))
     return found or None
+
+
+def _is_inside(name: str, visit: Visit) -> bool:
+    """Return True if a resource of that id is contained, or the container is meant. R4 Reference, ref-1."""
+    inside = visit.root.get("contained")
+    return not name or any(
+        isinstance(one, dict) and one.get("id") == name
+        for one in (inside if isinstance(inside, list) else ())
+    )
 
 
 def _is_closed(visit: Visit) -> bool:

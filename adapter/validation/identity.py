@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from adapter.fhir import hetu
 from adapter.validation.found import Found
+from adapter.validation.primitives import JUDGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +65,11 @@ def check_person(value: Json, visit: Visit) -> Verdict:
     found: list[Found] = []
     for code in _codes(value.get("identifier"), visit):
         born, gender = value.get("birthDate"), value.get("gender")
-        if isinstance(born, str) and not code.birth_date.isoformat().startswith(born[:10]):
+        if (
+            isinstance(born, str)
+            and JUDGES["date"](born) is None
+            and not code.birth_date.isoformat().startswith(born[:10])
+        ):
             found.append(Found("VA953", level=_level(code), step="birthDate"))
         if gender in ("male", "female") and gender != code.sex:
             found.append(Found("VA954", level=_level(code), step="gender"))

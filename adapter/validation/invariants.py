@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 ABSTRACT = frozenset({"Element", "BackboneElement", "Resource", "DomainResource"})
 """Contexts that leave the type to the value."""
 
-WALKED = frozenset({"ele-1", "ext-1", "dom-6", "txt-1", "txt-2"})
-"""Keys the walk itself answers: empty elements, Extension, narrative. dom-6 asks for a narrative as good
-practice only; a message between systems has no reader for it."""
+WALKED = frozenset({"ele-1", "ext-1", "ref-1", "dom-6", "txt-1", "txt-2"})
+"""Keys the walk itself answers: empty elements, Extension, Reference, narrative. dom-6 asks for a narrative
+as good practice only; a message between systems has no reader for it."""
 
 
 ASKING = ("resolve", "memberOf", "conformsTo")

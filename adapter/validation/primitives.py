@@ -197,6 +197,23 @@ JSON_KIND = {
 """What a primitive type is in JSON where it is not a string."""
 
 
+FORMS = {
+    "base64Binary": "AAAA",
+    "code": "final, in-progress",
+    "date": "2026, 2026-01, 2026-01-31",
+    "dateTime": "2026-01-31, 2026-01-31T12:00:00+02:00",
+    "id": "A-Z a-z 0-9 - . (1-64)",
+    "instant": "2026-01-31T12:00:00.000+02:00",
+    "oid": "urn:oid:1.2.3",
+    "time": "12:00:00",
+    "uuid": "urn:uuid:c757873d-ec9a-4326-a141-556f43239520",
+}
+"""What right values look like, by type."""
+
+ADDRESS = "https://a.example/b, urn:oid:1.2.3, urn:uuid:c757873d-ec9a-4326-a141-556f43239520"
+"""The same for all that are addresses."""
+
+
 def kind_of(value: Json) -> str:
     """Name the JSON kind of a value, never the value."""
     if value is None:

@@ -10,6 +10,7 @@ it.
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -217,7 +218,6 @@ def _all(checks: list[Check]) -> Check:
 
 def _object(definition: TypeDef, rules: dict[str, KeyCheck], extras: list[Check]) -> Check:
     """Make the closure of one type; what is given is filled later, since types name each other."""
-    type_name = definition.name
     needed = tuple(
         sorted(
             element.name for element in definition.elements.values() if element.min and not element.is_choice
@@ -236,7 +236,7 @@ def _object(definition: TypeDef, rules: dict[str, KeyCheck], extras: list[Check]
         for key, item in value.items():
             rule = look(key)
             if rule is None:
-                verdict: Verdict = [Found("VA101", {"name": shown(key), "type": type_name}, step=shown(key))]
+                verdict: Verdict = [_unknown(key, definition)]
             else:
                 verdict = rule(item, value, visit)
             if verdict is not None:
@@ -256,6 +256,18 @@ def _object(definition: TypeDef, rules: dict[str, KeyCheck], extras: list[Check]
         return found
 
     return check
+
+
+def _unknown(key: str, definition: TypeDef) -> Found:
+    """Say VA101 of a key, with the element of the type that is nearest to it."""
+    by_letters = {name.lower(): name for name in definition.properties}
+    near = get_close_matches(key.lower(), by_letters, n=1, cutoff=0.75) if shown(key) == key else []
+    params = {
+        "name": shown(key),
+        "type": definition.name,
+        "near": f" ({by_letters[near[0]]}?)" if near else "",
+    }
+    return Found("VA101", params, step=shown(key))
 
 
 def _lacking(value: Mapping[str, Any], needed: tuple[str, ...]) -> Verdict:

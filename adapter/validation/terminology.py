@@ -144,6 +144,23 @@ class Terminology:
                 self._open.discard(canonical)
             return judge
 
+    def codes(self, canonical: str) -> frozenset[str]:
+        """Return the codes of a value set that lists them one by one; empty for any other."""
+        known = self._types.binding_codes(canonical)
+        if known is not None:
+            return known
+        parts = (self._shelf.find(canonical) or {}).get("compose", {}).get("include", ())
+        if any("filter" in part or "valueSet" in part for part in parts):
+            return frozenset()
+        codes: set[str] = set()
+        for part in parts:
+            table = self.code_system(part.get("system", "")) if "concept" not in part else None
+            if "concept" not in part and (table is None or not table.whole):
+                return frozenset()
+            codes.update(one.get("code", "") for one in part.get("concept", ()))
+            codes.update(table.concepts if table is not None else ())
+        return frozenset(codes)
+
     def _judge(self, canonical: str) -> Judge | None:
         found = self._shelf.find(canonical)
         known = self._types.binding_codings(canonical)

@@ -101,16 +101,6 @@ def _system_with_code(value: Json, visit: Visit) -> bool:
     return "code" not in value or "system" in value or "_system" in value
 
 
-def _reference_inside(value: Json, visit: Visit) -> bool:
-    literal = value.get("reference")
-    if not isinstance(literal, str) or not literal.startswith("#"):
-        return True
-    name = literal[1:]
-    if not name:  # "#" is the container itself, references.html
-        return True
-    return any(isinstance(one, dict) and one.get("id") == name for one in _listed(visit.root, "contained"))
-
-
 def _value_or_reason(value: Json, visit: Visit) -> bool:
     return "dataAbsentReason" not in value or not any(key.startswith(("value", "_value")) for key in value)
 
@@ -233,10 +223,6 @@ _CONTAINED_USED = (
     ".where(reference = '#').exists() or descendants().where(as(canonical) = '#').exists() or descendants()"
     ".where(as(canonical) = '#').exists()).not()).trace('unmatched', id).empty()"
 )
-_REFERENCE_INSIDE = (
-    "reference.startsWith('#').not() or (reference.substring(1).trace('url') in "
-    "%rootResource.contained.id.trace('ids'))"
-)
 
 _REQUESTED = (
     "entry.all(request.exists() = (%resource.type = 'batch' or %resource.type = 'transaction' or "
@@ -266,7 +252,6 @@ NEEDED = {
     "data.empty() or contentType.exists()": "data",
     "fullUrl.contains('/_history/').not()": "fullUrl",
     "comparator.empty()": "comparator",
-    _REFERENCE_INSIDE: "reference",
     _COMPONENT_SAYS_OTHER: "component",
     _REQUESTED: "entry",
     _ANSWERED: "entry",
@@ -290,7 +275,6 @@ WRITTEN_OUT: dict[str, Callable[[Any, Visit], bool]] = {
     _CONTAINED_USED: _contained_used,
     "start.hasValue().not() or end.hasValue().not() or (start <= end)": _period_in_order,
     "code.empty() or system.exists()": _system_with_code,
-    _REFERENCE_INSIDE: _reference_inside,
     _COMPONENT_SAYS_OTHER: _component_says_other,
     _REQUESTED: _only_in("request", frozenset({"batch", "transaction", "history"})),
     _ANSWERED: _only_in("response", frozenset({"batch-response", "transaction-response", "history"})),

@@ -46,7 +46,7 @@ CASES = [
     (
         "odd urn",
         bundle("collection", {"fullUrl": "urn:uuid:1", "resource": PERSON}),
-        "VA805",
+        "VA116",
         "Bundle.entry[0].fullUrl",
     ),
     (

@@ -69,6 +69,25 @@ def test_json_is_one_outcome(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert json.loads(capsys.readouterr().out)["issue"][0]["expression"] == ["Patient.gender"]
 
 
+def test_an_unknown_element_of_xml_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the reader has said of an element the validator does not say again."""
+    file = tmp_path / "a.xml"
+    file.write_text('<Patient xmlns="http://hl7.org/fhir"><nick value="x"/></Patient>')
+
+    silta("validate", "--format", "json", str(file))
+
+    assert len(json.loads(capsys.readouterr().out)["issue"]) == 1
+
+
+def test_an_instance_of_a_logical_model_is_no_resource(tmp_path: Path) -> None:
+    """A file held against a logical model needs no resourceType, and its faults have their lines."""
+    file = tmp_path / "event.json"
+    file.write_text('{\n"format": 5\n}')
+    model = "https://silta.example/fhir/StructureDefinition/hospital-event"
+
+    assert silta("validate", "--profile", model, str(file)) == 1
+
+
 def test_a_profile_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     """A profile asked for by name must be at hand."""
     file = tmp_path / "a.json"

@@ -173,3 +173,27 @@ def test_structure_alone_leaves_the_rest_unasked() -> None:
     faulty = changed(MEASURE, {"subject": {"reference": "Goal/1"}, "dataAbsentReason": {"text": "x"}})
 
     assert Validator(scope="structure").validate(faulty) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"birthdate": "1990-01-31"}, "(birthDate?)"),
+        ({"gender": "mies"}, ": female, male, other, unknown."),
+        ({"birthDate": "31.1.1990"}, "2026, 2026-01, 2026-01-31"),
+        ({"multipleBirthinteger": 2}, "(multipleBirthInteger?)"),
+    ],
+)
+def test_a_finding_says_what_would_be_right(change: dict[str, Any], words: str) -> None:
+    """The nearest name, the few codes there are, or what the form looks like."""
+    (issue,) = Validator().validate(changed(PERSON, change))
+
+    assert words in issue.text() + issue.help()
+
+
+def test_a_birth_date_that_is_none_contradicts_no_code(validator: Validator) -> None:
+    """A malformed date is malformed, and not somebody else's too."""
+    code = {"system": "urn:oid:1.2.246.21", "value": "010190-999W"}
+    resource = changed(PERSON, {"birthDate": "1990-13-01", "identifier": [code]})
+
+    assert [issue.code for issue in validator.validate(resource)] == ["VA116"]
