@@ -8,7 +8,8 @@
 
 A mutant is noticed if a case fails that held before. One that cannot be loaded is no mutant: the checker
 notices it without any case. Only the cases that a mutant can touch are run: those in which its rule ran, or
-its code was asked for. What no case touches is a survivor without a run.
+its code was asked for. A rule that no case touches is a survivor without a run. A row that no case asks for
+is uncovered and counts for nothing: tables hold whole code systems, cases the codes that make a difference.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from adapter.mapping.cases import Case
-    from adapter.mapping.conceptmap import Row
+    from adapter.mapping.conceptmap import Match, Row
     from adapter.mapping.fml.tree import CodeRow, CodeTable, Group, MapFile, Rule
 
 Kind = Literal["rule", "condition", "row"]
@@ -59,8 +60,8 @@ class Trail:
 
     rules: frozenset[tuple[str, int, int]]
     """File, line and column of each rule that ran."""
-    codes: frozenset[tuple[str, str]]
-    """Table and code of each translation asked for."""
+    codes: frozenset[tuple[str, str, str]]
+    """File and url of the table, and code, of each translation asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,22 +73,28 @@ class Fate:
     is_touched: bool
     """False if no case passes there at all."""
 
+    @property
+    def counts(self) -> bool:
+        """False for a row of a code table that no case asks for."""
+        return self.is_touched or self.mutant.kind != "row"
+
 
 def percent(fates: Sequence[Fate]) -> int:
-    """Return how many of a hundred mutants were noticed; 100 if there are none."""
-    return 100 * sum(fate.is_noticed for fate in fates) // len(fates) if fates else 100
+    """Return how many of a hundred mutants that count were noticed; 100 if there are none."""
+    noticed = [fate.is_noticed for fate in fates if fate.counts]
+    return 100 * sum(noticed) // len(noticed) if noticed else 100
 
 
-class _Asked(ConceptMap):
-    """A table that writes down which codes it is asked for."""
+class _Listening(ConceptMaps):
+    """Tables that write down which codes they are asked for, those inside of maps too."""
 
-    __slots__ = ("codes",)
+    def __init__(self) -> None:
+        super().__init__()
+        self.codes: set[tuple[str, str, str]] = set()
 
-    codes: set[tuple[str, str]]
-
-    def rows_for(self, code: str, system: str | None = None) -> list[Row]:
-        self.codes.add((self.url, code))
-        return super().rows_for(code, system)
+    def translate(self, table: ConceptMap, code: str, system: str | None = None, depth: int = 0) -> Match:
+        self.codes.add((table.file, table.url, code))
+        return super().translate(table, code, system, depth)
 
 
 def mutate(maps: MapSet, cases: Sequence[Case]) -> Iterator[Fate]:
@@ -122,22 +129,19 @@ def mutants(maps: MapSet, used: Sequence[Map]) -> Iterator[Mutant]:
 
 def _trails(maps: MapSet, cases: Sequence[Case]) -> tuple[list[Trail], list[Map]]:
     every = list(maps)
-    codes: set[tuple[str, str]] = set()
-    asked = ConceptMaps()
+    heard = _Listening()
     for table in every[0].library.concept_maps if every else ():
-        heard = _Asked(table.url, table.rows, table.unmapped, table.file, table.name)
-        heard.codes = codes
-        asked.add(heard)
-    listening = MapSet(_rebuilt(every, concept_maps=asked))
+        heard.add(table)
+    listening = MapSet(_rebuilt(every, concept_maps=heard))
     trails: list[Trail] = []
     names: set[str] = set()
     for case in cases:
-        codes.clear()
+        heard.codes.clear()
         outcome = judge(case, listening).outcome
         marks = outcome.rules if outcome is not None else frozenset()
         names |= {mark.map for mark in marks}
         rules = frozenset((mark.file, mark.line, mark.column) for mark in marks)
-        trails.append(Trail(rules=rules, codes=frozenset(codes)))
+        trails.append(Trail(rules=rules, codes=frozenset(heard.codes)))
     return trails, [one for one in every if one.name in names and one.is_runnable]
 
 
@@ -273,12 +277,12 @@ def _of_table(every: list[Map], table: ConceptMap) -> Iterator[Mutant]:
         rows = (*table.rows[:at], shifted, *table.rows[at + 1 :])
         yield Mutant(
             kind="row", file=table.file or table.url, line=row.number, column=1, what=table.url,
-            change=_with_table(every, table, rows), touches=_asks(table.url, row.source_code),
+            change=_with_table(every, table, rows), touches=_asks(table.file, table.url, row.source_code),
         )  # fmt: skip
 
 
-def _asks(url: str, code: str) -> Callable[[Trail], bool]:
-    return lambda trail: (url, code) in trail.codes
+def _asks(file: str, url: str, code: str) -> Callable[[Trail], bool]:
+    return lambda trail: (file, url, code) in trail.codes
 
 
 def _with_table(every: list[Map], table: ConceptMap, rows: tuple[Row, ...]) -> Callable[[], MapSet | None]:
@@ -309,7 +313,7 @@ def _of_block(every: list[Map], file: MapFile, table: CodeTable) -> Iterator[Mut
         yield Mutant(
             kind="row", file=file.text.file, line=line, column=column, what=table.url,
             change=_with_file(every, file, replace(file, tables=tables)),
-            touches=lambda trail: bool(trail.rules),
+            touches=_asks(file.text.file, table.url, row.source),
         )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import pytest
 from adapter.cli import main
 from adapter.mapping.cases import cases
 from adapter.mapping.mapset import MapSet
-from adapter.mapping.mutants import mutate
+from adapter.mapping.mutants import mutate, percent
 from tests.mapping.conftest import JSON, to
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def test_a_row_no_case_asks_for_is_said_to_be_out_of_reach(tried: Callable[..., 
     """Nobody sends `m`, so its row survives without a run."""
     fates = tried('[facts]\ngender = ["female"]')
 
-    assert [fate.mutant.line for fate in fates if not fate.is_touched] == [3]
+    assert [fate.mutant.line for fate in fates if not fate.counts] == [3]
+    assert percent(fates) == 40
 
 
 def test_rows_inside_of_a_map_are_shifted_too(tried: Callable[..., list[Fate]]) -> None:
@@ -90,9 +91,11 @@ def test_rows_inside_of_a_map_are_shifted_too(tried: Callable[..., list[Fate]]) 
 
     fates = tried('[facts]\ngender = ["female"]', text)
 
-    assert {(fate.mutant.line, fate.is_noticed) for fate in fates if fate.mutant.kind == "row"} == {
-        (7, True),
-        (8, False),
+    assert {
+        (fate.mutant.line, fate.is_noticed, fate.counts) for fate in fates if fate.mutant.kind == "row"
+    } == {
+        (7, True, True),
+        (8, False, False),
     }
 
 
@@ -108,7 +111,10 @@ def test_the_command_names_survivors_and_scores(
 
     said = capsys.readouterr().out.splitlines()
     assert "survived  p.map:8  G/no: left out" in said
-    assert said[-1] == "33 % of the mutants noticed: 1 of 3 rules, 0 of 1 conditions, 1 of 2 rows"
+    assert said[-2] == (
+        "uncovered sex.csv:3  https://silta.example/fhir/ConceptMap/sex: no case asks for its row"
+    )
+    assert said[-1] == "40 % of the mutants noticed: 1 of 3 rules, 0 of 1 conditions, 1 of 1 rows"
 
 
 def test_the_command_tells_mutants_as_json(
@@ -124,4 +130,5 @@ def test_the_command_tells_mutants_as_json(
 
     said = json.loads(capfdbinary.readouterr().out)["mutants"]
     assert said["kinds"]["rule"] == {"mutants": 3, "noticed": 3}
-    assert [(one["kind"], one["line"], one["reached"]) for one in said["survivors"]] == [("row", 3, False)]
+    assert said["survivors"] == []
+    assert [(one["file"], one["line"]) for one in said["uncovered_rows"]] == [("sex.csv", 3)]

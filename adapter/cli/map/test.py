@@ -106,7 +106,7 @@ def _as_json(verdicts: Sequence[Verdict], covered: int, fates: Sequence[Fate] | 
 def _mutants_as_json(fates: Sequence[Fate]) -> dict[str, Any]:
     from adapter.mapping.mutants import percent
 
-    kinds = {kind: [fate for fate in fates if fate.mutant.kind == kind] for kind in SAID}
+    kinds = {kind: [fate for fate in fates if fate.counts and fate.mutant.kind == kind] for kind in SAID}
     return {
         "percent": percent(fates),
         "kinds": {
@@ -119,7 +119,12 @@ def _mutants_as_json(fates: Sequence[Fate]) -> dict[str, Any]:
                 "what": fate.mutant.what, "reached": fate.is_touched,
             }
             for fate in fates
-            if not fate.is_noticed
+            if fate.counts and not fate.is_noticed
+        ],
+        "uncovered_rows": [
+            {"file": fate.mutant.file, "line": fate.mutant.line, "what": fate.mutant.what}
+            for fate in fates
+            if not fate.counts
         ],
     }  # fmt: skip
 
@@ -135,19 +140,26 @@ def _show(verdicts: Sequence[Verdict], covered: int, fates: Sequence[Fate] | Non
 
 
 def _show_mutants(fates: Sequence[Fate]) -> None:
-    """Print survivors, those that a case reaches first, and the score of each kind."""
+    """Print survivors, those that a case reaches first, rows that no case asks for, and the scores."""
     from adapter.mapping.mutants import percent
 
-    survivors = sorted((fate for fate in fates if not fate.is_noticed), key=lambda fate: not fate.is_touched)
+    survivors = sorted(
+        (fate for fate in fates if fate.counts and not fate.is_noticed), key=lambda fate: not fate.is_touched
+    )
     for fate in survivors[:SHOWN_AT_MOST]:
         mutant = fate.mutant
         why = "" if fate.is_touched else " (no case gets there)"
         print(f"survived  {mutant.file}:{mutant.line}  {mutant.what}: {SAID[mutant.kind]}{why}")
     if len(survivors) > SHOWN_AT_MOST:
         print(f"and {len(survivors) - SHOWN_AT_MOST} more; --json has them all")
+    uncovered = [fate.mutant for fate in fates if not fate.counts]
+    for mutant in uncovered[:SHOWN_AT_MOST]:
+        print(f"uncovered {mutant.file}:{mutant.line}  {mutant.what}: no case asks for its row")
+    if len(uncovered) > SHOWN_AT_MOST:
+        print(f"and {len(uncovered) - SHOWN_AT_MOST} more rows; --json has them all")
     scores = ", ".join(
         f"{sum(fate.is_noticed for fate in of_kind)} of {len(of_kind)} {kind}s"
         for kind in SAID
-        if (of_kind := [fate for fate in fates if fate.mutant.kind == kind])
+        if (of_kind := [fate for fate in fates if fate.counts and fate.mutant.kind == kind])
     )
     print(f"{percent(fates)} % of the mutants noticed: {scores or 'none'}")
