@@ -10,8 +10,10 @@ import pytest
 
 from adapter.errors import AdapterError, Malformed, TooCostly, Unsupported
 from adapter.fhir.budget import Budget
+from adapter.mapping.mapset import MapSet
 from adapter.mapping.nodes import leaves, watch
 from adapter.mapping.readers.hl7v2 import read
+from adapter.shipped import folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -177,6 +179,23 @@ def test_each_person_of_a_merge_has_their_own_former_number() -> None:
     assert "EVN" not in first
 
 
+def test_a_merge_of_two_persons_links_each_to_their_own_record() -> None:
+    """The shipped map, on a message with PID and MRG twice: no person gets the other's former number."""
+    body = (folder("fixtures") / "notification" / "merged-records.hl7").read_bytes().rstrip(b"\r\n")
+    pid, mrg = (line for line in body.split(b"\r") if line.startswith((b"PID", b"MRG")))
+    second = b"\r".join([body, pid.replace(b"70620", b"70621"), mrg.replace(b"70233", b"70234")])
+    maps = MapSet.load(folder("mappings"))
+
+    bundle = maps["notification-from-v2"].run(second, media_type="application/hl7-v2").resources[0]
+
+    people = [
+        entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == "Patient"
+    ]
+    assert [[link["other"]["identifier"]["value"] for link in one["link"]] for one in people] == [
+        ["70233"], ["70234"],
+    ]  # fmt: skip
+
+
 def test_a_follower_is_called_by_its_place_in_the_message() -> None:
     """A segment that also stands under a leader has one name, the one a person finds it by."""
     tree = read(message("PID|||1", "MRG|11", "OBR|1", "OBX|1", "OBR|2", "OBX|2"))
@@ -198,10 +217,10 @@ def test_places_are_in_the_words_of_the_standard() -> None:
 
 
 @pytest.mark.corpus
-@pytest.mark.parametrize("folder", ["hl7v2-messages", "hl7v2-edge", "hl7v2-fhir-pairs"])
-def test_real_messages_give_a_tree_or_our_own_error(corpus: Path, folder: str) -> None:
+@pytest.mark.parametrize("kind", ["hl7v2-messages", "hl7v2-edge", "hl7v2-fhir-pairs"])
+def test_real_messages_give_a_tree_or_our_own_error(corpus: Path, kind: str) -> None:
     """No real message, however odd, gives anything else."""
-    paths = list((corpus / folder).rglob("*.hl7"))
+    paths = list((corpus / kind).rglob("*.hl7"))
     assert paths
     refused = []
     for path in paths:
@@ -235,11 +254,11 @@ def _sent(body: bytes) -> int:
 
 
 @pytest.mark.corpus
-@pytest.mark.parametrize("folder", ["hl7v2-messages", "hl7v2-edge", "hl7v2-fhir-pairs"])
-def test_every_value_of_a_real_message_is_one_leaf(corpus: Path, folder: str) -> None:
+@pytest.mark.parametrize("kind", ["hl7v2-messages", "hl7v2-edge", "hl7v2-fhir-pairs"])
+def test_every_value_of_a_real_message_is_one_leaf(corpus: Path, kind: str) -> None:
     """Leaves and nulls are as many as the values that splitting the bytes gives: none lost, none twice."""
     odd = []
-    for path in (corpus / folder).rglob("*.hl7"):
+    for path in (corpus / kind).rglob("*.hl7"):
         body = path.read_bytes()
         with contextlib.suppress(AdapterError):
             tree = read(body)
