@@ -7,6 +7,7 @@ same, everything else is kept as its content. CDA R2 4.3.5 (StrucDoc.Text); FHIR
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, TypeAlias
 from xml.sax.saxutils import escape, quoteattr
 
@@ -22,6 +23,7 @@ LINES = frozenset({"paragraph", "item", "tr", "list", "table", "caption", "thead
 """Elements that begin a line of their own."""
 STYLES = {"Bold": "b", "Italics": "i", "Underline": "u", "Emphasis": "em"}
 _KEPT = {"colspan", "rowspan"}
+_SPECIAL = re.compile("[&<>]")
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 
 
@@ -35,12 +37,17 @@ def of(element: Element) -> tuple[str, str]:
     return text, f'<div xmlns="http://www.w3.org/1999/xhtml">{_inside(element)}</div>'
 
 
-def _local(element: Element) -> str:
-    return str(element.tag).rpartition("}")[2]
+@lru_cache(256)
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
+
+
+def _escaped(text: str | None) -> str:
+    return "" if text is None else escape(text) if _SPECIAL.search(text) else text
 
 
 def _lines(element: Element, lines: list[str]) -> None:
-    name = _local(element)
+    name = _local(element.tag)
     if name in LINES:
         lines.append("")
     elif name in ("td", "th") and lines[-1].strip():
@@ -56,15 +63,15 @@ def _lines(element: Element, lines: list[str]) -> None:
 
 
 def _inside(element: Element) -> str:
-    parts = [escape(element.text or "")]
+    parts = [_escaped(element.text)]
     for child in element:
         parts.append(_xhtml(child))
-        parts.append(escape(child.tail or ""))
+        parts.append(_escaped(child.tail))
     return "".join(parts)
 
 
 def _xhtml(element: Element) -> str:
-    name = _local(element)
+    name = _local(element.tag)
     if name == "br":
         return "<br/>"
     inside = _inside(element)
@@ -80,7 +87,7 @@ def _xhtml(element: Element) -> str:
 def _tagged(name: str, element: Element, inside: str) -> str:
     said = "".join(
         f" {'id' if key == 'ID' else key}={quoteattr(str(value))}"
-        for key, value in element.attrib.items()
+        for key, value in element.items()
         if key == "ID" or key in _KEPT
     )
     return f"<{name}{said}>{inside}</{name}>" if inside or name not in ("col",) else f"<{name}{said}/>"
