@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from adapter.mapping.fml.compiler.compilation import Compilation
+    from adapter.mapping.fml.compiler.loops import Loop
     from adapter.mapping.fml.compiler.parts import Part
     from adapter.mapping.fml.compiler.scope import Action, Frame, Var
-    from adapter.mapping.fml.compiler.sources import Loop
     from adapter.mapping.fml.tree import Group, Input, Invocation, MapFile, Parameter, Rule
     from adapter.mapping.models import Shape
     from adapter.mapping.nodes import Item
