@@ -124,9 +124,9 @@ async def world(
 @cache
 def _checker() -> Validator:
     """Return the validator of both stubs: what it has compiled once serves every world of the process."""
-    from adapter.config.validator import OrderlyValidator
+    from adapter.config.validator import door_validator
 
-    return OrderlyValidator.shipped()
+    return door_validator()
 
 
 def _stub(name: str, address: str, script: Script, clock: Clock) -> Stub:

@@ -135,7 +135,7 @@ def make(
     is_validating: bool = True,
 ) -> Stub:
     """Return a stub that shows what it gets on stdout."""
-    from adapter.config.validator import OrderlyValidator
+    from adapter.config.validator import door_validator
     from adapter.conformance.actors.app import Stub
     from adapter.conformance.actors.inbox import Inbox
     from adapter.conformance.actors.reply import Party
@@ -143,7 +143,7 @@ def make(
     inbox = Inbox(
         party=Party(name=NAMES[actor], address=address),
         script=played,  # type: ignore[arg-type]
-        checker=OrderlyValidator.shipped() if is_validating else None,
+        checker=door_validator() if is_validating else None,
         now=lambda: datetime.now(UTC),
         new_id=lambda: str(uuid.uuid4()),
         replies=acknowledge == "reply",

@@ -111,7 +111,7 @@ def read_content(settings: Settings) -> Content:
     Raises ConfigurationError (CF100) with the faults of all of them.
     """
     from adapter import shipped
-    from adapter.config.validator import OrderlyValidator
+    from adapter.config.validator import door_validator
     from adapter.fhir import packages
     from adapter.mapping import MapSet
     from adapter.relay import directory
@@ -127,7 +127,7 @@ def read_content(settings: Settings) -> Content:
 
     loaded = tried(lambda: [packages.load(path) for path in settings.packages]) or []
     maps = tried(lambda: MapSet.load([shipped.folder("mappings"), settings.maps], loaded))
-    validator = tried(lambda: OrderlyValidator.shipped(loaded))
+    validator = tried(lambda: door_validator(loaded))
     events = tried(lambda: _events(settings.tables))
     rules = tried(lambda: _rules(settings.tables))
     parties = tuple(_resources(settings.directory, faults))

@@ -6,7 +6,7 @@ everybody extend, disclosure lists what goes on, and nothing unknown does.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from adapter.validation import Validator
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from adapter.validation.library import Source
 
 
-class OrderlyValidator(Validator):
-    """A validator that tolerates unknown extensions."""
-
-    def __init__(self, packages: Iterable[Source] = (), **options: Any) -> None:  # noqa: ANN401
-        super().__init__(packages, **{**options, "tolerate": ("unknown-extensions",)})
+def door_validator(packages: Iterable[Source] = ()) -> Validator:
+    """Return one validator for all doors and threads of a process."""
+    return Validator.shipped(packages, tolerate=["unknown-extensions"])
