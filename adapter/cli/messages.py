@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from adapter.cli.operator import arguments_of, desk
-from adapter.outcome import finding
+from adapter.outcome import Issue
 
 if TYPE_CHECKING:
     import argparse
@@ -101,7 +101,8 @@ def message_lines(message: dict[str, Any], *, is_whole: bool = False) -> Iterato
     yield f"{message['received_at'][:19]}  {message['state']:<14} {event}  {message['id']}"
     for issue in message["issues"] if is_whole else ():
         place = issue.get("source_field") or issue.get("at") or ""
-        yield f"    {issue['code']}  {place}  {finding(issue['code']).text['en']}"
+        said = Issue(issue["code"], params=issue.get("params") or {}).text("en")
+        yield f"    {issue['code']}  {place}  {said}"
     for delivery in message["deliveries"]:
         reason = f"  {delivery['reason']}" if delivery["reason"] else ""
         level = delivery["level"] or "-"

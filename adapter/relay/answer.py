@@ -6,6 +6,7 @@ OperationOutcome, an HL7 v2 sender that asks for it an acknowledgement (MSA and 
 
 from __future__ import annotations
 
+import re
 import uuid
 from dataclasses import dataclass
 from enum import StrEnum
@@ -217,13 +218,39 @@ def _said(reply: Reply) -> Iterator[tuple[Issue, str | None]]:
 
 def _err(issue: Issue, recipient: str | None, language: Language) -> str:
     """ERR-2 the sender's own field, ERR-3 table 0357, ERR-5 our code, ERR-7 the recipient, ERR-8 the text."""
-    code = "0^Message accepted^HL70357" if not issue.is_error else "207^Application internal error^HL70357"
-    if issue.is_error and finding(issue.code).type in ("required", "value", "structure", "invalid"):
-        code = "102^Data type error^HL70357"
-    place = _v2(issue.source_field or "")
+    kind = finding(issue.code).type if issue.is_error else None
+    code = _CODE_V2.get(kind, _OTHER_FAULT) if kind else _ACCEPTED_V2
+    place = _location(issue.source_field)
     severity = _SEVERITY_V2[issue.severity]
     who = _v2(recipient or issue.at or "")
     return f"ERR||{place}|{code}|{severity}|{issue.code}||{who}|{_v2(issue.text(language))}"
+
+
+_ACCEPTED_V2 = "0^Message accepted^HL70357"
+_OTHER_FAULT = "207^Application internal error^HL70357"
+_CODE_V2 = {
+    "required": "101^Required field missing^HL70357",
+    "value": "102^Data type error^HL70357",
+    "structure": "102^Data type error^HL70357",
+    "invalid": "102^Data type error^HL70357",
+    "code-invalid": "103^Table value not found^HL70357",
+    "not-supported": "201^Unsupported event code^HL70357",
+    "duplicate": "205^Duplicate key identifier^HL70357",
+    "conflict": "205^Duplicate key identifier^HL70357",
+}
+"""R4 issue-type as a message error condition code, HL7 table 0357."""
+
+_FIELD = re.compile(r"(\w{3})(?:\[(\d+)\])?(?:-(\d+)(?:\[(\d+)\])?(?:\.(\d+)(?:\.(\d+))?)?)?")
+
+
+def _location(place: str | None) -> str:
+    """Write `OBX[3]-5.1` as an ERL: segment, its number, field, repetition, component. HL7 v2.5, 2.A.28."""
+    match = _FIELD.fullmatch(place or "")
+    if match is None:
+        return ""
+    segment, number, field, repetition, *parts = match.groups()
+    named = [segment, number or "1", field, (repetition or "1") if field else None, *parts]
+    return "^".join(part or "" for part in named).rstrip("^")
 
 
 _ESCAPES = str.maketrans(

@@ -119,6 +119,26 @@ def test_an_acknowledgement_says_taken_invalid_or_refused(change: dict[str, obje
     assert segments[1] == f"MSA|{code}|C-1"
 
 
+PLACES = {
+    "MSH-10": "MSH^1^10^1",
+    "PID-3[2].4.2": "PID^1^3^2^4^2",
+    "OBX[3]-5.1": "OBX^3^5^1^1",
+    "PR1[2]": "PR1^2",
+    "ZZ1": "ZZ1^1",
+    "Bundle.entry[2]": "",
+    None: "",
+}
+
+
+@pytest.mark.parametrize(("place", "expected"), PLACES.items())
+def test_an_error_names_its_field_as_the_standard_does(place: str | None, expected: str) -> None:
+    """ERR-2 is an ERL: segment, its number, field, repetition, component, subcomponent."""
+    refused = replace(REPLY, status=422, issues=(Issue("PN112", source_field=place),), fates=())
+    error = answer.acknowledgement_v2(refused).split("\r")[2].split("|")
+
+    assert error[2] == expected
+
+
 def test_an_acknowledgement_goes_back_to_the_sending_application() -> None:
     """MSH-3 and MSH-4 become MSH-5 and MSH-6; event, mode and version are the message's and ours."""
     fields = answer.acknowledgement_v2(REPLY).split("\r")[0].split("|")

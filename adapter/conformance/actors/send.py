@@ -62,6 +62,8 @@ class Answered:
     """HTTP status; over MLLP 200 for AA, 422 for AE, 400 for any other."""
     media_type: str
     body: bytes
+    verdict: str | None = None
+    """MSA-1, where it was answered over MLLP."""
 
     @property
     def is_success(self) -> bool:
@@ -116,7 +118,9 @@ def _send_mllp(body: bytes, door: Door) -> Answered:
     if verdict is None:
         raise TransientDelivery("KT131")
     status = {b"AA": 200, b"AE": 422}.get(verdict[1], 400)
-    return Answered(status=status, media_type="x-application/hl7-v2+er7", body=message)
+    return Answered(
+        status=status, media_type="x-application/hl7-v2+er7", body=message, verdict=verdict[1].decode()
+    )
 
 
 def wait_for(door: Door, seconds: float) -> None:
@@ -137,7 +141,8 @@ def wait_for(door: Door, seconds: float) -> None:
 
 def lines(answered: Answered) -> Iterator[str]:
     """Yield an answer as lines a person reads: the status, then each issue."""
-    yield f"answer HTTP {answered.status} {answered.media_type}"
+    how = f"HTTP {answered.status}" if answered.verdict is None else f"MLLP {answered.verdict}"
+    yield f"answer {how} {answered.media_type}"
     if "json" not in answered.media_type:
         yield from (f"  {line}" for line in answered.body.decode("utf-8", "replace").splitlines())
         return

@@ -118,11 +118,20 @@ def _issues(work: Work, content: Content, meaning: Meaning) -> tuple[Issue, ...]
     relay = work.relay
     found = [
         *content.issues,
-        *relay.validator.validate(content.bundle, MESSAGE_PROFILE),
+        *_of_the_validator(relay.validator.validate(content.bundle, MESSAGE_PROFILE)),
         *notification.faults(content.facts, meaning, relay.mode, now=work.at, zone=relay.zone),
         *_other_sender(work, content.facts),
     ]
     return tuple(_of_the_mark(found, work.source))
+
+
+SAID_BETTER = ("VA953", "VA954")
+"""Of an identity code that contradicts the rest: PN106 and PN107 refuse it."""
+
+
+def _of_the_validator(found: Iterable[Issue]) -> Iterator[Issue]:
+    """Leave out what asks nothing of the sender, and what is said again as a rule of notifications."""
+    return (issue for issue in found if issue.severity != "information" and issue.code not in SAID_BETTER)
 
 
 def _other_sender(work: Work, facts: Notification) -> Iterator[Issue]:
