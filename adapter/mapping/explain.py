@@ -50,6 +50,11 @@ def writers(one: Map, target: str) -> list[Writer]:
     return sorted(found.values(), key=lambda w: (w.mark.file, w.mark.line, w.path))
 
 
+def written(one: Map) -> Iterator[Writer]:
+    """Yield every rule with the element it writes, in the order of the map."""
+    return _of_map(one)
+
+
 def columns(one: Map) -> tuple[str, ...]:
     """Return what the map can write under `row` of its target, in the map's order: the header of a table."""
     ways = [way.path.split(".") for way in _of_map(one)]

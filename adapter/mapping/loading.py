@@ -137,7 +137,7 @@ class _Loading:
             if (word := pragma(comment.text)) and word[0] == "ignore"
         )
         made.accepts = tuple(self.accepted(file, faults))
-        self.issues += writers.faults(file)
+        self.issues += writers.faults(made)
         build(file, library, self.models, faults, traced=False, whole=True)
         return made
 

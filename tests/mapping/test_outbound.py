@@ -157,6 +157,23 @@ def test_an_option_the_form_does_not_have_is_a_fault(
     assert [(issue.code, issue.line) for issue in faults(TO_CSV.replace("separator=;", said))] == [(code, 3)]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "right", "name"),
+    [("pid.g5", "pid.f5", "g5"), ("pid.f3.x1", "pid.f3", "x1"), ("msg.PIDS", "msg.PID", "PIDS")],
+)
+def test_a_place_no_message_has_is_a_fault_of_the_map(
+    faults: Callable[..., list[Issue]], wrong: str, right: str, name: str
+) -> None:
+    """A mistyped segment, field or component is found before any source is seen, at its line."""
+    issues = faults(TO_V2.replace(f"{right} as", f"{wrong} as", 1))
+
+    assert [(issue.code, issue.params["name"]) for issue in issues] == [("MP342", name)]
+    assert (
+        TO_V2.replace(f"{right} as", f"{wrong} as", 1).splitlines()[(issues[0].line or 0) - 1].count(wrong)
+        == 1
+    )
+
+
 def test_the_command_prints_the_receivers_bytes(
     folder: Callable[..., Path], tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:

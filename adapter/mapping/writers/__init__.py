@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from adapter.mapping.fml.tree import MapFile
+    from adapter.mapping.mapset import Map
     from adapter.mapping.run import Made
 
 FORMATS = {"v2-message": "hl7v2", "csv-table": "csv", "json-document": "json", "xml-document": "xml"}
@@ -70,14 +71,36 @@ def _form(format_: str, options: dict[str, str]) -> Form:
     return Form(format=format_, options=known, columns=tuple(columns.split(",")) if columns else ())
 
 
-def faults(file: MapFile) -> Iterator[Issue]:
-    """Yield MP225 for every option of `//! writes` that the form of the map does not have."""
-    known = {name for form in forms(file) if form is not None for name in OPTIONS[form.format]}
+def faults(one: Map) -> Iterator[Issue]:
+    """Yield what is wrong with the forms of a map before any source is seen.
+
+    MP225 for every option of `//! writes` that they do not have, MP342 for every rule that writes where an
+    HL7 v2 message has no place.
+    """
+    file, found = one.file, forms(one.file)
+    if any(form is not None and form.format == "hl7v2" for form in found):
+        yield from _misplaced(one)
+    known = {name for form in found if form is not None for name in OPTIONS[form.format]}
     for name, (_, start) in _said(file):
         if name not in known:
             line, column = file.text.place(start)
             params = {"option": name, "known": ", ".join(sorted(known)) or "-"}
             yield Issue("MP225", file.text.file, params, line=line, column=column)
+
+
+def _misplaced(one: Map) -> Iterator[Issue]:
+    from adapter.mapping.explain import written
+    from adapter.mapping.writers.hl7v2 import misplaced
+
+    messages = {use.alias for use in one.file.uses if use.url.rpartition("/")[2] == "v2-message"}
+    told: set[tuple[str, ...]] = {()}
+    for rule in written(one):
+        root, *way = rule.path.split(".")
+        wrong = misplaced(way) if root in messages else ()
+        if wrong not in told:
+            told.add(wrong)
+            mark = rule.mark
+            yield Issue("MP342", mark.file, {"name": wrong[-1]}, line=mark.line, column=mark.column)
 
 
 def _said(file: MapFile) -> Iterator[tuple[str, tuple[str, int]]]:

@@ -19,7 +19,7 @@ from adapter.mapping.readers.hl7v2 import CHARSETS, delimiters, place
 from adapter.outcome import Issue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from adapter.mapping.nodes import Item, Step
     from adapter.mapping.readers.hl7v2 import Delimiters
@@ -29,6 +29,20 @@ UTF8 = "UNICODE UTF-8"
 _SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}")
 _FIELD = re.compile(r"f([1-9]\d{0,2})")
 _COMPONENT = re.compile(r"c([1-9]\d?)(?:s([1-9]\d?))?")
+_LEVELS = (_SEGMENT, _FIELD, re.compile(f"(?:{_COMPONENT.pattern}|null)"))
+_NEXT = frozenset({(0, 0), (0, 1), (1, 1), (2, 2)})
+"""What may stand where: a segment at the top or under another, a field in it, a component in that."""
+
+
+def misplaced(way: Sequence[str]) -> tuple[str, ...]:
+    """Return a way into a message as far as its first name that is no place there; empty if all are."""
+    level = 0
+    for at, name in enumerate(way, 1):
+        known = next((at for at, form in enumerate(_LEVELS) if form.fullmatch(name)), None)
+        if known is None or (known, level) not in _NEXT:
+            return tuple(way[:at])
+        level = known + 1
+    return ()
 
 
 def write(made: dict[str, Item], *, charset: str = "") -> bytes:
