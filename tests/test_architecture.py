@@ -40,6 +40,7 @@ DOORS = {
     "fastapi": ("server", "conformance/actors"),
     "starlette": ("server", "conformance/actors"),
     "uvicorn": ("server", "conformance/actors"),
+    "prometheus_client": ("server",),
     "cryptography": ("relay/store",),
     "pydantic": (),
     "requests": (),

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
 from adapter.errors import AdapterError
-from adapter.server import auditor, consent, fhir, health, ingest, operator
+from adapter.server import auditor, consent, fhir, health, ingest, metrics, operator
 from adapter.server.door import Door
 from adapter.server.errors import framework_issue, status_of
 from adapter.server.negotiation import outcome_response
@@ -53,6 +53,7 @@ def _routes(doors: Doors) -> list[tuple[str, Endpoint, str]]:
     return [
         ("/healthz", health.alive, "GET"),
         ("/readyz", health.ready(doors), "GET"),
+        ("/metrics", metrics.endpoint(doors), "GET"),
         ("/ingest/{source}", ingest.endpoint(doors), "POST"),
         ("/fhir/metadata", fhir.metadata(doors), "GET"),
         ("/fhir/$process-message", fhir.process_message(doors), "POST"),
