@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapter.errors import AdapterError
@@ -17,6 +17,7 @@ from adapter.mapping.fml.compiler.scope import Layout, Scope
 from adapter.mapping.fml.paths import with_variables
 from adapter.mapping.fml.tokens import Text
 from adapter.mapping.fml.tree import Group, MapFile
+from adapter.mapping.nodes import looked_at, watch
 
 NAMES = ("a", "b", "value")
 LEAVES = st.sampled_from(["x", "y", "", 1, True, None])
@@ -44,29 +45,32 @@ CONDITIONS = st.recursive(
 )
 
 
-def both(text: str, focus: Any, variable: Any) -> tuple[Any, bool | None]:
-    """The quick answer, and the one of FHIRPath: None where it is an error."""
-    scope = Scope(
-        MapFile(url="", name="", text=Text.of("", "")), Group(name="G", inputs=(), rules=()), Layout(1)
-    )
+def quick(text: str, focus: Any, variable: Any = None) -> Any:
+    """The answer without FHIRPath."""
+    file, group = MapFile(url="", name="", text=Text.of("", "")), Group(name="G", inputs=(), rules=())
+    scope = Scope(file, group, Layout(1))
     slot = scope.bind("v", "source").slot
-    tree = with_variables(parse(text), scope.vars)
-    quick = question(scope, tree)
-    answer = UNSURE if quick is None else quick([None] * slot + [variable], focus)
+    asked = question(scope, with_variables(parse(text), scope.vars))
+    return UNSURE if asked is None else asked([None] * slot + [variable], focus)
+
+
+def slow(text: str, focus: Any, variable: Any = None) -> bool | None:
+    """The answer of FHIRPath; None where it is an error."""
+    tree = with_variables(parse(text), {"v"})
     try:
         environment = {"v": [] if variable is None else variable}
-        said = is_true(compile_tree(tree, ("v",))({} if focus is None else focus, environment))
+        return is_true(compile_tree(tree, ("v",))({} if focus is None else focus, environment))
     except AdapterError:
-        return answer, None
-    return answer, said
+        return None
 
 
+@settings(max_examples=50)
 @given(CONDITIONS, TREES, TREES)
 def test_a_quick_answer_is_the_one_of_fhirpath(text: str, focus: Any, variable: Any) -> None:
     """Over any tree a condition is decided as FHIRPath decides it, or left to FHIRPath."""
-    answer, said = both(text, focus, variable)
+    answer = quick(text, focus, variable)
 
-    assert answer is UNSURE or (answer is True) == said
+    assert answer is UNSURE or (answer is True) == slow(text, focus, variable)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +80,25 @@ def test_a_quick_answer_is_the_one_of_fhirpath(text: str, focus: Any, variable: 
 )  # fmt: skip
 def test_plain_conditions_are_quick(text: str) -> None:
     """The conditions that maps are full of are decided without FHIRPath."""
-    answer, said = both(text, {"a": [{"b": "x"}, "x"][:1] if ".b" in text or "where" in text else "x"}, None)
+    focus = {"a": [{"b": "x"}] if ".b" in text or "where" in text else "x"}
+    answer = quick(text, focus)
 
     assert answer is not UNSURE
-    assert (answer is True) == said
+    assert (answer is True) == slow(text, focus)
+
+
+@settings(max_examples=50)
+@given(CONDITIONS, TREES.filter(lambda tree: isinstance(tree, dict)))
+def test_a_quick_answer_looks_at_what_fhirpath_looks_at(text: str, focus: Any) -> None:
+    """In a watched tree the same leaves are noted, whoever decides."""
+    log: list[Any] = []
+    watched = watch(focus, log)
+
+    def looked(answer: Any) -> tuple[Any, set[tuple[int, str, int | None]]]:
+        log.clear()
+        given = answer(text, watched)
+        return given, {(id(node), key, index) for node, key, index in looked_at(log) if key is not None}
+
+    (answer, leaves), (_, wanted) = looked(quick), looked(slow)
+
+    assert answer is UNSURE or leaves == wanted

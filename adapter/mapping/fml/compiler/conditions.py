@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from adapter.fhirpath.tree import Binary, Call, Literal, Member, Special, Variable
+from adapter.mapping.nodes import Watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -190,6 +191,8 @@ def _down(names: tuple[str, ...]) -> Callable[[Item], Item]:
     way = tuple((name, f"_{name}", len(name)) for name in names)
 
     def down(value: Item) -> Item:
+        if value.__class__ is Watched:
+            return _watched(value, way)
         for name, beside, size in way:
             if isinstance(value, dict):
                 value = _below(value, name, beside, size)
@@ -215,10 +218,38 @@ def _down(names: tuple[str, ...]) -> Callable[[Item], Item]:
     return down
 
 
+def _watched(start: Watched, way: tuple[tuple[str, str, int], ...]) -> Item:
+    """Go down from a watched node; what the way ends at is noted, what it leads through is not."""
+    log, last = start.log, len(way) - 1
+    here: list[Item] = [start]
+    for at, (name, beside, size) in enumerate(way):
+        there: list[Item] = []
+        for node in here:
+            if node.__class__ is list:
+                return UNSURE
+            if node.__class__ is not Watched:
+                continue
+            found = _below(node, name, beside, size)
+            if found is UNSURE:
+                return UNSURE
+            if found is None:
+                if node is not start:
+                    log.append((node, None, None))
+                continue
+            if at == last or found.__class__ is not Watched:
+                node.note(name, found)
+            if found.__class__ is list:
+                there += found
+            else:
+                there.append(found)
+        here = there
+    return here[0] if len(here) == 1 else here or None
+
+
 def _below(node: dict[str, Item], name: str, beside: str, size: int) -> Item:
     if beside in node or "resourceType" in node:
         return UNSURE
-    found = node.get(name)
+    found = dict.get(node, name)
     if found is not None:
         return found if found.__class__ is not list or None not in found else UNSURE
     for key in node:

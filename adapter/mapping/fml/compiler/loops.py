@@ -120,19 +120,24 @@ def traced_loop(
     def bind(actions: Sequence[Action]) -> Action:
         guarded = _guarded(slot, tests, actions)
 
+        def run_itself(frame: Frame) -> None:
+            value = frame[context]
+            if value is not None:
+                frame[slot + 1] = frame[context + 1]
+                guarded(frame, value)
+
         def run(frame: Frame) -> None:
             value = frame[context]
             if value is None:
                 return
-            found = [(value, frame[context + 1])]
-            if keys:
-                found = _each_below(value, found[0][1], keys, below)
-                frame[0].met += [origin for _, origin in found if origin is not None]
-            for one, origin in found:
+            met = frame[0].met
+            for one, origin in _each_below(value, frame[context + 1], keys, below):
+                if origin is not None:
+                    met.append(origin)
                 frame[slot + 1] = origin
                 guarded(frame, one)
 
-        return run
+        return run if keys else run_itself
 
     return bind
 
@@ -246,10 +251,10 @@ def _each_below(value: Item, origin: Item, keys: tuple[str, ...], below: Below) 
     found = below(value, keys)
     if found is None:
         return []
-    if not isinstance(value, Watched):
+    if value.__class__ is not Watched:
         place = _beside_origin(value, origin, keys[0])
         return [(one, place) for one in (found if isinstance(found, list) else (found,)) if one is not None]
-    key = next(key for key in keys if {key, f"_{key}"} & value.keys())
+    key = keys[0] if len(keys) == 1 else next(key for key in keys if {key, f"_{key}"} & value.keys())
     if isinstance(found, list):
         return [
             (one, (value, key, at) if _has_place(one) else None)

@@ -51,9 +51,7 @@ def _in_value(run: Run, value: Value, found: tuple[Item, ...]) -> tuple[Item, ..
 
 
 def _chosen(run: Run, found: tuple[Item, ...], value: Item) -> tuple[Item, ...]:
-    """Of the leaves that were looked at, keep those that are the very value; else all of them."""
-    if len(found) < 2:
-        return found
+    """Of several leaves that were looked at, keep those that are the very value; else all of them."""
     same = tuple(one for one in found if one[1] is not None and _leaf(one) is value)
     if not same:
         return found
@@ -92,6 +90,8 @@ def traced_put(
     if value.slot is not None:
         return _traced_variable(focus, hold, value.slot, prepare, store, key, slot, mark)
 
+    is_mixed = value.is_condition or bool(value.conditions)
+
     def put_traced(frame: Frame) -> None:
         run: Run = frame[0]
         node = hold(frame)
@@ -111,16 +111,21 @@ def traced_put(
                 fault.code, mark, first_place(run, where) or run.place_of(context, None), **fault.params
             )
             return
-        where = _chosen(run, _in_value(run, value, origins(frame, value)), found)
+        where = origins(frame, value)
+        if is_mixed:
+            where = _in_value(run, value, where)
+        if len(where) > 1:
+            where = _chosen(run, where, found)
         if slot is not None:
             frame[slot], frame[slot + 1] = made, where[0] if len(where) == 1 else None
         if made is None:
             run.met.extend(where)
+        else:
+            index = store(frame, node, made)
+            at = key if key in node else _key_written(node, key, made)
+            _write(run, node, at, index, found, made, where, mark, context)
+        if len(run.issues) != noted:
             run.place_issues(noted, where, context)
-            return
-        index = store(frame, node, made)
-        run.place_issues(noted, where, context)
-        _write(run, node, _key_written(node, key, made), index, found, made, where, mark, context)
 
     return put_traced
 
@@ -136,8 +141,9 @@ def _traced_constant(
         context = context_of(frame, focus)
         noted = len(run.issues)
         index = store(frame, node, constant)
-        run.place_issues(noted, (), context)
-        at = _key_written(node, key, constant)
+        if len(run.issues) != noted:
+            run.place_issues(noted, (), context)
+        at = key if key in node else _key_written(node, key, constant)
         run.writes.append(Write(node, at, index, (), mark, context))  # type: ignore[union-attr]
 
     return put_constant
@@ -175,9 +181,11 @@ def _traced_variable(
             run.met.extend(where)
             return
         index = store(frame, node, made)
-        run.place_issues(noted, where, context)
+        if len(run.issues) != noted:
+            run.place_issues(noted, where, context)
         run.row = None
-        _write(run, node, _key_written(node, key, made), index, found, made, where, mark, context)
+        at = key if key in node else _key_written(node, key, made)
+        _write(run, node, at, index, found, made, where, mark, context)
 
     return put_variable
 
