@@ -63,6 +63,7 @@ def still_open(tree: SourceTree, outcome: Outcome, *, show_values: bool) -> Iter
         place = place_in(tree, origin)
         if place not in places or key is None:
             continue
+        places.remove(place)  # the narrative of a section is one leaf under two names
         value = dict.__getitem__(node, key)
         names = [name for name, _ in node.steps()]
         path = ".".join([*names, key])
