@@ -158,7 +158,7 @@ class Map:
             outcome.lineage = trace.lineage(run, made)
             modelled = Modelled(self.models, self._build(traced=True).source, root)
             outcome.accounting = trace.accounting(run, root, self.ignored, modelled)
-            outcome.rules = frozenset(run.marks.values())
+            outcome.ran = run.marks.values()
         return outcome
 
     def _outcome(self, tree: SourceTree, run: Run, made: list[Made]) -> Outcome:

@@ -11,6 +11,7 @@ from adapter.mapping.nodes import Item, Watched
 from adapter.outcome import Issue
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import tzinfo
 
     from adapter.mapping.accounting import Accounting
@@ -214,7 +215,12 @@ class Outcome:
     lineage: Lineage | None = None
     documents: list[bytes | None] = field(default_factory=list)
     """The same results in the receiver's own form: XML where the target is a logical model, else None."""
-    rules: frozenset[RuleMark] = frozenset()
-    """The rules that ran, where lineage was asked for."""
+    ran: Collection[RuleMark] = ()
+    """The rules that ran, where lineage was asked for, each at least once."""
     said: list[tuple[str, str]] = field(default_factory=list)
     """Rule and text of each `log`; content of the source, so never for a log file."""
+
+    @property
+    def rules(self) -> frozenset[RuleMark]:
+        """The rules that ran."""
+        return frozenset(self.ran)
