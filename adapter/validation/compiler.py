@@ -10,8 +10,8 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from adapter.validation.discriminators import Discriminators, implied
-from adapter.validation.element_rules import ElementRules, code_of, counted
+from adapter.validation.discriminators import implied
+from adapter.validation.element_rules import code_of, counted
 from adapter.validation.found import Found, both, climb
 from adapter.validation.items import selector
 from adapter.validation.slicing import Slice, Slicing
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from adapter.fhir.types import ElementDef
-    from adapter.validation.bindings import Bindings
-    from adapter.validation.found import ItemCheck, Judged, Verdict
-    from adapter.validation.invariants import Invariants
+    from adapter.validation.discriminators import Discriminators
+    from adapter.validation.element_rules import ElementRules
+    from adapter.validation.found import ItemCheck, Verdict
     from adapter.validation.items import Item, Navigator
-    from adapter.validation.profiles import Profile, Profiles
+    from adapter.validation.profiles import Profile
     from adapter.validation.tree import Node
     from adapter.validation.visit import Visit
 
@@ -51,18 +51,11 @@ class _Work:
 class Compiler:
     """Makes the closures of profiles. It keeps nothing, so compiling twice does no harm."""
 
-    def __init__(
-        self,
-        profiles: Profiles,
-        navigator: Navigator,
-        bindings: Bindings,
-        invariants: Invariants,
-        judged: Judged,
-    ) -> None:
+    def __init__(self, navigator: Navigator, rules: ElementRules, discriminators: Discriminators) -> None:
         self._types = navigator.types
         self._navigator = navigator
-        self._rules = ElementRules(profiles, navigator, bindings, invariants, judged)
-        self._discriminators = Discriminators(profiles, navigator, bindings, judged)
+        self._rules = rules
+        self._discriminators = discriminators
 
     def compiled(self, profile: Profile) -> Compiled:
         """Return the closures over a value of the profile's type."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from adapter.errors import ConfigurationError
 from adapter.validation.compiler import Compiler
+from adapter.validation.discriminators import Discriminators
+from adapter.validation.element_rules import ElementRules
 from adapter.validation.found import Found, both, errors_in
 from adapter.validation.references import index
 from adapter.validation.visit import Visit
@@ -33,7 +35,9 @@ class Conformance:
         self._profiles = profiles
         self._types = navigator.types
         self._navigator = navigator
-        self._compiler = Compiler(profiles, navigator, bindings, invariants, self.judged)
+        rules = ElementRules(profiles, navigator, bindings, invariants, self.judged)
+        discriminators = Discriminators(profiles, navigator, bindings, self.judged)
+        self._compiler = Compiler(navigator, rules, discriminators)
         self._compiled: dict[str, Compiled] = {}
         self._compiling = RLock()
 

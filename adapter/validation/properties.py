@@ -71,29 +71,10 @@ def single(element: ElementDef, check: Check) -> KeyCheck:
     return rule
 
 
-def repeated(element: ElementDef, check: Check) -> KeyCheck:
-    """Make the rule of a list of complex values."""
-    name, most = element.name, element.max
-
-    def rule(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
-        if item.__class__ is not list:
-            return [Found("VA103", {"found": kind_of(item)}, step=name)]
-        if not item:
-            return [Found("VA105", step=name)]
-        found: Verdict = None
-        if most is not None and len(item) > most:
-            found = [Found("VA111", {"max": most, "found": len(item)}, step=name)]
-        for index, inner in enumerate(item):
-            verdict = [Found("VA107")] if inner is None else check(inner, visit)
-            if verdict is not None:
-                found = both(found, climb(verdict, f"{name}[{index}]"))
-        return found
-
-    return rule
-
-
-def repeated_values(element: ElementDef, check: Check, easy: Easy | None) -> KeyCheck:
-    """Make the rule of a repeating primitive, where null stands for a value that is only extended."""
+def repeated(
+    element: ElementDef, check: Check, easy: Easy | None = None, *, is_primitive: bool = False
+) -> KeyCheck:
+    """Make the rule of a list. Among primitives null stands for a value that is only extended."""
     name, most = element.name, element.max
 
     def rule(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
@@ -106,12 +87,9 @@ def repeated_values(element: ElementDef, check: Check, easy: Easy | None) -> Key
             found = [Found("VA111", {"max": most, "found": len(item)}, step=name)]
         for index, inner in enumerate(item):
             if inner is None:
-                beside = owner.get("_" + name)
-                extended = isinstance(beside, list) and index < len(beside) and beside[index] is not None
-                verdict: Verdict = None if extended else [Found("VA107")]
-            elif (
-                easy is not None and inner.__class__ is str and 0 < len(inner) < LONGEST_EASY and easy(inner)
-            ):
+                is_right = is_primitive and _is_extended(owner, name, index)
+                verdict: Verdict = None if is_right else [Found("VA107")]
+            elif easy is not None and _is_short(inner) and easy(inner):
                 continue
             else:
                 verdict = check(inner, visit)
@@ -120,6 +98,12 @@ def repeated_values(element: ElementDef, check: Check, easy: Easy | None) -> Key
         return found
 
     return rule
+
+
+def _is_extended(owner: Mapping[str, Any], name: str, index: int) -> bool:
+    """Return True if the value at `index` of a list of primitives has an id or extensions beside it."""
+    others = owner.get("_" + name)
+    return isinstance(others, list) and index < len(others) and others[index] is not None
 
 
 def either(many: KeyCheck, one: KeyCheck) -> KeyCheck:

@@ -24,7 +24,6 @@ from adapter.validation.properties import (
     either,
     formed,
     repeated,
-    repeated_values,
     single,
     text,
 )
@@ -180,7 +179,7 @@ class Structure:
             return self._list(repeated(element, check), one) if element.is_list else one
         easy = _easy(type_name, codes) if len(checks) == 1 else None
         if element.is_list:
-            return self._list(repeated_values(element, check, easy), one)
+            return self._list(repeated(element, check, easy, is_primitive=True), one)
         if easy is None:
             return one
         return text(one) if easy is str.isprintable else formed(easy, one)
