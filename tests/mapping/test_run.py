@@ -50,6 +50,12 @@ RULES: dict[str, tuple[str, str, Any, Any]] = {
     "what is made is read while it grows": (PATIENT, "src.a as a -> tgt.name as n, n.text = a then { tgt.name as m -> tgt.name as k, k.text = 'b'; };",
         {"a": "a"}, {"name": [{"text": "a"}, {"text": "b"}]}),
     "a length that is none": (PATIENT, "src.a as a -> tgt.language = truncate(a, 1), tgt.id = a;", {"a": "abc"}, {"id": "abc", "language": "a"}),
+    "an empty text is not written": (PATIENT, "src.a as a -> tgt.identifier as i, i.system = '', i.value = a, i.use = a;", {"a": ["", "x"]},
+        {"identifier": [{"use": "x", "value": "x"}]}),
+    "an element of a leaf": (PATIENT, "src.a as a -> tgt.identifier as i then { a.value as v -> i.value = v; a.b as b -> i.system = b; };", {"a": ["x", {"b": "s"}]},
+        {"identifier": [{"value": "x"}, {"system": "s"}]}),
+    "an element of a value made for it": (PATIENT, "src.a as a -> tgt.identifier as i, i.value = a, i.use = append(a, 'b');", {"a": "x"},
+        {"identifier": [{"use": "xb", "value": "x"}]}),
     "one element for all": (PATIENT, "src -> tgt.name as n then { src.g as g -> n.given = g; };", {"g": ["a", "b"]},
                             {"name": [{"given": ["a", "b"]}]}),
     "share": (PATIENT, "src.f as f -> tgt.name as n share x, n.family = f; src.g as g -> tgt.name as n share x, n.given = g;",
@@ -343,3 +349,15 @@ def test_a_log_is_handed_to_the_caller_and_is_no_issue(one: Load) -> None:
     )
 
     assert (outcome.said, outcome.issues) == ([("rule", "b")], [])
+
+
+def test_ids_are_the_same_whether_traced_or_not(one: Load) -> None:
+    """The ids of one rule are given in the order it asks for them, in whatever order it writes."""
+    made = one(PATIENT % "src.a as a -> tgt.identifier as i, i.value = uuid(), i.system = uuid();")
+    plain, traced = (
+        made.run(b'{"a": ["x", "y"]}', media_type="application/json", lineage=lineage).resources
+        for lineage in (False, True)
+    )
+
+    assert plain == traced
+    assert len({one["value"] for one in plain[0]["identifier"]}) == 2

@@ -286,6 +286,8 @@ def element(step: tuple[int, str], source: int, parts: Sequence[Part]) -> Action
         return None
     rows: dict[str, _Row] = {}
     for part in parts[1:]:
+        if isinstance(part, Constant) and part.value == "":
+            continue
         row = _row(part, source, creation.slot)
         if row is None or row.target in rows:
             return None
