@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -40,11 +41,19 @@ class Loose:
         return (resource for resource in self._all if resource.get("resourceType") == resource_type)
 
 
-class Library:
-    """All sources together; what was given first is found first."""
+def _source(given: Source | str | Path) -> Source:
+    if isinstance(given, str | Path):
+        from adapter.fhir.packages import load
 
-    def __init__(self, sources: Iterable[Source]) -> None:
-        self._sources = tuple(sources)
+        return load(Path(given))
+    return given
+
+
+class Library:
+    """All sources together; what was given first is found first. A path is a package or folder to load."""
+
+    def __init__(self, sources: Iterable[Source | str | Path]) -> None:
+        self._sources = tuple(_source(one) for one in sources)
         self._found: dict[str, dict[str, Any] | None] = {}
 
     def find(self, canonical: str) -> dict[str, Any] | None:

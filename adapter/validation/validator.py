@@ -21,6 +21,7 @@ from adapter.validation.vital_signs import vital_signs
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from datetime import date
+    from pathlib import Path
 
     from adapter.fhir.json import Json
     from adapter.fhir.types import TypeTable
@@ -45,6 +46,7 @@ class Model(NamedTuple):
 class Validator:
     """R4 and the profiles of the packages given. Make one, use it for many resources, from many threads.
 
+    `packages`: what `adapter.fhir.packages.load` gives, paths of .tgz files or folders, `Loose` definitions.
     Types and profiles are compiled when first met. `scope="structure"` stops at structure, cardinality,
     primitive types and the required codes of the core. `today` is the day that limits given as durations
     are counted from; without it they are not judged, and that is said.
@@ -57,7 +59,7 @@ class Validator:
 
     def __init__(
         self,
-        packages: Iterable[Source] = (),
+        packages: Iterable[Source | str | Path] = (),
         *,
         scope: Scope = "full",
         today: date | None = None,
@@ -82,7 +84,7 @@ class Validator:
     @classmethod
     def shipped(
         cls,
-        packages: Iterable[Source] = (),
+        packages: Iterable[Source | str | Path] = (),
         *,
         scope: Scope = "full",
         today: date | None = None,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from adapter.validation import Validator
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PERSON = {"resourceType": "Patient"}
 UNKNOWN = {**PERSON, "extension": [{"url": "https://partner.test/ext", "valueCode": "x"}]}
@@ -61,3 +65,19 @@ def test_a_vital_sign_without_its_profile_at_hand_is_said(validator: Validator) 
     resource = {"resourceType": "Observation", "status": "final", "code": code}
 
     assert "VA202" in [issue.code for issue in validator.validate(resource)]
+
+
+def test_a_package_may_be_a_path(tmp_path: Path) -> None:
+    """A folder of definitions is loaded where only its path is given."""
+    definition = {
+        "resourceType": "CodeSystem",
+        "url": "urn:x:colours",
+        "content": "complete",
+        "status": "draft",
+    }
+    (tmp_path / "colours.json").write_text(json.dumps(definition))
+    person = {**PERSON, "maritalStatus": {"coding": [{"system": "urn:x:colours", "code": "red"}]}}
+
+    found = [issue.code for issue in Validator([tmp_path]).validate(person)]
+
+    assert "VA407" in found
