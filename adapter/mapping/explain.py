@@ -11,9 +11,11 @@ from adapter.mapping.run import RuleMark
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from adapter.mapping.fml.resolver import Library
     from adapter.mapping.fml.tree import Group, MapFile, Rule
-    from adapter.mapping.mapset import Map
     from adapter.mapping.nodes import Item
+
+    Paths = dict[str, tuple[str, ...]]
 
 DEEPEST = 40
 
@@ -40,25 +42,29 @@ class Writer:
         }
 
 
-def writers(one: Map, target: str) -> list[Writer]:
+def writers(file: MapFile, library: Library, target: str) -> list[Writer]:
     """Return the rules that write `target` or something below it.
 
     `target` may begin at the root (`Bundle.type`) or at a resource the map creates (`Procedure.code`).
     """
     wanted = tuple(part for part in target.split(".") if part)
-    found = {(w.mark, w.path): w for w in _of_map(one) if _is_at(wanted, tuple(w.path.split(".")))}
+    found = {(w.mark, w.path): w for w in written(file, library) if _is_at(wanted, tuple(w.path.split(".")))}
     return sorted(found.values(), key=lambda w: (w.mark.file, w.mark.line, w.path))
 
 
-def written(one: Map) -> Iterator[Writer]:
-    """Yield every rule with the element it writes, in the order of the map."""
-    return _of_map(one)
-
-
-def columns(one: Map) -> tuple[str, ...]:
+def columns(file: MapFile, library: Library) -> tuple[str, ...]:
     """Return what the map can write under `row` of its target, in the map's order: the header of a table."""
-    ways = [way.path.split(".") for way in _of_map(one)]
+    ways = [way.path.split(".") for way in written(file, library)]
     return tuple(dict.fromkeys(way[2] for way in ways if len(way) == 3 and way[1] == "row"))
+
+
+def written(file: MapFile, library: Library) -> Iterator[Writer]:
+    """Yield every rule of a map with the element it writes, in the order of the map."""
+    if not file.groups:
+        return
+    group = file.groups[0]
+    paths: Paths = {i.name: (i.type or i.name,) for i in group.inputs if i.mode == "target"}
+    yield from _Walk(library).of_group(file, group, paths, 0)
 
 
 def _is_at(wanted: tuple[str, ...], path: tuple[str, ...]) -> bool:
@@ -69,67 +75,68 @@ def _is_at(wanted: tuple[str, ...], path: tuple[str, ...]) -> bool:
     return False
 
 
-def _of_map(one: Map) -> Iterator[Writer]:
-    if not one.file.groups:
-        return
-    group = one.file.groups[0]
-    paths: dict[str, tuple[str, ...]] = {
-        i.name: (i.type or i.name,) for i in group.inputs if i.mode == "target"
-    }
-    yield from _of_group(one, one.file, group, paths, 0)
+class _Walk:
+    """A way through the groups of a map, knowing where in the result each variable stands."""
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+
+    def of_group(self, file: MapFile, group: Group, paths: Paths, depth: int) -> Iterator[Writer]:
+        if depth > DEEPEST:
+            return
+        if group.extends:
+            parent = self.library.group(file, group.extends)
+            if parent is not None:
+                yield from self.of_group(*parent, paths, depth + 1)
+        for number, rule in enumerate(group.rules, 1):
+            yield from self.of_rule((file, group), rule, str(number), paths, depth)
+
+    def of_rule(
+        self, home: tuple[MapFile, Group], rule: Rule, trail: str, outer: Paths, depth: int
+    ) -> Iterator[Writer]:
+        file, group = home
+        paths = dict(outer)
+        mark, text = _mark(file, group, rule, trail), _text(file, rule)
+        for target in rule.targets:
+            if target.context not in paths:
+                continue
+            path = (*paths[target.context], *target.path)
+            made = _created(target.transform)
+            # A resource is called by its type: `Bundle.entry.Procedure.code`.
+            path = (*path[:-1], made) if made and path[-1] == "resource" else path
+            if target.variable:
+                paths[target.variable] = path
+            if target.path:
+                yield Writer(".".join(path), mark, text)
+        for call in rule.dependents:
+            yield from self.of_call(file, call, paths, depth)
+        for number, nested in enumerate(rule.rules or (), 1):
+            yield from self.of_rule(home, nested, str(number), paths, depth)
+
+    def of_call(self, file: MapFile, call: Invocation, paths: Paths, depth: int) -> Iterator[Writer]:
+        called = self.library.group(file, call.name)
+        if called is None:
+            return
+        below = {
+            declared.name: paths[given]
+            for declared, parameter in zip(called[1].inputs, call.parameters, strict=False)
+            if (given := getattr(parameter, "name", None)) in paths
+        }
+        if below:
+            yield from self.of_group(*called, below, depth + 1)
 
 
-def _of_group(
-    one: Map, file: MapFile, group: Group, paths: dict[str, tuple[str, ...]], depth: int
-) -> Iterator[Writer]:
-    if depth > DEEPEST:
-        return
-    if group.extends:
-        parent = one.library.group(file, group.extends)
-        if parent is not None:
-            yield from _of_group(one, *parent, paths, depth + 1)
-    for number, rule in enumerate(group.rules, 1):
-        yield from _of_rule(one, file, group, rule, str(number), paths, depth)
-
-
-def _of_rule(
-    one: Map,
-    file: MapFile,
-    group: Group,
-    rule: Rule,
-    trail: str,
-    outer: dict[str, tuple[str, ...]],
-    depth: int,
-) -> Iterator[Writer]:
-    paths = dict(outer)
-    name = rule.name or rule_name(rule) or trail
+def _mark(file: MapFile, group: Group, rule: Rule, trail: str) -> RuleMark:
     line, column = file.place(rule.span)
-    mark = RuleMark(file.text.file, line, column, group.name, name, file.name)
+    return RuleMark(
+        file.text.file, line, column, group.name, rule.name or rule_name(rule) or trail, file.name
+    )
+
+
+def _text(file: MapFile, rule: Rule) -> str:
+    """Return the rule as it is written, without the rules inside of it, on one line."""
     end = rule.rules[0].span.start if rule.rules else rule.span.end
-    text = " ".join(file.text.content[rule.span.start : end].split())
-    for target in rule.targets:
-        if target.context not in paths:
-            continue
-        path = (*paths[target.context], *target.path)
-        made = _created(target.transform)
-        if target.variable:
-            paths[target.variable] = (*path[:-1], made) if made and path[-1] == "resource" else path
-        if target.path:
-            yield Writer(
-                ".".join((*path[:-1], made) if made and path[-1] == "resource" else path), mark, text
-            )
-    for call in rule.dependents:
-        called = one.library.group(file, call.name)
-        if called is not None:
-            below = {
-                declared.name: paths[given]
-                for declared, parameter in zip(called[1].inputs, call.parameters, strict=False)
-                if (given := getattr(parameter, "name", None)) in paths
-            }
-            if below:
-                yield from _of_group(one, *called, below, depth + 1)
-    for number, nested in enumerate(rule.rules or (), 1):
-        yield from _of_rule(one, file, group, nested, str(number), paths, depth)
+    return " ".join(file.text.content[rule.span.start : end].split())
 
 
 def _created(transform: Item) -> str | None:

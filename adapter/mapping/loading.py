@@ -137,7 +137,7 @@ class _Loading:
             if (word := pragma(comment.text)) and word[0] == "ignore"
         )
         made.accepts = tuple(self.accepted(file, faults))
-        self.issues += writers.faults(made)
+        self.issues += writers.faults(file, library)
         build(file, library, self.models, faults, traced=False, whole=True)
         return made
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from adapter.fhir.budget import DEFAULT
@@ -84,12 +84,7 @@ class Map:
     def forms(self) -> list[Form | None]:
         """The receiver's form of each target, None where the target's own shape tells."""
         if self._forms is None:
-            from adapter.mapping.explain import columns
-
-            self._forms = [
-                replace(form, columns=columns(self)) if form and form.needs_columns else form
-                for form in writers.forms(self.file)
-            ]
+            self._forms = writers.forms(self.file, self.library)
         return self._forms
 
     @property

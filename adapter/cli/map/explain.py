@@ -25,7 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Show the rules behind an element; return 1 if no rule writes it."""
     from adapter.mapping.explain import writers
 
-    found = writers(maps(arguments)[arguments.map], arguments.target)
+    chosen = maps(arguments)[arguments.map]
+    found = writers(chosen.file, chosen.library, arguments.target)
     if arguments.json:
         print_json({"target": arguments.target, "rules": [one.as_json() for one in found]})
     else:

@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from adapter.mapping.accounting import pragma
+from adapter.mapping.explain import columns, written
 from adapter.outcome import Issue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from adapter.mapping.fml.resolver import Library
     from adapter.mapping.fml.tree import MapFile
-    from adapter.mapping.mapset import Map
     from adapter.mapping.run import Made
 
 FORMATS = {"v2-message": "hl7v2", "csv-table": "csv", "json-document": "json", "xml-document": "xml"}
@@ -44,13 +45,8 @@ class Form:
     columns: tuple[str, ...] = ()
     """The header of a table: what `//! writes columns=a,b` names, else every column the map can write."""
 
-    @property
-    def needs_columns(self) -> bool:
-        """True for a table whose header nobody has said yet."""
-        return self.format == "csv" and not self.columns
 
-
-def forms(file: MapFile) -> list[Form | None]:
+def forms(file: MapFile, library: Library) -> list[Form | None]:
     """Return the form of each target of the map's first group; None where its shape alone tells."""
     if not file.groups:
         return []
@@ -62,24 +58,25 @@ def forms(file: MapFile) -> list[Form | None]:
     said = dict(_said(file))
     options = {name: value for name, (value, _) in said.items()}
     found = [formats.get(one.type or "") for one in file.groups[0].inputs if one.mode == "target"]
-    return [_form(one, options) if one else None for one in found]
+    every = columns(file, library) if "csv" in found else ()
+    return [_form(one, options, every) if one else None for one in found]
 
 
-def _form(format_: str, options: dict[str, str]) -> Form:
+def _form(format_: str, options: dict[str, str], every: tuple[str, ...]) -> Form:
     known = {name: options[name] for name in options.keys() & OPTIONS[format_]}
-    columns = known.pop("columns", "")
-    return Form(format=format_, options=known, columns=tuple(columns.split(",")) if columns else ())
+    named = known.pop("columns", "")
+    return Form(format=format_, options=known, columns=tuple(named.split(",")) if named else every)
 
 
-def faults(one: Map) -> Iterator[Issue]:
+def faults(file: MapFile, library: Library) -> Iterator[Issue]:
     """Yield what is wrong with the forms of a map before any source is seen.
 
     MP225 for every option of `//! writes` that they do not have, MP342 for every rule that writes where an
     HL7 v2 message has no place.
     """
-    file, found = one.file, forms(one.file)
+    found = forms(file, library)
     if any(form is not None and form.format == "hl7v2" for form in found):
-        yield from _misplaced(one)
+        yield from _misplaced(file, library)
     known = {name for form in found if form is not None for name in OPTIONS[form.format]}
     for name, (_, start) in _said(file):
         if name not in known:
@@ -88,13 +85,12 @@ def faults(one: Map) -> Iterator[Issue]:
             yield Issue("MP225", file.text.file, params, line=line, column=column)
 
 
-def _misplaced(one: Map) -> Iterator[Issue]:
-    from adapter.mapping.explain import written
+def _misplaced(file: MapFile, library: Library) -> Iterator[Issue]:
     from adapter.mapping.writers.hl7v2 import misplaced
 
-    messages = {use.alias for use in one.file.uses if use.url.rpartition("/")[2] == "v2-message"}
+    messages = {use.alias for use in file.uses if use.url.rpartition("/")[2] == "v2-message"}
     told: set[tuple[str, ...]] = {()}
-    for rule in written(one):
+    for rule in written(file, library):
         root, *way = rule.path.split(".")
         wrong = misplaced(way) if root in messages else ()
         if wrong not in told:
