@@ -21,7 +21,7 @@ from adapter.mapping import readers
 from adapter.mapping.fml.parser import parse
 from adapter.mapping.fml.printer import print_map
 from adapter.mapping.mapset import MapSet
-from adapter.mapping.scaffold import leaves, requirements, rules
+from adapter.mapping.scaffold import leaves, requirements, rules, text
 from adapter.mapping.scaffold.requirements import Requirement, Target, target_of
 from adapter.shipped import folder
 
@@ -80,16 +80,16 @@ def draft(
     media_type = readers.fhir_media_type(body, media_type)
     tree = readers.read(body, media_type, charset=charset)
     plan = rules.plan(tree, target)
-    lines = rules.lines(plan, target, _group(name))
+    lines = text.lines(plan, target, _group(name))
     options: dict[str, str | None] = {"media_type": media_type, "charset": charset, "zone": zone}
     outcome = _tried("\n".join([*_head(name, plan, target), *lines]), name, body, options)
     still_open = tuple(leaves.still_open(tree, outcome, show_values=show_values))
     missing = tuple(requirements.missing(target, outcome.resources[0]))
     todo = [*_required(missing), *_unread(still_open)]
     comments = [_on_one_line(comment) for comment in (_accepts(tree), *todo)]
-    text = "\n".join([*_head(name, plan, target), comments[0], "", *lines, "", *comments[1:]])
+    whole = "\n".join([*_head(name, plan, target), comments[0], "", *lines, "", *comments[1:]])
     return Draft(
-        map=_formatted(text, name),
+        map=_formatted(whole, name),
         case=_case(name, options, outcome, target),
         leaves=len(outcome.accounting or ()),
         open=still_open,
