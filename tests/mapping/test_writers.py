@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -314,3 +315,40 @@ def test_parts_of_a_group_stand_in_the_element_itself() -> None:
 
     assert b"<given>A</given><family>B</family></PN>" in xml.write(name)
     assert b"<family>B</family><given>A</given></PN>" in xml.write(flat)
+
+
+@pytest.mark.corpus
+def test_naughty_strings_come_back_from_every_form_or_are_refused(corpus: Path) -> None:
+    """Whatever a person typed: it is read back as it was, or refused with a code; nothing in between."""
+    strings = [
+        one
+        for one in json.loads((corpus / "naughty-strings" / "blns-dev.json").read_bytes())
+        if one.strip() and one.strip() == one
+    ]
+    assert len(strings) > 200
+    changed = []
+    for text in strings:
+        for form, (write, read) in THERE_AND_BACK.items():
+            try:
+                body = write(text)
+            except Malformed:
+                continue
+            if read(body) != text:
+                changed.append((form, text))
+    assert changed == []
+
+
+THERE_AND_BACK: dict[str, tuple[Callable[[str], bytes], Callable[[bytes], Any]]] = {
+    "hl7v2": (
+        lambda text: message(OBX={"f5": text}),
+        lambda body: v2_reader.read(body).root["OBX"]["f5"]["c1"],
+    ),
+    "csv": (
+        lambda text: csv.write(made({"row": {"a": text}})),
+        lambda body: csv_reader.read(body, separator=",").root["row"][0]["a"],
+    ),
+    "xml": (
+        lambda text: xml.write(made({"a": {"xmlText": text}})),
+        lambda body: xml_reader.read(body).root["a"]["xmlText"],
+    ),
+}
