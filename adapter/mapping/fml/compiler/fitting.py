@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from adapter.mapping.fml.compiler.transforms import copy_of, fit, fit_with_beside, plain
-from adapter.mapping.nodes import Item, leaf_key
+from adapter.mapping.nodes import Item, Primitive, leaf_key
 from adapter.mapping.run import Made, RunFault
 
 if TYPE_CHECKING:
@@ -76,7 +76,11 @@ def preparing(
         return _complex
     one = _identity if value.is_constant and _is_kind(value, kind) else primitive_fit(scope, made)
     if element is not None and element.is_list:
-        return lambda found: [one(item) for item in found] if isinstance(found, list) else one(found)
+        return lambda found: (
+            [fitted for item in found if (fitted := one(item)) is not None]
+            if isinstance(found, list)
+            else one(found)
+        )
     return one
 
 
@@ -107,16 +111,22 @@ def _any_of(element: Slot | None) -> Callable[[Item], Item]:
     """Prepare a value for a choice, or for a place no type is known of: leaves as they are."""
 
     def prepare(value: Item) -> Item:
-        if (
-            element is not None
-            and isinstance(value, dict)
-            and leaf_key(value)
-            and getattr(value, "type", 0) is None
-        ):
-            return plain(value)
-        return copy_of(value)
+        return plain(value) if element is not None and _is_for_leaf(value, element) else copy_of(value)
 
     return prepare
+
+
+def _is_for_leaf(value: Item, element: Slot) -> bool:
+    """True for a node that says no type of its own and stands for its leaf: a v2 field, an element's text.
+
+    A JSON object with a `value`, which alone has no line, may be a Quantity as well.
+    """
+    if not isinstance(value, dict) or getattr(value, "type", None) is not None:
+        return False
+    key = leaf_key(value)
+    if key == "value" and getattr(value, "line", None) is None:
+        return isinstance(value, Primitive) or type_of_value(value, element.types) is None
+    return key is not None
 
 
 def type_of_value(value: Item, types: Sequence[str]) -> str | None:

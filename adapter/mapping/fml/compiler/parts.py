@@ -46,7 +46,7 @@ class Put:
             fitted = value
         else:
             try:
-                fitted = self.fit(value)
+                fitted = self.fitted(value)
             except RunFault as fault:
                 frame[0].fault(fault.code, self.mark, None, **fault.params)
                 return
@@ -56,13 +56,21 @@ class Put:
         there = node.get(key)
         if self.is_list:
             if there is None:
-                node[key] = [fitted]
+                there = node[key] = []
+            if fitted.__class__ is list:
+                there += fitted
             else:
                 there.append(fitted)
             return
         if there is not None and there != fitted:
             frame[0].fault("MP305", self.mark, None, element=key)
         node[key] = fitted
+
+    def fitted(self, value: Item) -> Item:
+        """Return what the element holds of a value: of a list each, where it may repeat. Raises RunFault."""
+        if self.is_list and value.__class__ is list:
+            return [one for one in map(self.fit, value) if one is not None]
+        return self.fit(value)
 
     def each(self, frame: Frame, node: dict[str, Item], found: Item) -> None:
         """Put a value, or each value of a list."""
