@@ -3,7 +3,7 @@
 LOINC ends in a mod 10 check digit (LOINC Users' Guide), an identifier of SNOMED CT in a Verhoeff one (SNOMED
 CT Release File Specifications, 6.3); an expression of SNOMED CT is left alone. ISO 3166-1 has two letters,
 three letters or three digits, ISO 3166-2 a country and up to three signs, ISO 4217 three letters, UN M49
-three digits.
+three digits. Units of UCUM are expressions, read by the grammar.
 """
 
 from __future__ import annotations
@@ -68,6 +68,19 @@ def _is_snomed(code: str) -> bool:
     if not code.isdigit():
         return any(sign in code for sign in ":+=|<{")
     return _SCTID.fullmatch(code) is not None and is_verhoeff(code)
+
+
+UCUM = "http://unitsofmeasure.org"
+_LOGARITHMIC = re.compile(r"d?B(?:\[[^\]]+\])?|Np|\[pH\]|\[p'diop\]|\[hp'_[XCMQ]\]|\[m/s2/Hz\^0\.5\]")
+"""Special units of UCUM that our table of units leaves out, since they convert by a function."""
+
+
+@lru_cache(maxsize=4096)
+def is_unit(code: str) -> bool:
+    """Return False for what is no expression of UCUM, such as `mmHg` for `mm[Hg]`. UCUM, 2 to 4."""
+    from adapter.fhirpath.units import measure
+
+    return measure(code) is not None or _LOGARITHMIC.fullmatch(code) is not None
 
 
 def _of(pattern: str) -> Form:

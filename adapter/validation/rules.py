@@ -9,7 +9,7 @@ from adapter.fhir.canonical import BASE
 from adapter.validation import bundle, extensions, identity, narrative
 from adapter.validation.answers import Answers, attachment_size
 from adapter.validation.bindings import MAX_VALUE_SET
-from adapter.validation.code_forms import FORMS
+from adapter.validation.code_forms import FORMS, UCUM, is_unit
 from adapter.validation.contexts import PUBLISHED
 from adapter.validation.found import CORE, Found
 from adapter.validation.items import Item
@@ -86,6 +86,8 @@ class Rules:
             yield ("questionnaire",), self._answers.check
         if definition.name == "Coding":
             yield ("code",), self._known_code
+        if self._types.is_a(definition.name, "Quantity"):
+            yield ("code",), _known_unit
 
     def _known_code(self, value: Json, visit: Visit) -> Verdict:
         """Say VA407 of a code that a code system at hand, and whole, does not have.
@@ -193,6 +195,14 @@ class Rules:
             return [Found("VA501", {"type": kind, "allowed": allowed, "profile": CORE})]
 
         return check
+
+
+def _known_unit(value: Json, visit: Visit) -> Verdict:
+    """Say VA410 of a unit that claims to be of UCUM and is no expression of it."""
+    code = value.get("code")
+    if value.get("system") != UCUM or not isinstance(code, str) or is_unit(code):
+        return None
+    return [Found("VA410", {"system": UCUM}, step="code")]
 
 
 def _displayed(value: Json, concept: Concept | None, visit: Visit) -> Verdict:

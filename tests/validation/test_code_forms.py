@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from adapter.validation.code_forms import FORMS
+from adapter.validation.code_forms import FORMS, UCUM, is_unit
 
 if TYPE_CHECKING:
     from adapter.validation import Validator
@@ -43,3 +43,34 @@ def test_a_code_that_cannot_be_is_a_warning(validator: Validator) -> None:
     found = [(issue.code, issue.severity, issue.at) for issue in validator.validate(resource)]
 
     assert found == [("VA410", "warning", "Observation.code.coding[0].code")]
+
+
+@pytest.mark.parametrize(
+    ("code", "is_one"),
+    [
+        ("mm[Hg]", True),
+        ("10*9/L", True),
+        ("{score}", True),
+        ("dB[SPL]", True),
+        ("mmHg", False),
+        ("bpm", False),
+    ],
+)
+def test_a_unit_is_an_expression_of_ucum(code: str, is_one: bool) -> None:
+    """What people write for a unit is told from what UCUM calls it."""
+    assert is_unit(code) is is_one
+
+
+def test_a_unit_that_is_none_is_a_warning(validator: Validator) -> None:
+    """The slip every system makes once is said, at the code."""
+    value = {"value": 120, "unit": "mmHg", "system": UCUM, "code": "mmHg"}
+    resource = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"text": "x"},
+        "valueQuantity": value,
+    }
+
+    found = [(issue.code, issue.severity, issue.at) for issue in validator.validate(resource)]
+
+    assert found == [("VA410", "warning", "Observation.value.code")]
