@@ -25,6 +25,8 @@ Answer: TypeAlias = "bool | object | None"
 """True, False, None for FHIRPath's empty, or UNSURE."""
 Question: TypeAlias = "Callable[[Frame, Item], Answer]"
 """Frame and focus in."""
+Way: TypeAlias = "tuple[tuple[str, str, int], ...]"
+"""Of each name on a path: itself, what stands beside it, its length."""
 Read: TypeAlias = "Callable[[Frame, Item], Item]"
 """What stands at a path: a value, a list of them, None for nothing, or UNSURE."""
 
@@ -188,7 +190,7 @@ def _filtered(scope: Scope, tree: Call, down: Callable[[Item], Item]) -> Read | 
 
 
 def _down(names: tuple[str, ...]) -> Callable[[Item], Item]:
-    way = tuple((name, f"_{name}", len(name)) for name in names)
+    way: Way = tuple((name, f"_{name}", len(name)) for name in names)
 
     def down(value: Item) -> Item:
         if value.__class__ is Watched:
@@ -218,32 +220,43 @@ def _down(names: tuple[str, ...]) -> Callable[[Item], Item]:
     return down
 
 
-def _watched(start: Watched, way: tuple[tuple[str, str, int], ...]) -> Item:
+def _watched(start: Watched, way: Way) -> Item:
     """Go down from a watched node; what the way ends at is noted, what it leads through is not."""
-    log, last = start.log, len(way) - 1
-    here: list[Item] = [start]
+    node, last = start, len(way) - 1
     for at, (name, beside, size) in enumerate(way):
-        there: list[Item] = []
-        for node in here:
-            if node.__class__ is list:
-                return UNSURE
-            if node.__class__ is not Watched:
-                continue
-            found = _below(node, name, beside, size)
-            if found is UNSURE:
-                return UNSURE
-            if found is None:
-                if node is not start:
-                    log.append((node, None, None))
-                continue
-            if at == last or found.__class__ is not Watched:
-                node.note(name, found)
-            if found.__class__ is list:
-                there += found
-            else:
-                there.append(found)
-        here = there
-    return here[0] if len(here) == 1 else here or None
+        found = _below(node, name, beside, size)
+        if found.__class__ is Watched and at < last:
+            node = found
+            continue
+        if found is None:
+            if node is not start:
+                node.log.append((node, None, None))
+        elif found is not UNSURE:
+            node.note(name, found)
+            if at < last:
+                return _spread(found, way[at + 1 :])
+        return found
+    return start
+
+
+def _spread(found: Item, way: Way) -> Item:
+    """Go on from several nodes, or from a leaf, which has nothing below it."""
+    if found.__class__ is not list:
+        return None
+    several: list[Item] = []
+    for one in found:
+        if one.__class__ is list:
+            return UNSURE
+        if one.__class__ is not Watched:
+            continue
+        below = _watched(one, way)
+        if below is UNSURE:
+            return UNSURE
+        if below.__class__ is list:
+            several += below
+        elif below is not None:
+            several.append(below)
+    return several[0] if len(several) == 1 else several or None
 
 
 def _below(node: dict[str, Item], name: str, beside: str, size: int) -> Item:
