@@ -388,7 +388,7 @@ TRANSFORMS: dict[str, Transform] = {
     "id": Transform(2, 3, "Identifier", identifier),
     "cp": Transform(1, 2, "ContactPoint", contact),
 }
-"""Transforms that are plain functions. create, copy, cast, translate, evaluate stand in the compiler."""
+"""Transforms that are plain functions; `values` and `creation` know the others."""
 SPECIAL = frozenset({"create", "copy", "cast", "translate", "evaluate"})
 REFUSED = frozenset({"escape", "dateOp"})
 """Named by the standard and never defined by it."""
