@@ -35,7 +35,8 @@ _GATED = re.compile(r"(?P<empty>[a-z]\w*)\.empty\(\) or |(?P<exists>[a-z]\w*)\.e
 _WEAKER = re.compile(r"\b(?:implies|xor)\b")
 """Operators that would take in what stands before them. FHIRPath 2.0, Precedence."""
 
-FHIR = "http://hl7.org/fhir/"
+_SETTLED = re.compile(rf"http://hl7\.org/fhir/(?![a-z]{{2}}/)|{re.escape(BASE)}")
+"""Code systems whose codes and displays the release settles: FHIR's own, not its guides', and ours."""
 
 ADDRESSES = frozenset({"uri", "url", "canonical"})
 
@@ -106,7 +107,7 @@ class Rules:
             return [Found("VA409", {"system": system}, step="system")]
         if table.has(code) is not False:
             return _displayed(value, table.find(code), visit)
-        level: Severity = "error" if system.startswith((FHIR, BASE)) else "warning"
+        level: Severity = "error" if _SETTLED.match(system) else "warning"
         return [Found("VA407", {"system": system}, level=level, step="code")]
 
     def _gate(self, expression: str, definition: TypeDef) -> tuple[str, ...]:
@@ -218,7 +219,7 @@ def _displayed(value: Json, concept: Concept | None, visit: Visit) -> Verdict:
         return None
     language = visit.resource.get("language")
     is_english = not isinstance(language, str) or language.startswith("en")
-    level: Severity | None = "error" if is_english and value["system"].startswith((FHIR, BASE)) else None
+    level: Severity | None = "error" if is_english and _SETTLED.match(value["system"]) else None
     return [Found("VA408", {"system": value["system"]}, level=level, step="display")]
 
 

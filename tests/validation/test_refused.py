@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from adapter.validation import Validator
+from adapter.validation import Loose, Validator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,3 +81,21 @@ def test_a_package_may_be_a_path(tmp_path: Path) -> None:
     found = [issue.code for issue in Validator([tmp_path]).validate(person)]
 
     assert "VA407" in found
+
+
+@pytest.mark.parametrize(
+    ("system", "severity"),
+    [
+        ("http://hl7.org/fhir/colours", "error"),
+        ("http://hl7.org/fhir/us/core/CodeSystem/colours", "warning"),
+        ("https://partner.test/colours", "warning"),
+    ],
+)
+def test_a_code_nobody_gave_is_as_grave_as_its_system_is_settled(system: str, severity: str) -> None:
+    """Only the release's own systems are known to have no newer version."""
+    colours = {"resourceType": "CodeSystem", "url": system, "content": "complete"}
+    person = {**PERSON, "maritalStatus": {"coding": [{"system": system, "code": "red"}]}}
+
+    found = [issue for issue in Validator([Loose([colours])]).validate(person) if issue.code == "VA407"]
+
+    assert [issue.severity for issue in found] == [severity]
