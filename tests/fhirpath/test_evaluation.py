@@ -351,3 +351,22 @@ def test_numbers_at_the_edge_of_what_json_can_say_break_nothing(name: str, quest
         text = part if part.startswith("%v") else f"%v.{part}"
         with suppress(AdapterError):
             assert isinstance(compile_expression(text, ["v"])({}, {"v": EDGES[name]}), list)
+
+
+TWO_SERVERS = {
+    "resourceType": "Bundle",
+    "entry": [
+        {"fullUrl": f"https://{name}.example/fhir/{kind}/1", "resource": {"resourceType": kind, "id": "1"} | more}
+        for name in ("a", "b")
+        for kind, more in (("Patient", {"active": name == "a"}), ("Task", {"for": {"reference": "Patient/1"}}))
+    ],
+}
+
+
+def test_a_relative_reference_goes_to_its_own_server_or_nowhere() -> None:
+    """From an entry it leads to the entry of the same server; from the Bundle as a whole it is ambiguous."""
+    task = TWO_SERVERS["entry"][3]["resource"]
+    own = compile_expression("%resource.for.resolve().active", ())
+
+    assert own(task, {"resource": task, "rootResource": TWO_SERVERS}) == [False]
+    assert compile_expression("entry.resource.ofType(Task).for.resolve().active", ())(TWO_SERVERS, {}) == []

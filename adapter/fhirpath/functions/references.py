@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapter.fhir.bundles import entries
+from adapter.fhir.bundles import BundleIndex, entries
 from adapter.fhirpath.code import ANY, Code, boxed
 from adapter.fhirpath.run import BUNDLE
 from adapter.fhirpath.signature import Site, function
@@ -49,10 +49,9 @@ def find(reference: str, run: Run) -> Json | None:
         return _contained(reference[1:], root, resource)
     known = run.memory.get(BUNDLE)
     if known is None:
-        known = run.memory[BUNDLE] = _entries(root)
-        run.charge(len(known))
-    bare = reference.partition("/_history/")[0].partition("#")[0]
-    found = known.get(reference) or known.get(bare)
+        known = run.memory[BUNDLE] = _Entries(root)
+        run.charge(known.number)
+    found = known.find(reference.partition("#")[0], resource)
     if found is None and run.services.resolve is not None:
         found = run.services.resolve(reference)
     return found
@@ -70,17 +69,16 @@ def _contained(name: str, root: Json, resource: Json) -> Json | None:
     return None
 
 
-def _entries(root: Json) -> dict[str, Json]:
-    """The resources of a Bundle by fullUrl and by `Type/id`."""
-    out: dict[str, Json] = {}
-    for entry in entries(root) if isinstance(root, dict) else ():
-        resource = entry.get("resource")
-        if not isinstance(resource, dict):
-            continue
-        url = entry.get("fullUrl")
-        if isinstance(url, str):
-            out.setdefault(url, resource)
-        kind, name = resource.get("resourceType"), resource.get("id")
-        if isinstance(kind, str) and isinstance(name, str):
-            out.setdefault(f"{kind}/{name}", resource)
-    return out
+class _Entries:
+    """The resources of a Bundle, as references within it name them."""
+
+    def __init__(self, root: Json) -> None:
+        bundle = root if isinstance(root, dict) else {}
+        self._index = BundleIndex(bundle)
+        self._url_of = {id(entry.get("resource")): entry.get("fullUrl") for entry in entries(bundle)}
+        self.number = len(self._url_of)
+
+    def find(self, reference: str, holder: Json) -> Json | None:
+        """Return what a reference in `holder` names; None if that is nothing, or more than one."""
+        base = self._url_of.get(id(holder))
+        return self._index.resolve(reference, base if isinstance(base, str) else None)
