@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -111,6 +110,7 @@ def _bodies(names: list[str]) -> Iterator[tuple[str, bytes]]:
 
 def check(name: str, body: bytes, validator: Validator, profiles: list[str]) -> Checked:
     """Read and validate one file. What cannot be read is a finding like any other."""
+    from adapter import fhir
     from adapter.errors import ContentError
     from adapter.validation.report import Checked
 
@@ -125,7 +125,7 @@ def check(name: str, body: bytes, validator: Validator, profiles: list[str]) -> 
             for issue in _found(resource, validator, profiles)
             if issue.code != UNKNOWN or issue.at not in said
         ]
-        issues = [*unread, *located(found, body, media_type)]
+        issues = [*unread, *fhir.located(found, body, media_type)]
     except ContentError as fault:
         issues = list(fault.issues)
     text = body.decode("utf-8", errors="replace")
@@ -150,23 +150,3 @@ def _found(resource: Json, validator: Validator, profiles: list[str]) -> list[Is
         for issue in validator.validate(resource, profile):
             found.setdefault((issue.code, issue.at, tuple(sorted(issue.params.items(), key=str))), issue)
     return list(found.values())
-
-
-def located(issues: list[Issue], body: bytes, media_type: str) -> list[Issue]:
-    """Return the issues with line and column; what is missing is where it should stand."""
-    from adapter.fhir import locate_all
-
-    paths = {issue.at: _path(issue.at) for issue in issues if issue.at}
-    places = locate_all(body, media_type, set(paths.values()))
-    return [
-        replace(issue, line=places[paths[issue.at]][0], column=places[paths[issue.at]][1])
-        if issue.at
-        else issue
-        for issue in issues
-    ]
-
-
-def _path(at: str) -> str:
-    """Return a path whose root looks like a type: that of a logical model may be in small letters."""
-    root, dot, rest = at.partition(".")
-    return at if root.isalpha() and root[0].isupper() else f"Model{dot}{rest}"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from adapter.fhir.json import Resource
     from adapter.outcome import Issue
 
-__all__ = ["decode", "encode", "locate", "locate_all", "typed", "untyped"]
+__all__ = ["decode", "encode", "locate", "locate_all", "located", "typed", "untyped"]
 
 
 def decode(
@@ -73,6 +73,32 @@ def locate_all(body: bytes, media_type: str, paths: Iterable[str]) -> dict[str, 
     from adapter.fhir.positions import locate_all as find_all
 
     return find_all(body, media_type, paths)
+
+
+def located(issues: Iterable[Issue], body: bytes, media_type: str, at: str | None = None) -> list[Issue]:
+    """Return the issues with line and column; what is missing is where it should stand.
+
+    `at`: where in the body the resource stands that the issues are about; None if it is the whole.
+    """
+    from dataclasses import replace
+
+    found = list(issues)
+    paths = {issue.at: _path(issue.at, at) for issue in found if issue.at}
+    places = locate_all(body, media_type, set(paths.values()))
+    return [
+        replace(issue, line=places[paths[issue.at]][0], column=places[paths[issue.at]][1])
+        if issue.at and issue.line is None
+        else issue
+        for issue in found
+    ]
+
+
+def _path(path: str, at: str | None) -> str:
+    """Return a path from the root of the body; the root of a logical model may be in small letters."""
+    root, dot, rest = path.partition(".")
+    if at is not None:
+        return f"{at}{dot}{rest}"
+    return path if root.isalpha() and root[0].isupper() else f"Model{dot}{rest}"
 
 
 def typed(resource: Resource) -> Any:  # noqa: ANN401 - fhir.resources has one class per resource

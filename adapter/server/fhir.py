@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from adapter import __version__, fhir
@@ -125,7 +124,7 @@ def _findings(
     if wanted not in (None, resource.get("resourceType")):
         raise Malformed("IN117", params={"type": wanted})
     issues = doors.relay.validator.validate(resource, asked or profile_of_parameters)
-    return _located(issues, body, media_type, at)
+    return fhir.located(issues, body, media_type, at)
 
 
 def _subject(sent: dict[str, Any]) -> tuple[dict[str, Any], str | None, str | None]:
@@ -141,21 +140,6 @@ def _subject(sent: dict[str, Any]) -> tuple[dict[str, Any], str | None, str | No
     _, stated = named.get("profile", (0, {}))
     asked = next((stated[key] for key in stated if key.startswith("value")), None)
     return held, asked, f"Parameters.parameter[{number}].resource"
-
-
-def _located(issues: list[Issue], body: bytes, media_type: str, at: str | None) -> list[Issue]:
-    """Add line and column in the body that was sent; `at`: where in it the resource stands."""
-
-    def in_body(path: str) -> str:
-        return path if at is None else at + path[len(path.partition(".")[0]) :]
-
-    places = fhir.locate_all(body, media_type, {in_body(issue.at) for issue in issues if issue.at})
-    return [
-        replace(issue, line=places[in_body(issue.at)][0], column=places[in_body(issue.at)][1])
-        if issue.at is not None and issue.line is None
-        else issue
-        for issue in issues
-    ]
 
 
 def metadata(doors: Doors) -> Endpoint:
