@@ -71,9 +71,10 @@ class _Calls:
     def __init__(self, doors: Doors, listener: Listener) -> None:
         self._doors = doors
         self._listener = listener
+        self._ends = False
         self._running: set[asyncio.Task[None]] = set()
         self._waiting: set[asyncio.Task[None]] = set()
-        """Those between two messages: to be closed at the stop without a loss."""
+        """Those that have no whole message: to be closed at the stop without a loss."""
 
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection to its end."""
@@ -96,6 +97,7 @@ class _Calls:
 
     async def end(self) -> None:
         """Close what waits, let what is in work come to its acknowledgement."""
+        self._ends = True
         for task in self._waiting:
             task.cancel()
         if self._running:
@@ -107,9 +109,15 @@ class _Calls:
         self, task: asyncio.Task[None], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        while await self._begun(task, reader):
+        while not self._ends:
+            self._waiting.add(task)
+            try:
+                if not await _begun(reader):
+                    return
+                body = await self._block(reader)
+            finally:
+                self._waiting.discard(task)
             began = time.perf_counter()
-            body = await self._block(reader)
             said, status = await self._answer(body)
             writer.write(START + said + END)
             await asyncio.wait_for(writer.drain(), self._doors.budget.seconds)
@@ -121,19 +129,6 @@ class _Calls:
             )
             if body is None:
                 return
-
-    async def _begun(self, task: asyncio.Task[None], reader: asyncio.StreamReader) -> bool:
-        """Wait for the start of a block; False at the end of the connection, or for what is no block.
-
-        Some senders put a line end between two blocks.
-        """
-        self._waiting.add(task)
-        try:
-            while (byte := await reader.read(1)) in (b"\r", b"\n"):
-                continue
-        finally:
-            self._waiting.discard(task)
-        return byte == START
 
     async def _block(self, reader: asyncio.StreamReader) -> bytes | None:
         """Read a block to its end; None if it is larger than the door takes.
@@ -192,3 +187,13 @@ class _Calls:
         )
         said = answer.render(reply, answer.style_for("hl7v2", [answer.HL7_V2], is_message=False))
         return said.body, status
+
+
+async def _begun(reader: asyncio.StreamReader) -> bool:
+    """Wait for the start of a block; False at the end of the connection, or for what is no block.
+
+    Some senders put a line end between two blocks.
+    """
+    while (byte := await reader.read(1)) in (b"\r", b"\n"):
+        continue
+    return byte == START

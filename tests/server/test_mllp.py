@@ -176,6 +176,26 @@ def test_the_stub_hospital_sends_over_mllp(adapter: Served, capsys: pytest.Captu
     assert (code, "MSA|AA|" in capsys.readouterr().out) == (0, True)
 
 
+def test_a_stop_waits_for_no_half_message(adapter: Served) -> None:
+    """Connections without a whole message are closed at once; one that was answered before is, too."""
+    listener = Listener(host="127.0.0.1", port=0, source="ehr1", allow=LOOPBACK)
+
+    async def call() -> float:
+        doors = Doors(relay=adapter.deployment.relay, access=Access(()))
+        async with mllp.listening(doors, [listener]) as [(host, port)]:
+            reader, writer = await asyncio.open_connection(host, port)
+            writer.write(b"\x0b" + message("MLLP-10") + b"\x1c\r\x0bMSH|half")
+            await reader.readuntil(b"\x1c\r")
+            began = asyncio.get_running_loop().time()
+        took = asyncio.get_running_loop().time() - began
+        assert await reader.read() == b""
+        writer.close()
+        doors.close()
+        return took
+
+    assert asyncio.run(call()) < mllp.STOP_SECONDS
+
+
 @pytest.mark.parametrize(
     ("host", "is_allowed"),
     [("127.0.0.9", True), ("::ffff:127.0.0.1", True), ("10.1.2.3", False), ("::1", False)],
