@@ -92,7 +92,8 @@ class Primitive(Node):
 
 def paired(node: dict[str, Any], key: str) -> Item:
     """Return what stands under `key` of a FHIR node, each primitive with what `_key` holds for it."""
-    found, beside = dict.get(node, key), dict.get(node, f"_{key}")
+    found = dict.get(node, key) if key in node else None
+    beside = dict.get(node, f"_{key}")
     if beside is None:
         return found
     if not isinstance(found, list) and not isinstance(beside, list):

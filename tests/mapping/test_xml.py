@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from lxml import etree
@@ -15,6 +15,7 @@ from adapter.mapping.nodes import leaves, watch
 from adapter.mapping.readers.xml import read
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 V3 = 'xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:sdtc="urn:hl7-org:sdtc"'
@@ -54,6 +55,59 @@ def test_an_unknown_namespace_is_kept_and_said() -> None:
     assert [(issue.code, issue.line, issue.params) for issue in tree.issues] == [
         ("SR204", 2, {"element": "odd"})
     ]
+
+
+STRANGERS = {
+    "declared where it is used": ('<q:odd xmlns:q="urn:q"/><q:odd xmlns:q="urn:q"/>', ["odd"]),
+    "without a namespace": ('<b xmlns=""><c/></b>', ["b"]),
+    "written in characters by number": ('<q:odd xmlns:q="urn&#58;q"/>', ["odd"]),
+    "ours, written so": ('<q:odd xmlns:q="urn&#58;hl7-org&#58;v3"/>', []),
+    "declared and not used": ('<b xmlns:q="urn:q"/>', []),
+    "of XML Schema": ("<xsi:odd/>", ["odd"]),
+    "many": ("".join(f'<q:x{at} xmlns:q="urn:q{at}"/>' for at in range(20)), [f"x{at}" for at in range(20)]),
+    "in a narrative": ('<section><text>a<q:odd xmlns:q="urn:q"/></text></section>', []),
+}
+
+
+@pytest.mark.parametrize(("inside", "told"), STRANGERS.values(), ids=STRANGERS)
+def test_every_foreign_namespace_is_told_once(inside: str, told: list[str]) -> None:
+    """However it is declared, the first element of a namespace outside of CDA is an issue."""
+    assert [issue.params["element"] for issue in read(f"<o {V3}>{inside}</o>".encode()).issues] == told
+
+
+QUESTIONS: dict[str, Callable[[Any], object]] = {
+    "get": lambda node: node.get("b"),
+    "[]": lambda node: node["b"],
+    "in": lambda node: "b" in node,
+    "len": len,
+    "bool": bool,
+    "iter": list,
+    "keys": lambda node: list(node.keys()),
+    "items": lambda node: list(node.items()),
+    "values": lambda node: list(node.values()),
+    "==": lambda node: node == {"b": "1"},
+    "!=": lambda node: node != {"b": "1"},
+    "dict": dict,
+    "**": lambda node: {**node},
+    "|": lambda node: node | {},
+    "copy": lambda node: node.copy(),
+    "repr": repr,
+    "type": lambda node: node.type,
+    "line": lambda node: node.line,
+}
+
+
+@pytest.mark.parametrize("ask", QUESTIONS.values(), ids=QUESTIONS)
+def test_the_first_question_reads_a_node(ask: Callable[[Any], object]) -> None:
+    """A node that nobody has asked for anything answers as one that is read."""
+
+    def node() -> Any:
+        return read(f'<o {V3}>\n<a xsi:type="T" b="1"/></o>'.encode()).root["a"]
+
+    known = node()
+    list(known)
+
+    assert ask(node()) == ask(known)
 
 
 def test_narrative_is_lines_and_xhtml() -> None:
@@ -98,6 +152,11 @@ REFUSED = {
     "unknown encoding": (b"<?xml version='1.0' encoding='x-odd'?><a/>", Malformed, "SR201"),
     "control character": (b"<a>\x01</a>", Malformed, "SR201"),
     "deep": (b"<a>" * 150 + b"</a>" * 150, TooCostly, "SR203"),
+    "deep beside a narrative": (
+        f"<section {V3}><text>{'<a>' * 110}{'</a>' * 110}</text>{'<a>' * 100}{'</a>' * 100}</section>".encode(),
+        TooCostly,
+        "SR203",
+    ),
     "very deep": (b"<a>" * 5000 + b"</a>" * 5000, TooCostly, "SR203"),
     "wide": (b"<a " + b" ".join(b'a%d="1"' % at for at in range(100)) + b"/>", TooCostly, "SR203"),
 }
@@ -110,6 +169,19 @@ def test_hostile_or_broken_documents_are_refused(body: bytes, kind: type[Adapter
         read(body)
 
     assert raised.value.code == code
+
+
+def test_a_narrative_is_one_leaf_however_deep() -> None:
+    """What stands inside each other in a narrative is not counted, because no map goes into it."""
+    text = f"<text>{'<content>' * 110}x{'</content>' * 110}</text>"
+
+    assert read(f"<section {V3}>{text}</section>".encode()).root["text"]["xmlText"] == "x"
+
+
+def test_a_text_beyond_its_budget_is_refused() -> None:
+    """Also where it is put together of pieces that are none too long."""
+    with pytest.raises(TooCostly):
+        read(b"<a><b>12345<![CDATA[67890]]></b></a>", budget=Budget(text=9))
 
 
 def test_a_document_beyond_its_budget_is_refused() -> None:

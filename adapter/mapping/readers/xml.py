@@ -6,6 +6,9 @@ narrative of a CDA section is one leaf (`xmlText`, its lines) with `div` beside 
 
 Nothing is fetched, no document type is processed, and what a document may cost is bounded before the parser
 sees it, because the parser's own limits come late.
+
+A node is read when it is first asked for anything: a map looks at a part of a document, and to turn the rest
+into nodes would take several times as long as to parse it. What can be wrong with a document is told at once.
 """
 
 from __future__ import annotations
@@ -18,11 +21,13 @@ from lxml import etree
 
 from adapter.errors import Malformed, TooCostly
 from adapter.fhir.budget import DEFAULT
-from adapter.mapping.nodes import SourceTree, Step, Typed
+from adapter.mapping.nodes import Item, SourceTree, Step, Typed
 from adapter.mapping.readers import narrative
 from adapter.outcome import Issue
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from adapter.fhir.budget import Budget
 
 DEEPEST = 100
@@ -37,6 +42,8 @@ PREFIXES = {
     "http://www.w3.org/1999/xhtml": "",
 }
 """Namespaces beside the document's own that have a name of ours, put in front of the element's."""
+_SHORTEST = len(b"<a/>")
+_KNOWN = frozenset({V3, *PREFIXES})
 _CODECS = {
     "utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "utf-8", "ascii": "utf-8",
     "iso-8859-1": "iso8859-1", "latin1": "iso8859-1", "iso-8859-15": "iso8859-15", "windows-1252": "cp1252",
@@ -45,6 +52,16 @@ _CODECS = {
 _DECLARATION = re.compile(r"\s*<\?xml\s[^>]*?\?>")
 _DECLARED = re.compile(rb"""\s*<\?xml\s[^>]*?encoding\s*=\s*["']([A-Za-z0-9._:-]+)["']""")
 _PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s++|<!--.*?-->|<\?.*?\?>)*+", re.DOTALL)
+_DECLARES = re.compile(rb"""xmlns(?::[^\s=]+)?\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_ESCAPED = re.compile(r"[&{}\s]")
+"""What a namespace may be written with that is not the namespace itself."""
+_NAMESPACES_AT_MOST = 8
+"""Beyond these it is quicker to look at every element."""
+_TOO_DEEP = etree.XPath(
+    f"(/{'/'.join('*' * (DEEPEST + 1))}[not(ancestor::v3:text[parent::v3:section])])[1]",
+    namespaces={"v3": V3},
+)
+"""The first element below as many as there may be, if it is not in a narrative, which is one leaf."""
 _QUOTED = rb"""(?:"[^"<]*+"|'[^'<]*+')"""
 
 
@@ -53,15 +70,16 @@ def read(body: bytes, *, budget: Budget = DEFAULT) -> SourceTree:
 
     Raises Malformed SR201 (not well-formed) or SR202 (DOCTYPE) with line and column, TooCostly SR203.
     """
-    root = _parse(_as_utf8(body, budget), budget)
-    walk = _Walk(budget, root)
-    tree = walk.node(root, 1, is_in_section=False)
+    body = _as_utf8(body, budget)
+    root = _parse(body, budget)
+    _bound(root, body, budget)
+    reading = _Reading(root)
     name = etree.QName(root).localname
 
     def place(steps: tuple[Step, ...], key: str | None, index: int | None) -> str:
         return place_below(name, steps, key, index)
 
-    return SourceTree(tree, "xml", place, walk.issues)
+    return SourceTree(reading.unread(root), "xml", place, list(_strangers(root, body)))
 
 
 def _as_utf8(body: bytes, budget: Budget) -> bytes:
@@ -90,13 +108,11 @@ def _parse(body: bytes, budget: Budget) -> etree._Element:
         raise Malformed(
             "SR202", line=line, column=prolog.end() - (body.rfind(b"\n", 0, prolog.end()) + 1) + 1
         )
-    parts = body.split(b"<")
-    if len(parts) > budget.elements and len(parts) - 1 - body.count(b"</") > budget.elements:
-        raise TooCostly("SR203", params={"limit": budget.elements, "unit": "elements"})
-    # What stands between two signs < must be long to hold that many attributes; hardly anything is.
-    room = budget.attributes * len(b' a=""')
-    wide = [part for part in parts if len(part) > room and part.count(b"=") > budget.attributes]
-    if wide and _wide_tag(budget.attributes).search(body):
+    if len(body) > _SHORTEST * budget.elements:
+        starts = body.count(b"<")
+        if starts > budget.elements and starts - body.count(b"</") > budget.elements:
+            raise TooCostly("SR203", params={"limit": budget.elements, "unit": "elements"})
+    if _may_be_wide(body, budget.attributes) and _wide_tag(budget.attributes).search(body):
         raise TooCostly("SR203", params={"limit": budget.attributes, "unit": "attributes"})
     try:
         root: etree._Element = etree.fromstring(body, _parser())
@@ -132,45 +148,157 @@ def _wide_tag(attributes: int) -> re.Pattern[bytes]:
     return re.compile(rb"<(?![!?])[^<>\"']*+(?:%s[^<>\"']*+){%d,}+" % (_QUOTED, attributes + 1))
 
 
-class _Walk:
-    """One pass over a parsed document."""
+def _may_be_wide(body: bytes, attributes: int) -> bool:
+    """True if somewhere between two signs < there is room for more attributes, and signs = for them.
 
-    def __init__(self, budget: Budget, root: etree._Element) -> None:
-        self.budget = budget
+    What long stretches there are is seen by windows of half their length, without a look at each tag.
+    """
+    find, window = body.find, attributes * len(b' a=""') // 2
+    at, size = 0, len(body)
+    while at < size:
+        if find(b"<", at, at + window) >= 0:
+            at += window
+            continue
+        start, at = max(body.rfind(b"<", 0, at), 0), find(b"<", at + window)
+        if body.count(b"=", start, at if at >= 0 else size) > attributes:
+            return True
+        if at < 0:
+            return False
+    return False
+
+
+def _bound(root: etree._Element, body: bytes, budget: Budget) -> None:
+    """Raise TooCostly SR203 for elements too deep inside each other, or a text too long, in what is read."""
+    for deep in _TOO_DEEP(root):
+        raise TooCostly("SR203", params={"limit": DEEPEST, "unit": "levels"}, line=deep.sourceline)
+    if len(body) <= budget.text:
+        return
+    for element in root.iter():
+        text = element.text
+        if not text or len(text.strip()) <= budget.text or len(element) or _is_in_narrative(element):
+            continue
+        raise TooCostly("SR203", params={"limit": budget.text, "unit": "characters"}, line=element.sourceline)
+
+
+def _is_narrative(element: etree._Element) -> bool:
+    if element.tag != _NARRATIVE:
+        return False
+    parent = element.getparent()
+    return parent is not None and parent.tag == _SECTION
+
+
+def _is_in_narrative(element: etree._Element) -> bool:
+    return any(_is_narrative(one) for one in (element, *element.iterancestors(_NARRATIVE)))
+
+
+def _strangers(root: etree._Element, body: bytes) -> Iterator[Issue]:
+    """Yield one issue for each namespace outside of CDA, at its first element."""
+    declared = {(one or other).decode() for one, other in _DECLARES.findall(body)}
+    unknown = declared - _KNOWN
+    if not unknown or etree.QName(root).namespace != V3:
+        return
+    is_plain = len(unknown) <= _NAMESPACES_AT_MOST and not any(map(_ESCAPED.search, unknown))
+    seen = set(_KNOWN)
+    for element in root.iter(*(f"{{{one}}}*" for one in unknown)) if is_plain else root.iter():
+        qualified = etree.QName(element)
+        if (qualified.namespace or "") not in seen and not _is_in_narrative(element):
+            seen.add(qualified.namespace or "")
+            yield Issue("SR204", params={"element": qualified.localname}, line=element.sourceline)
+
+
+class Element(Typed):
+    """The node of an element, read."""
+
+    __slots__ = ("reading", "source")
+
+    reading: _Reading | None
+    source: etree._Element | None
+    """The element, until it is read."""
+
+
+class Unread(Element):
+    """The node of an element that nobody has asked for anything: the first question reads it."""
+
+    __slots__ = ()
+
+    def get(self, key: str, default: Item = None) -> Item:
+        """Return the part, once the element is read."""
+        _fill(self)
+        return self.get(key, default)
+
+    def __getattr__(self, name: str) -> Item:
+        """Read the element for what it is: its type, its line."""
+        _fill(self)
+        return getattr(self, name)
+
+
+_new = dict.__new__
+
+
+def _asked(name: str) -> Callable[..., Item]:
+    """Return the dict's method of this name for a node that has to be read first."""
+    method = getattr(dict, name)
+
+    def ask(node: Unread, *arguments: Item) -> Item:
+        _fill(node)
+        return method(node, *arguments)
+
+    return ask
+
+
+for _name in (
+    "__getitem__", "__contains__", "__iter__", "__len__", "__eq__", "__ne__", "__or__", "__ror__", "__ior__",
+    "__reversed__", "__repr__", "__setitem__", "__delitem__", "keys", "items", "values", "copy", "pop",
+    "popitem", "setdefault", "update", "clear",
+):  # fmt: skip
+    setattr(Unread, _name, _asked(_name))
+
+
+def _fill(node: Element) -> None:
+    """Read the element of a node, and leave those below it to whoever asks."""
+    element, reading = node.source, node.reading
+    node.__class__ = Element
+    node.type = node.namespace = node.reading = node.source = None
+    if element is None or reading is None:
+        return
+    node.line = element.sourceline
+    attributes = element.items()
+    if attributes:
+        reading.attributes(attributes, node)
+    if _is_narrative(element):
+        node.type = "StrucDoc.Text"
+        lines, div = narrative.of(element)
+        if lines:
+            node["xmlText"], node["div"] = lines, div
+        return
+    text = element.text
+    if len(element):
+        reading.children(element, text, node)
+    elif text and (text := text.strip()):
+        node["xmlText"] = text
+
+
+class _Reading:
+    """What the nodes of one document share."""
+
+    def __init__(self, root: etree._Element) -> None:
         self.home = etree.QName(root).namespace
         self.names: dict[str, str] = {}
         self.attribute_names: dict[str, str | None] = {}
-        self.issues: list[Issue] = []
-        self.strangers: set[str | None] = set()
 
-    def node(self, element: etree._Element, depth: int, is_in_section: bool) -> Typed:
-        """Return the node of an element with everything below it."""
-        if depth > DEEPEST:
-            raise TooCostly("SR203", params={"limit": DEEPEST, "unit": "levels"}, line=element.sourceline)
-        made = Typed(None, element.sourceline)
-        attributes = element.items()
-        if attributes:
-            self.attributes(attributes, made)
-        if is_in_section and element.tag == _NARRATIVE:
-            made.type = "StrucDoc.Text"
-            lines, div = narrative.of(element)
-            if lines:
-                made["xmlText"], made["div"] = lines, div
-            return made
-        text = element.text
-        if len(element):
-            self.children(element, text, made, depth + 1)
-        elif text and (text := text.strip()):
-            self.check(text, element)
-            made["xmlText"] = text
-        return made
+    def unread(self, element: etree._Element) -> Unread:
+        """Return the node of an element."""
+        node: Unread = _new(Unread)
+        node.source, node.reading = element, self
+        return node
 
-    def children(self, element: etree._Element, text: str | None, made: Typed, depth: int) -> None:
+    def children(self, element: etree._Element, text: str | None, made: Element) -> None:
         runs = [text] if text and not text.isspace() else []
-        names, node, is_section = self.names, self.node, element.tag == _SECTION
+        names = self.names
         for child in element:
             key = names.get(child.tag) or self.name(child)  # type: ignore[arg-type]
-            part = node(child, depth, is_section)
+            part: Unread = _new(Unread)
+            part.source, part.reading = child, self
             there = made.get(key)
             if there is None:
                 made[key] = part
@@ -185,13 +313,7 @@ class _Walk:
             texts = [run.strip() for run in runs]
             made["xmlText"] = texts[0] if len(texts) == 1 else texts
 
-    def check(self, text: str, element: etree._Element) -> None:
-        if len(text) > self.budget.text:
-            raise TooCostly(
-                "SR203", params={"limit": self.budget.text, "unit": "characters"}, line=element.sourceline
-            )
-
-    def attributes(self, attributes: list[tuple[str, str]], made: Typed) -> None:
+    def attributes(self, attributes: list[tuple[str, str]], made: Element) -> None:
         known = self.attribute_names
         for name, value in attributes:
             key = known[name] if name in known else self.attribute_name(name)
@@ -220,11 +342,7 @@ class _Walk:
         if namespace == self.home:
             key = local
         else:
-            ours = _joined(PREFIXES.get(namespace or ""), local)
-            key = ours or f"{child.prefix or 'x'}_{local}"
-            if ours is None and self.home == V3 and namespace not in self.strangers:
-                self.strangers.add(namespace)
-                self.issues.append(Issue("SR204", params={"element": local}, line=child.sourceline))
+            key = _joined(PREFIXES.get(namespace or ""), local) or f"{child.prefix or 'x'}_{local}"
         self.names[str(child.tag)] = key
         return key
 

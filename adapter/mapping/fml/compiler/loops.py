@@ -167,8 +167,8 @@ def below_in(value: Item, keys: tuple[str, ...]) -> Item:
     """Return what stands under the first key that is there. The value of a leaf is the leaf."""
     if isinstance(value, dict):
         for key in keys:
-            found = dict.get(value, key)
-            if found is not None:
+            # To ask whether it is there reads a node that nobody has read; `get` would be noted.
+            if key in value and (found := dict.get(value, key)) is not None:
                 return found
         return None
     return value if keys[0] == "value" and value is not None and not isinstance(value, list) else None

@@ -84,7 +84,7 @@ def copy_of(value: Item) -> Item:
     if isinstance(value, Primitive):
         return value.get("value")
     if isinstance(value, dict):
-        return {key: copy_of(one) for key, one in dict.items(value)}
+        return {key: copy_of(one) for key, one in value.items()}
     if isinstance(value, list):
         return [copy_of(one) for one in value]
     return value
