@@ -34,6 +34,7 @@ ASKED = st.builds(
     PATHS,
     st.sampled_from([
         " = 'x'", " != 'x'", ".exists()", ".empty()", ".exists().not()", " in ('x' | 'y')", ".count() > 1",
+        ".contains('x')", ".startsWith('')", ".endsWith('y').not()",
     ]),
 )  # fmt: skip
 CONDITIONS = st.recursive(
@@ -76,7 +77,7 @@ def test_a_quick_answer_is_the_one_of_fhirpath(text: str, focus: Any, variable: 
 @pytest.mark.parametrize(
     "text",
     ["a = 'x'", "'x' = a", "a.exists() and b.empty()", "a.where(b = 'x').exists()", "a.b in ('x' | 'y')",
-     "a != 'y' or b.count() > 1"],
+     "a != 'y' or b.count() > 1", "a.contains('x')", "a.startsWith('y').not()", "a.endsWith('x')"],
 )  # fmt: skip
 def test_plain_conditions_are_quick(text: str) -> None:
     """The conditions that maps are full of are decided without FHIRPath."""

@@ -42,6 +42,8 @@ def question(scope: Scope, tree: Tree) -> Question | None:
             return _compared(scope, tree)
         if tree.operator == "in":
             return _contained(scope, tree)
+    if isinstance(tree, Call) and tree.name in _OF_TEXT:
+        return _of_text(scope, tree)
     if isinstance(tree, Call) and not tree.arguments and tree.target is not None:
         if tree.name in ("exists", "empty"):
             read = _read(scope, tree.target)
@@ -50,6 +52,14 @@ def question(scope: Scope, tree: Tree) -> Question | None:
             inner = question(scope, tree.target)
             return None if inner is None else _negated(inner)
     return None
+
+
+_OF_TEXT: dict[str, Callable[[str, str], bool]] = {
+    "contains": str.__contains__,
+    "startsWith": str.startswith,
+    "endsWith": str.endswith,
+}
+"""Functions that ask about a text by another."""
 
 
 def _unsure(_: Frame, __: Item) -> Answer:
@@ -129,6 +139,31 @@ def _united(tree: Tree) -> Iterator[str | None]:
         yield from _united(tree.right)
     else:
         yield tree.text if isinstance(tree, Literal) and tree.kind == "string" else None
+
+
+def _of_text(scope: Scope, tree: Call) -> Question | None:
+    """Ask about a text whether it has another in it, at its beginning or at its end."""
+    argument = tree.arguments[0] if len(tree.arguments) == 1 else None
+    if not isinstance(argument, Literal) or argument.kind != "string":
+        return None
+    read = _itself if tree.target is None else _read(scope, tree.target)
+    if read is None:
+        return None
+    ask, text = _OF_TEXT[tree.name], argument.text
+
+    def of_text(frame: Frame, focus: Item) -> Answer:
+        found = read(frame, focus)
+        if found.__class__ is list and len(found) < 2:
+            found = found[0] if found else None
+        if found.__class__ is str:
+            return ask(found, text)
+        return None if found is None else UNSURE
+
+    return of_text
+
+
+def _itself(_: Frame, focus: Item) -> Item:
+    return UNSURE if focus is None else focus
 
 
 def _asked(read: Read, *, is_there: bool) -> Question:
