@@ -14,7 +14,7 @@ from adapter.mapping.fml.faults import Faults
 from adapter.mapping.modelled import Modelled
 from adapter.mapping.models import FHIR
 from adapter.mapping.moments import zone_of
-from adapter.mapping.nodes import watch
+from adapter.mapping.nodes import watch, watch_in_part
 from adapter.mapping.run import Outcome, Run
 
 if TYPE_CHECKING:
@@ -139,9 +139,8 @@ class Map:
         if not lineage:
             run = Run(self.library.concept_maps, given, home, source_id)
             made = self._build(traced=False)(run, tree.root)
-            if not run.issues:
+            if not run.issues or self._placed(run, tree):
                 return self._outcome(tree, run, made)
-        # Issues are rare, and worth a second run that knows where everything stands.
         run = Run(self.library.concept_maps, given, home, source_id)
         run.writes, run.source = [], tree
         root = watch(tree.root, run.log)
@@ -155,6 +154,20 @@ class Map:
             outcome.accounting = trace.accounting(run, root, self.ignored, modelled)
             outcome.ran = run.marks.values()
         return outcome
+
+    def _placed(self, run: Run, tree: SourceTree) -> bool:
+        """Give the issues of a plain run the places that it does not know; False if that takes all of a run.
+
+        Issues are rare: only the calls of groups in which they arose are run again, by the traced build.
+        """
+        again = Run(run.concept_maps, run.constants, run.zone, run.source_id)
+        again.writes, again.source = [], tree
+        again.repeat(run)
+        # A node of v2 may stand in two places, and only a whole copy knows the nearer of them.
+        root = (watch_in_part if tree.format == "xml" else watch)(tree.root, again.log)
+        self._build(traced=True)(again, root)
+        run.issues = again.issues
+        return again.hears_as(run)
 
     def _outcome(self, tree: SourceTree, run: Run, made: list[Made]) -> Outcome:
         return Outcome(

@@ -82,6 +82,38 @@ def is_leaf(value: object) -> bool:
     return not isinstance(value, (dict, list))
 
 
+def reads_first(kind: type[Any], read: Callable[[Any], None]) -> None:
+    """Let every question to a node of this kind first `read` it, which makes it one of the kind above.
+
+    What asks a dict past its class (`dict.get`, a dict in C) must have asked something of the node before.
+    """
+    above = kind.__mro__[1]
+
+    def asked(name: str) -> Callable[..., Item]:
+        method = getattr(above, name)
+
+        def ask(node: Any, *arguments: Item) -> Item:  # noqa: ANN401
+            read(node)
+            return method(node, *arguments)
+
+        return ask
+
+    def attribute(node: Any, name: str) -> Item:  # noqa: ANN401
+        read(node)
+        return getattr(node, name)
+
+    for name in _QUESTIONS:
+        setattr(kind, name, asked(name))
+    kind.__getattr__ = attribute
+
+
+_QUESTIONS = (
+    "__getitem__", "__contains__", "__iter__", "__len__", "__eq__", "__ne__", "__or__", "__ror__", "__ior__",
+    "__reversed__", "__repr__", "__setitem__", "__delitem__", "get", "keys", "items", "values", "copy", "pop",
+    "popitem", "setdefault", "update", "clear",
+)  # fmt: skip
+
+
 class Primitive(Node):
     """A FHIR primitive read as one with the id and extensions beside it; its own value is under `value`."""
 
@@ -119,12 +151,14 @@ Origin: TypeAlias = "tuple[Watched, str | None, int | None]"
 class Watched(Node):
     """A node that knows where it stands and notes in `log` which of its leaves were asked for by name."""
 
-    __slots__ = ("index", "key", "line", "log", "namespace", "parent", "type")
+    __slots__ = ("index", "key", "line", "log", "namespace", "parent", "source", "type")
 
     parent: Watched | None
     key: str
     index: int | None
     log: list[Origin]
+    source: Item
+    """What is to be copied, until it is."""
 
     def get(self, key: str, default: Item = None) -> Item:
         """Return the part, and note it."""
@@ -203,6 +237,47 @@ def _fill(copy: Watched, node: dict[str, Any], known: dict[int, Watched]) -> Non
             put(copy, name, value)
     for there, part in fresh:
         _fill(there, part, known)
+
+
+class Unwatched(Watched):
+    """A node of a watched tree that nobody has asked for anything: the first question copies its parts."""
+
+    __slots__ = ()
+
+
+def _copy_parts(copy: Watched) -> None:
+    node: dict[str, Any] = copy.source
+    copy.__class__ = Watched
+    copy.type, copy.line = getattr(node, "type", None), getattr(node, "line", None)
+    copy.namespace, copy.source = getattr(node, "namespace", None), None
+    put = dict.__setitem__
+    for name, value in node.items():
+        if isinstance(value, dict):
+            put(copy, name, _unwatched(value, copy.log, copy, name, None))
+        elif isinstance(value, list):
+            parts = [
+                _unwatched(one, copy.log, copy, name, at) if isinstance(one, dict) else one
+                for at, one in enumerate(value)
+            ]
+            put(copy, name, parts)
+        else:
+            put(copy, name, value)
+
+
+reads_first(Unwatched, _copy_parts)
+
+
+def _unwatched(
+    node: dict[str, Any], log: list[Origin], parent: Watched | None, key: str, index: int | None
+) -> Unwatched:
+    copy = Unwatched()
+    copy.source, copy.log, copy.parent, copy.key, copy.index = node, log, parent, key, index
+    return copy
+
+
+def watch_in_part(root: Item, log: list[Origin]) -> Item:
+    """Return a watched tree that copies what is asked for; each node must stand in one place only."""
+    return _unwatched(root, log, None, "", None) if isinstance(root, dict) else root
 
 
 def looked_at(log: list[Origin]) -> list[Origin]:

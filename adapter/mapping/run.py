@@ -104,20 +104,25 @@ class Run:
     __slots__ = (
         "_digest",
         "calls",
+        "clashing",
         "concept_maps",
         "constants",
         "counters",
         "created",
         "depth",
+        "ends",
+        "heard",
         "issues",
         "log",
         "marks",
         "met",
+        "of_old",
         "row",
         "said",
         "seen",
         "source",
         "source_id",
+        "told",
         "writes",
         "zone",
     )  # fmt: skip
@@ -134,6 +139,16 @@ class Run:
         self.counters: dict[str, int] = {}
         self.calls = 0
         self.depth = 0
+        self.ends: list[int] = []
+        """Of each call of a group, by its number, how many there were when it was over."""
+        self.told: set[int] = set()
+        """Numbers of the calls within which there was an issue."""
+        self.heard: list[tuple[str, RuleMark, dict[str, Item]]] = []
+        """Every issue that arose, also one that was noted at its place before."""
+        self.of_old: Run | None = None
+        """The run that this one repeats: calls that had no issue there are passed over."""
+        self.clashing: frozenset[str] = frozenset()
+        """Names of groups none of whose calls is passed over."""
         self.said: list[tuple[str, str]] = []
         self.log: list[Origin] = []
         self.writes: list[Write] | None = None
@@ -156,15 +171,49 @@ class Run:
         count = self.counters[key] = self.counters.get(key, 0) + 1
         return str(uuid5(self._digest, f"{key}/{count}"))
 
-    def enter(self) -> None:
-        """Count a call of a group.
+    def repeat(self, other: Run) -> None:
+        """Run again, for the places of its issues, what another run has had issues in."""
+        self.of_old = other
+        # Where two calls write one element, the issue is in the second, and needs the first.
+        self.clashing = frozenset(mark.group for code, mark, _ in other.heard if code == "MP305")
+
+    def enter(self) -> int:
+        """Count a call of a group and return its number, from 0.
 
         Raises TooCostly (MP403) when a map goes in circles or makes too much of its source.
         """
+        number = self.calls
         self.calls += 1
         self.depth += 1
+        self.ends.append(0)
         if self.calls > CALLS_AT_MOST or self.depth > DEPTH_AT_MOST:
             raise TooCostly("MP403")
+        return number
+
+    def leave(self, number: int, heard: int) -> None:
+        """Note that a call is over, before which there were so many issues."""
+        self.depth -= 1
+        self.ends[number] = self.calls
+        if len(self.heard) != heard:
+            self.told.add(number)
+
+    def passes_over(self, number: int, group: str) -> bool:
+        """True if this run repeats another, and the call had no issue there; then it is over."""
+        old = self.of_old
+        if old is None or number in old.told or group in self.clashing or number >= len(old.ends):
+            return False
+        self.depth -= 1
+        self.calls = old.ends[number]
+        self.ends += [0] * (self.calls - len(self.ends))
+        self.log.clear()
+        return True
+
+    def hears_as(self, other: Run) -> bool:
+        """True if the same issues arose in both runs, in whatever order."""
+        mine, others = (
+            sorted(f"{code} {mark} {params}" for code, mark, params in run.heard) for run in (self, other)
+        )
+        return mine == others
 
     def place_of(self, origin: Origin | None, value: Item) -> str | None:
         """Name a place of the source in the sender's words: of `origin`, else of the node `value`.
@@ -188,6 +237,7 @@ class Run:
 
     def fault(self, code: str, mark: RuleMark, field_: str | None, **params: str | int | None) -> None:
         """Note an issue at a rule, once for each place of the source."""
+        self.heard.append((code, mark, params))
         key = (f"{code}/{mark.file}:{mark.line}:{mark.column}", field_)
         if field_ is not None and key in self.seen:
             return

@@ -21,12 +21,12 @@ from lxml import etree
 
 from adapter.errors import Malformed, TooCostly
 from adapter.fhir.budget import DEFAULT
-from adapter.mapping.nodes import Item, SourceTree, Step, Typed
+from adapter.mapping.nodes import SourceTree, Step, Typed, reads_first
 from adapter.mapping.readers import narrative
 from adapter.outcome import Issue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from adapter.fhir.budget import Budget
 
@@ -221,37 +221,8 @@ class Unread(Element):
 
     __slots__ = ()
 
-    def get(self, key: str, default: Item = None) -> Item:
-        """Return the part, once the element is read."""
-        _fill(self)
-        return self.get(key, default)
-
-    def __getattr__(self, name: str) -> Item:
-        """Read the element for what it is: its type, its line."""
-        _fill(self)
-        return getattr(self, name)
-
 
 _new = dict.__new__
-
-
-def _asked(name: str) -> Callable[..., Item]:
-    """Return the dict's method of this name for a node that has to be read first."""
-    method = getattr(dict, name)
-
-    def ask(node: Unread, *arguments: Item) -> Item:
-        _fill(node)
-        return method(node, *arguments)
-
-    return ask
-
-
-for _name in (
-    "__getitem__", "__contains__", "__iter__", "__len__", "__eq__", "__ne__", "__or__", "__ror__", "__ior__",
-    "__reversed__", "__repr__", "__setitem__", "__delitem__", "keys", "items", "values", "copy", "pop",
-    "popitem", "setdefault", "update", "clear",
-):  # fmt: skip
-    setattr(Unread, _name, _asked(_name))
 
 
 def _fill(node: Element) -> None:
@@ -276,6 +247,9 @@ def _fill(node: Element) -> None:
         reading.children(element, text, node)
     elif text and (text := text.strip()):
         node["xmlText"] = text
+
+
+reads_first(Unread, _fill)
 
 
 class _Reading:

@@ -46,13 +46,16 @@ class GroupCode:
 
     def __call__(self, run: Run, arguments: Sequence[Item]) -> None:
         """Run the rules over the arguments; in a traced build each is followed by its origin."""
-        run.enter()
+        number = run.enter()
+        if run.of_old is not None and run.passes_over(number, self.name):
+            return
+        heard = len(run.heard)
         frame: Frame = [None] * self.size
         frame[0] = run
         frame[1 : 1 + len(arguments)] = arguments
         for action in self.actions:
             action(frame)
-        run.depth -= 1
+        run.leave(number, heard)
 
 
 class Compiler:

@@ -243,7 +243,7 @@ def _chosen_item(where: tuple[Item, ...], value: Item) -> tuple[Item, ...]:
 
 
 def _leaves_below(node: Item, way: tuple[str | int, ...]) -> Item:
-    for key, value in dict.items(node):
+    for key, value in node.items():
         if isinstance(value, list):
             for at, one in enumerate(value):
                 if isinstance(one, dict):
