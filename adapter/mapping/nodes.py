@@ -174,11 +174,13 @@ class Watched(Node):
 
     def note(self, key: str, value: Item) -> None:
         """Note what stands under `key`: leaves by their place, nodes as such."""
-        if isinstance(value, list):
-            self.log.extend(
+        if value.__class__ is str:
+            self.log.append((self, key, None))
+        elif isinstance(value, list):
+            self.log += [
                 (one, None, None) if isinstance(one, Watched) else (self, key, at)
                 for at, one in enumerate(value)
-            )
+            ]
         elif isinstance(value, Watched):
             self.log.append((value, None, None))
         else:

@@ -32,6 +32,7 @@ group Person(source person, target tgt : Patient) {
   person.born as born -> tgt.birthDate = cast(born.value, 'date') "born";
   person.name as n -> tgt.name as name then Name(n, name) "name";
   person.gone as gone check (when.exists()) -> tgt.deceased = cast(gone.when, 'dateTime') "gone";
+  person.odd as odd check (part.code = 'x') -> tgt.active = true "odd";
   person.manager as m -> tgt.managingOrganization as org, org.identifier as i then Id(m, i) "manager";
 }
 group Name(source n, target name : HumanName) {
@@ -49,6 +50,7 @@ DOCUMENTS = {
     "in calls beside each other": "<p><person><name><since value='x'/></name><name><since value='y'/></name></person></p>",
     "of two calls that write one element": "<p><person><manager value='1'/></person><person><manager value='2'/></person></p>",
     "of a check": "<p><person><gone/></person><person><born value='x'/><gone when='2000'/></person></p>",
+    "of what a check looked at": "<p><person><odd><part code='y'/></odd></person></p>",
     "twice at one place": "<p><person><born value='x'/><born value='x'/></person></p>",
     "in the first group": "<p><married code='a'/><married code='b'/></p>",
     "in text around elements": "<p><person><name>x<first>A</first>y<since value='-'>z</since></name></person></p>",

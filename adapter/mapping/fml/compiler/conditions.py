@@ -228,7 +228,7 @@ def _down(names: tuple[str, ...]) -> Callable[[Item], Item]:
     way: Way = tuple((name, f"_{name}", len(name)) for name in names)
 
     def down(value: Item) -> Item:
-        if value.__class__ is Watched:
+        if isinstance(value, Watched):
             return _watched(value, way)
         for name, beside, size in way:
             if isinstance(value, dict):
@@ -260,7 +260,7 @@ def _watched(start: Watched, way: Way) -> Item:
     node, last = start, len(way) - 1
     for at, (name, beside, size) in enumerate(way):
         found = _below(node, name, beside, size)
-        if found.__class__ is Watched and at < last:
+        if at < last and isinstance(found, Watched):
             node = found
             continue
         if found is None:
@@ -282,7 +282,7 @@ def _spread(found: Item, way: Way) -> Item:
     for one in found:
         if one.__class__ is list:
             return UNSURE
-        if one.__class__ is not Watched:
+        if not isinstance(one, Watched):
             continue
         below = _watched(one, way)
         if below is UNSURE:
