@@ -103,6 +103,7 @@ class Run:
 
     __slots__ = (
         "_digest",
+        "answers",
         "calls",
         "clashing",
         "concept_maps",
@@ -139,6 +140,8 @@ class Run:
         self.counters: dict[str, int] = {}
         self.calls = 0
         self.depth = 0
+        self.answers: dict[tuple[object, str], bool] = {}
+        """What conditions said of a text, where nothing else decides."""
         self.ends: list[int] = []
         """Of each call of a group, by its number, how many there were when it was over."""
         self.told: set[int] = set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +18,12 @@ from adapter.mapping.fml.paths import with_variables
 from adapter.mapping.fml.tokens import Text
 from adapter.mapping.fml.tree import Group, MapFile
 from adapter.mapping.nodes import looked_at, watch
+from tests.mapping.conftest import JSON, to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from adapter.mapping.map import Map
 
 NAMES = ("a", "b", "value")
 LEAVES = st.sampled_from(["x", "y", "", 1, True, None])
@@ -103,3 +109,22 @@ def test_a_quick_answer_looks_at_what_fhirpath_looks_at(text: str, focus: Any) -
     (answer, leaves), (_, wanted) = looked(quick), looked(slow)
 
     assert answer is UNSURE or leaves == wanted
+
+
+def test_a_pattern_is_matched_once_for_each_text(one: Callable[..., Map]) -> None:
+    """A text that comes again gets the answer it had, another one its own."""
+    text = (
+        JSON
+        + to("Patient")
+        + """group G(source doc : Json, target tgt : Patient) {
+  doc.a as a -> tgt.name as name then {
+    a.b as b where (contains('-').not() and matches('^x')) -> name.given = b;
+  };
+}"""
+    )
+    body = b'{"a": [{"b": ["x1", "y", "x1"]}, {"b": ["y", "x-", "x2"]}]}'
+
+    assert one(text).run(body, media_type="application/json").resources[0]["name"] == [
+        {"given": ["x1", "x1"]},
+        {"given": ["x2"]},
+    ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from adapter.errors import AdapterError
 from adapter.fhir.types import r4
-from adapter.fhirpath.tree import Call, Literal, Member, Variable
+from adapter.fhirpath.tree import Binary, Call, Literal, Member, Special, Variable
 from adapter.fhirpath.values import Element
 from adapter.mapping.fml.compiler.conditions import UNSURE, question
 from adapter.mapping.fml.compiler.scope import Value, variable
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from adapter.mapping.fml.compiler.compilation import Compilation
     from adapter.mapping.fml.compiler.scope import Frame, Scope, Var
     from adapter.mapping.nodes import Item
-    from adapter.mapping.run import RuleMark
+    from adapter.mapping.run import RuleMark, Run
 
 BUILT_IN = frozenset({"context", "resource", "rootResource", "ucum", "sct", "loinc", "vs"})
 
@@ -110,12 +110,44 @@ def condition(
         return None
     known = names_in_scope(scope) if names is None else names
     plain = None if scope.is_fhir else question(scope, with_variables(tree, known))
-    if plain is None:
-        return lambda frame, focus: is_true(evaluate(frame, focus))
 
     def test(frame: Frame, focus: Item) -> bool:
-        answer = plain(frame, focus)
+        answer = UNSURE if plain is None else plain(frame, focus)
         return is_true(evaluate(frame, focus)) if answer is UNSURE else answer is True
+
+    return _remembering(test) if _is_about_text(tree) else test
+
+
+_PARTS_ABOUT_TEXT = frozenset({"matches", "matchesFull", "contains", "startsWith", "endsWith", "not"})
+
+
+def _is_about_text(tree: Tree) -> bool:
+    """True if nothing but the focus decides, and a pattern has to be matched to know."""
+    parts = list(walk(tree))
+    names = {part.name for part in parts if isinstance(part, Call)}
+    return bool(names & {"matches", "matchesFull"}) and all(
+        isinstance(part, (Binary, Literal))
+        or (isinstance(part, Special) and part.name == "this")
+        or (isinstance(part, Call) and part.name in _PARTS_ABOUT_TEXT)
+        for part in parts
+    )
+
+
+def _remembering(ask: Callable[[Frame, Item], bool]) -> Callable[[Frame, Item], bool]:
+    """Ask about each text once in a run: a document names the same few code systems everywhere."""
+    identity = object()
+
+    def test(frame: Frame, focus: Item) -> bool:
+        if focus.__class__ is not str:
+            return ask(frame, focus)
+        run: Run = frame[0]
+        answer = run.answers.get((identity, focus))
+        if answer is None:
+            heard = len(run.heard)
+            answer = ask(frame, focus)
+            if len(run.heard) == heard:
+                run.answers[identity, focus] = answer
+        return answer
 
     return test
 
