@@ -21,6 +21,7 @@ XHTML_OF = {
 }  # fmt: skip
 LINES = frozenset({"paragraph", "item", "tr", "list", "table", "caption", "thead", "tbody", "text"})
 """Elements that begin a line of their own."""
+_CELLS = frozenset({"td", "th"})
 STYLES = {"Bold": "b", "Italics": "i", "Underline": "u", "Emphasis": "em"}
 _KEPT = {"colspan", "rowspan"}
 _SPECIAL = re.compile("[&<>]")
@@ -30,11 +31,11 @@ _SPACE = re.compile(r"[ \t\r\n\f]+")
 def of(element: Element) -> tuple[str, str]:
     """Return the lines of a section's `text`, and its XHTML `div`; both empty if there is no text."""
     lines: list[str] = [""]
-    _lines(element, lines)
+    inside = _inside(element, "text", lines)
     text = "\n".join(line for line in (_SPACE.sub(" ", line).strip() for line in lines) if line)
     if not text:
         return "", ""
-    return text, f'<div xmlns="http://www.w3.org/1999/xhtml">{_inside(element)}</div>'
+    return text, f'<div xmlns="http://www.w3.org/1999/xhtml">{inside}</div>'
 
 
 @lru_cache(256)
@@ -42,39 +43,38 @@ def _local(tag: str) -> str:
     return tag.rpartition("}")[2]
 
 
-def _escaped(text: str | None) -> str:
-    return "" if text is None else escape(text) if _SPECIAL.search(text) else text
+def _escaped(text: str) -> str:
+    return escape(text) if _SPECIAL.search(text) else text
 
 
-def _lines(element: Element, lines: list[str]) -> None:
-    name = _local(element.tag)
-    if name in LINES:
+def _inside(element: Element, name: str, lines: list[str]) -> str:
+    """Return the XHTML of what is in an element, and write its text to the lines."""
+    begins = name in LINES
+    if begins or name == "br":
         lines.append("")
-    elif name in ("td", "th") and lines[-1].strip():
+    elif name in _CELLS and lines[-1].strip():
         lines[-1] += " | "
-    elif name == "br":
-        lines.append("")
-    lines[-1] += element.text or ""
+    text = element.text
+    parts: list[str] = []
+    if text:
+        lines[-1] += text
+        parts.append(_escaped(text))
     for child in element:
-        _lines(child, lines)
-        lines[-1] += child.tail or ""
-    if name in LINES:
+        parts.append(_xhtml(child, lines))
+        tail = child.tail
+        if tail:
+            lines[-1] += tail
+            parts.append(_escaped(tail))
+    if begins:
         lines.append("")
-
-
-def _inside(element: Element) -> str:
-    parts = [_escaped(element.text)]
-    for child in element:
-        parts.append(_xhtml(child))
-        parts.append(_escaped(child.tail))
     return "".join(parts)
 
 
-def _xhtml(element: Element) -> str:
+def _xhtml(element: Element, lines: list[str]) -> str:
     name = _local(element.tag)
+    inside = _inside(element, name, lines)
     if name == "br":
         return "<br/>"
-    inside = _inside(element)
     if name == "list":
         return _tagged("ol" if element.get("listType") == "ordered" else "ul", element, inside)
     if name == "content":
