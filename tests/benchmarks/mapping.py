@@ -177,8 +177,20 @@ def parsing() -> list[dict[str, Any]]:
     return [row("map parse with spans, per kB", spent * 1e3 / size, 1.0, "target", "<= 1", "ms")]
 
 
+def ask_all(node: dict[str, Any]) -> None:
+    """Ask every node of a source tree for its parts."""
+    for value in node.values():
+        for one in value if isinstance(value, list) else (value,):
+            if isinstance(one, dict):
+                ask_all(one)
+
+
 def documents() -> list[dict[str, Any]]:
-    """Reading a large CDA document against lxml's own parse of it; peak memory against its size."""
+    """Reading a large CDA document against lxml's own parse of it; peak memory against its size.
+
+    Nodes are read when they are asked: the first row is what a map pays at least, the second what it pays if
+    it looks at all of the document.
+    """
     corpus = os.environ.get("SILTA_CORPUS")
     if not corpus:
         return []
@@ -188,7 +200,9 @@ def documents() -> list[dict[str, Any]]:
 
     path = max((Path(corpus) / "ccda-documents").rglob("*.xml"), key=lambda one: one.stat().st_size)
     body = path.read_bytes()
-    ours, peer = best(lambda: xml.read(body), lambda: etree.fromstring(body), times=5)
+    ours, whole, peer = best(
+        lambda: xml.read(body), lambda: ask_all(xml.read(body).root), lambda: etree.fromstring(body), times=5
+    )
     large = (
         body.replace(b"</ClinicalDocument>", b"")
         + b"".join(b"<component><x a='%d'>text of some length</x></component>" % at for at in range(20_000))
@@ -196,11 +210,20 @@ def documents() -> list[dict[str, Any]]:
     )
     tracemalloc.start()
     tree = xml.read(large)
+    ask_all(tree.root)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     del tree
     return [
-        row(f"XML source tree, {len(body) // 1024} KiB", ours * 1e3, peer * 1e3, "lxml parse", "<= 12", "ms"),
+        row(f"XML source, {len(body) // 1024} KiB", ours * 1e3, peer * 1e3, "lxml parse", "<= 2", "ms"),
+        row(
+            f"XML source, every node of {len(body) // 1024} KiB",
+            whole * 1e3,
+            peer * 1e3,
+            "lxml parse",
+            "<= 12",
+            "ms",
+        ),
         row(
             f"peak memory, {len(large) // 1024} KiB",
             peak / 1e6,
