@@ -356,9 +356,15 @@ def test_numbers_at_the_edge_of_what_json_can_say_break_nothing(name: str, quest
 TWO_SERVERS = {
     "resourceType": "Bundle",
     "entry": [
-        {"fullUrl": f"https://{name}.example/fhir/{kind}/1", "resource": {"resourceType": kind, "id": "1"} | more}
+        {
+            "fullUrl": f"https://{name}.example/fhir/{kind}/1",
+            "resource": {"resourceType": kind, "id": "1"} | more,
+        }
         for name in ("a", "b")
-        for kind, more in (("Patient", {"active": name == "a"}), ("Task", {"for": {"reference": "Patient/1"}}))
+        for kind, more in (
+            ("Patient", {"active": name == "a"}),
+            ("Task", {"for": {"reference": "Patient/1"}}),
+        )
     ],
 }
 
