@@ -103,7 +103,7 @@ def test_the_connections_are_as_they_must_be(world: World) -> None:
 
     assert world.store.submit(ask).result() == ["wal", 2, 1, 1]
     with pytest.raises(StoreError, match="ST111"):
-        world.store._read.rows(insert(schema.party), {"key": "x"})
+        world.store.rows(insert(schema.party), {"key": "x"})
 
 
 @pytest.mark.parametrize(

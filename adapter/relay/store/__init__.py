@@ -32,7 +32,6 @@ from adapter.relay.store import (
     consents,
     intake,
     outcomes,
-    reading,
     references,
     retention,
     schema,
@@ -41,6 +40,7 @@ from adapter.relay.store import (
 from adapter.relay.store.book import Book, newest_head
 from adapter.relay.store.cipher import Vault
 from adapter.relay.store.prepared import Library
+from adapter.relay.store.reading import Reader
 from adapter.relay.store.upgrade import upgrade
 from adapter.relay.store.writer import Writer
 
@@ -58,20 +58,10 @@ if TYPE_CHECKING:
     from adapter.relay.message import Answer, AuditRecord, DeliveryState, Intake, Level, NewDelivery
     from adapter.relay.store.values import (
         AckCode,
-        AcknowledgementRow,
-        AttemptRow,
-        CaseRow,
         Claimed,
-        ConflictRow,
-        ConsentVersion,
-        DeliveryRow,
-        Disclosure,
         Matched,
-        MessageRow,
         NewConsent,
-        Party,
         Retention,
-        TimelineRow,
     )
 
 log = logging.getLogger(__name__)
@@ -86,8 +76,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Store:
-    """One database, open in this process. Made by `Store.open`."""
+class Store(Reader):
+    """One database, open in this process: read as `Reader` says, written here. Made by `Store.open`."""
 
     findings: tuple[Issue, ...]
     """What is worth saying about the ground it stands on: an SQLite with a known fault."""
@@ -103,14 +93,11 @@ class Store:
         ids: Ids,
         node: str,
     ) -> None:
+        super().__init__(reading_, Library(writing.dialect), vault)
         self._lock = lock
         self._writing = writing
-        self._reading = reading_
-        self._vault = vault
         self._clock = clock
         self._ids = ids
-        self._library = Library(writing.dialect)
-        self._read = reading.Reader(reading_, self._library, vault)
         self.parties_known: dict[str, bool] | None = None
         self._listeners: list[Callable[[], None]] = []
         self.node = node
@@ -180,7 +167,7 @@ class Store:
         """Finish what is queued, fold the write-ahead log into the file, and let others have it."""
         if not self._writer.close():
             return
-        self._reading.dispose()
+        self._engine.dispose()
         sqlite.truncate_log(self._writing)
         self._writing.dispose()
         self._lock.release()
@@ -236,7 +223,7 @@ class Store:
         Reads only: the cheap look before anything is mapped.
         """
         key, _ = intake.body_key(self._vault, source, body)
-        rows = self._read.rows(intake.KNOWN, {"sender": sender, "key": key.text})
+        rows = self.rows(intake.KNOWN, {"sender": sender, "key": key.text})
         return intake.answer_of(rows[0]) if rows else None
 
     def commit_intake(self, new: Intake) -> Answer:
@@ -343,24 +330,12 @@ class Store:
         texts = {f"{one['resourceType']}/{one['id']}": _written(one).decode() for one in resources}
         return self._do(references.replace, schema.directory, texts, at)
 
-    def directory(self) -> list[dict[str, Any]]:
-        """Return the resources of the directory that are in force."""
-        return [_parsed(text.encode()) for text in self._read.references(schema.directory).values()]
-
-    def directory_version(self) -> int:
-        """Return a number that grows whenever directory or agreements change: a key for caches."""
-        return self._read.references_version()
-
     def import_agreements(self, agreements: Mapping[str, Mapping[str, Any]], at: datetime) -> int:
         """Make the agreements these, by name; values are plain JSON. Returns how many changed."""
         texts = {
             name: orjson.dumps(one, option=orjson.OPT_SORT_KEYS).decode() for name, one in agreements.items()
         }
         return self._do(references.replace, schema.agreement, texts, at)
-
-    def agreements(self) -> dict[str, dict[str, Any]]:
-        """Return the agreements in force, by name."""
-        return {name: orjson.loads(text) for name, text in self._read.references(schema.agreement).items()}
 
     def import_consents(self, new: Iterable[NewConsent], at: datetime) -> int:
         """Make the folder's consents these; those missing now end. Returns how many changed."""
@@ -400,129 +375,11 @@ class Store:
         """End a consent that has no successor."""
         self._do(consents.end, id, actor=actor, at=at)
 
-    def consents_for(self, subject: str) -> list[ConsentVersion]:
-        """Return the newest version of each consent of the subject."""
-        return self._read.consents_for(subject)
-
-    def consents(self) -> list[ConsentVersion]:
-        """Return the newest version of every consent that has not ended, withdrawn ones too."""
-        return self._read.consents()
-
-    def consent(self, id: str, version: int | None = None) -> ConsentVersion | None:
-        """Return one version, or the newest with content; None if there is none."""
-        return self._read.consent(id, version)
-
-    # -- reading -----------------------------------------------------------------------------------------
-
-    def message(self, id: str) -> MessageRow:
-        """Return a message. Raises NotFound ST121."""
-        return self._read.message(id)
-
-    def find_message(self, sender: str, notification: str) -> MessageRow | None:
-        """Return the sender's newest message with this notification id that could be read and was valid."""
-        return self._read.find_message(sender, notification)
-
-    def was_identity_changed(self, subject: str, since: datetime) -> bool:
-        """Return True if a message since then changed or merged the identity of this `subject_key`."""
-        return self._read.was_identity_changed(subject, since)
-
-    def has_another_family(self, subject: str, family: str) -> bool:
-        """Return True if the subject was told of by another family name (keyed hash) last."""
-        return self._read.has_another_family(subject, family)
-
-    def was_renamed(self, subject: str, since: datetime) -> bool:
-        """Return True if the subject came by another family name than before since then."""
-        return self._read.was_renamed(subject, since)
-
-    def messages(
-        self,
-        *,
-        sender: str | None = None,
-        state: str | None = None,
-        subject: str | None = None,
-        before: str | None = None,
-        limit: int = 100,
-    ) -> list[MessageRow]:
-        """Return messages, newest first; `before` is the id of the last one of the page before."""
-        return self._read.messages(sender=sender, state=state, subject=subject, before=before, limit=limit)
-
-    def content(self, message: str, part: str = "content") -> bytes | None:
-        """Return the clear bytes of `original`, `content`, `lineage` or `copy/<delivery>`.
-
-        None if there are none or they were forgotten. Who shows them to a person audits that first.
-        """
-        return self._read.opened(claims.owner_of(message), part)
-
-    def conflict_content(self, conflict: str) -> bytes | None:
-        """Return the bytes of a conflicting submission."""
-        return self._read.opened(f"conflict/{conflict}", "original")
-
-    def acknowledgement_body(self, number: int) -> bytes | None:
-        """Return an acknowledgement as it came."""
-        return self._read.opened(f"acknowledgement/{number}", "body")
-
-    def deliveries(self, message: str) -> list[DeliveryRow]:
-        """Return a message's deliveries, reports among them, in the order they were made."""
-        return self._read.deliveries(message)
-
-    def delivery(self, id: str) -> DeliveryRow:
-        """Return a delivery. Raises NotFound ST121."""
-        return self._read.delivery(id)
-
-    def find_deliveries(
-        self, *, state: str | None = None, recipient: str | None = None, limit: int = 100
-    ) -> list[DeliveryRow]:
-        """Return deliveries, newest first."""
-        return self._read.find_deliveries(state=state, recipient=recipient, limit=limit)
-
-    def disclosures(
-        self, *, subject: str | None = None, recipient: str | None = None, since: datetime | None = None
-    ) -> list[Disclosure]:
-        """Return every copy that left or may have left, oldest first.
-
-        `subject`: of one person (`subject_key`). `since`: those that something happened to from then on.
-        """
-        return self._read.disclosures(subject=subject, recipient=recipient, since=since)
-
-    def attempts(self, delivery: str) -> list[AttemptRow]:
-        """Return a delivery's attempts in order."""
-        return self._read.attempts(delivery)
-
-    def acknowledgements(self, delivery: str | None = None) -> list[AcknowledgementRow]:
-        """Return a delivery's acknowledgements; without one, those that matched none."""
-        return self._read.acknowledgements(delivery)
-
-    def timeline(self, message: str) -> list[TimelineRow]:
-        """Return what was done with a message and its deliveries, oldest first."""
-        return self._read.timeline(message)
-
-    def cases(self, *, message: str | None = None, state: str | None = None) -> list[CaseRow]:
-        """Return cases, oldest first."""
-        return self._read.cases(message=message, state=state)
-
-    def conflicts(self, message: str | None = None) -> list[ConflictRow]:
-        """Return submissions that came under an id of this message, or of any, with other content."""
-        return self._read.conflicts(message)
-
-    def parties(self) -> list[Party]:
-        """Return the partners as the engine sees them: waiting, failing, resting."""
-        return self._read.parties()
-
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Return `{"messages"|"deliveries"|"reports": {state: how many}}`."""
-        return self._read.counts()
-
     # -- audit -------------------------------------------------------------------------------------------
 
     def audit(self, records: Sequence[AuditRecord]) -> None:
         """Write down acts that change nothing else, such as a reveal; before they happen."""
         self._do(_note_all, tuple(records))
-
-    def audit_rows(
-        self, *, object: str | None = None, after: int = 0, limit: int = 1000
-    ) -> list[chain.AuditRow]:
-        """Return rows of the chain, in order, after sequence `after`."""
-        return self._read.audit_rows(object=object, after=after, limit=limit)
 
     def audit_head(self) -> chain.Head:
         """Return this node's head: keep it elsewhere, and a cut tail will show."""
@@ -530,19 +387,15 @@ class Store:
 
     def verify_audit(self, head: chain.Head | None = None) -> chain.BadRow | None:
         """Return the first row that does not fit, or None. `head`: one exported earlier."""
-        nodes = {str(row[0]) for row in self._read.rows(_NODES)} | ({head.node} if head else set())
+        nodes = {str(row[0]) for row in self.rows(_NODES)} | ({head.node} if head else set())
         for node in sorted(nodes):
             expected = head if head is not None and head.node == node else None
-            bad = chain.first_bad(self._read.chain(node), self._vault.audit, node, expected)
+            bad = chain.first_bad(self.chain(node), self._vault.audit, node, expected)
             if bad is not None:
                 return bad
         return None
 
     # -- keys and retention ------------------------------------------------------------------------------
-
-    def subject_key(self, system: str, value: str) -> str:
-        """Return the keyed hash (64 hex digits) of a patient's identifier; the identifier is not kept."""
-        return self._vault.subject(system, value)
 
     def forget(self, now: datetime, kept: Retention | None = None) -> int:
         """Destroy the keys of content whose time has come; returns of how many messages."""
@@ -594,12 +447,3 @@ def _written(resource: dict[str, Any]) -> bytes:
     from adapter.fhir import json as fhir_json
 
     return fhir_json.write(resource)
-
-
-def _parsed(text: bytes) -> dict[str, Any]:
-    from adapter.fhir import json as fhir_json
-
-    resource = fhir_json.read(text)
-    if not isinstance(resource, dict):
-        raise StoreError("ST107", params={"owner": "directory", "part": "body"})
-    return resource

@@ -1,4 +1,4 @@
-"""The read side: query-only connections, plain values out."""
+"""The read side of the store: query-only connections, plain values out."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from adapter.relay import audit
 from adapter.relay.case import CaseState
 from adapter.relay.message import DeliveryState, Kind, Level, Meaning, MessageState, Mode
 from adapter.relay.store import consents, family_names, references, schema
+from adapter.relay.store.claims import owner_of
 from adapter.relay.store.values import (
     AcknowledgementRow,
     AttemptRow,
@@ -131,20 +132,20 @@ class Reader:
         return found[0]
 
     def message(self, id: str) -> MessageRow:
-        """Return one message."""
+        """Return a message. Raises NotFound ST121."""
         return _message(self.one("message", _MESSAGE, {"id": id}))
 
     def find_message(self, sender: str, notification: str) -> MessageRow | None:
-        """Return the sender's newest message with this notification id."""
+        """Return the sender's newest message with this notification id that could be read and was valid."""
         found = self.rows(_BY_NOTIFICATION, {"sender": sender, "notification": notification})
         return _message(found[0]) if found else None
 
     def was_identity_changed(self, subject: str, since: datetime) -> bool:
-        """Return True if a message since then changed or merged the subject's identity."""
+        """Return True if a message since then changed or merged the identity of this `subject_key`."""
         return bool(self.rows(_IDENTITY_CHANGED, {"subject": subject, "since": since}))
 
     def has_another_family(self, subject: str, family: str) -> bool:
-        """Return True if the newest family name of the subject is another."""
+        """Return True if the subject was told of by another family name (keyed hash) last."""
         found = self.rows(family_names.NEWEST, {"subject": subject})
         return bool(found) and found[0].family != family
 
@@ -153,9 +154,15 @@ class Reader:
         return bool(self.rows(family_names.ANOTHER_SINCE, {"subject": subject, "since": since}))
 
     def messages(
-        self, *, sender: str | None, state: str | None, subject: str | None, before: str | None, limit: int
+        self,
+        *,
+        sender: str | None = None,
+        state: str | None = None,
+        subject: str | None = None,
+        before: str | None = None,
+        limit: int = 100,
     ) -> list[MessageRow]:
-        """Return messages, newest first."""
+        """Return messages, newest first; `before` is the id of the last one of the page before."""
         statement = select(schema.message).order_by(_M.number.desc()).limit(limit)
         if sender is not None:
             statement = statement.where(_M.sender == sender)
@@ -167,6 +174,21 @@ class Reader:
             statement = statement.where(_M.number < self.one("message", _NUMBER, {"id": before}).number)
         return [_message(row) for row in self.rows(statement)]
 
+    def content(self, message: str, part: str = "content") -> bytes | None:
+        """Return the clear bytes of `original`, `content`, `lineage` or `copy/<delivery>`.
+
+        None if there are none or they were forgotten. Who shows them to a person audits that first.
+        """
+        return self.opened(owner_of(message), part)
+
+    def conflict_content(self, conflict: str) -> bytes | None:
+        """Return the bytes of a conflicting submission."""
+        return self.opened(f"conflict/{conflict}", "original")
+
+    def acknowledgement_body(self, number: int) -> bytes | None:
+        """Return an acknowledgement as it came."""
+        return self.opened(f"acknowledgement/{number}", "body")
+
     def opened(self, owner: str, part: str) -> bytes | None:
         """Return the clear bytes, or None if there are none or they were forgotten."""
         found = self.rows(_PAYLOAD, {"owner": owner, "part": part})
@@ -175,14 +197,16 @@ class Reader:
         return self._vault.envelope(owner, found[0].wrapped).open(part, found[0].sealed)
 
     def delivery(self, id: str) -> DeliveryRow:
-        """Return one delivery."""
+        """Return a delivery. Raises NotFound ST121."""
         return _delivery(self.one("delivery", _DELIVERY, {"id": id}))
 
     def deliveries(self, message: str) -> list[DeliveryRow]:
-        """Return a message's deliveries in the order they were made."""
+        """Return a message's deliveries, reports among them, in the order they were made."""
         return [_delivery(row) for row in self.rows(_OF_MESSAGE, {"message": message})]
 
-    def find_deliveries(self, *, state: str | None, recipient: str | None, limit: int) -> list[DeliveryRow]:
+    def find_deliveries(
+        self, *, state: str | None = None, recipient: str | None = None, limit: int = 100
+    ) -> list[DeliveryRow]:
         """Return deliveries, newest first."""
         statement = select(schema.delivery).order_by(_D.number.desc()).limit(limit)
         if state is not None:
@@ -192,9 +216,12 @@ class Reader:
         return [_delivery(row) for row in self.rows(statement)]
 
     def disclosures(
-        self, *, subject: str | None, recipient: str | None, since: datetime | None
+        self, *, subject: str | None = None, recipient: str | None = None, since: datetime | None = None
     ) -> list[Disclosure]:
-        """Return every copy that left or may have left, oldest first."""
+        """Return every copy that left or may have left, oldest first.
+
+        `subject`: of one person (`subject_key`). `since`: those that something happened to from then on.
+        """
         statement = (
             select(schema.delivery, _M.sender, _M.event)
             .join(schema.message, _M.id == _D.message)
@@ -229,17 +256,17 @@ class Reader:
         """Return a delivery's attempts in order."""
         return [AttemptRow(**row._asdict()) for row in self.rows(_ATTEMPTS, {"delivery": delivery})]
 
-    def acknowledgements(self, delivery: str | None) -> list[AcknowledgementRow]:
-        """Return a delivery's acknowledgements, or those without one, in the order they came."""
+    def acknowledgements(self, delivery: str | None = None) -> list[AcknowledgementRow]:
+        """Return a delivery's acknowledgements; without one, those that matched none."""
         condition = _A.delivery.is_(None) if delivery is None else _A.delivery == delivery
         rows = self.rows(select(schema.acknowledgement).where(condition).order_by(_A.number))
         return [AcknowledgementRow(**row._asdict()) for row in rows]
 
     def timeline(self, message: str) -> list[TimelineRow]:
-        """Return what the audit says of a message, its deliveries and cases, oldest first."""
+        """Return what was done with a message and its deliveries, oldest first."""
         return [_moment(_audit(row)) for row in self.rows(_OF_ONE_MESSAGE, {"message": message})]
 
-    def cases(self, *, message: str | None, state: str | None) -> list[CaseRow]:
+    def cases(self, *, message: str | None = None, state: str | None = None) -> list[CaseRow]:
         """Return cases, oldest first."""
         statement = select(schema.case).order_by(schema.case.c.opened_at)
         if message is not None:
@@ -248,8 +275,8 @@ class Reader:
             statement = statement.where(schema.case.c.state == state)
         return [CaseRow(**{**row._asdict(), "state": CaseState(row.state)}) for row in self.rows(statement)]
 
-    def conflicts(self, message: str | None) -> list[ConflictRow]:
-        """Return submissions that came under a key of the message, or of any, with other content."""
+    def conflicts(self, message: str | None = None) -> list[ConflictRow]:
+        """Return submissions that came under an id of this message, or of any, with other content."""
         table = schema.conflicting_submission
         statement = select(table).order_by(table.c.received_at)
         if message is not None:
@@ -268,7 +295,7 @@ class Reader:
         ]
 
     def parties(self) -> list[Party]:
-        """Return partners as the engine sees them."""
+        """Return the partners as the engine sees them: waiting, failing, resting."""
         return [
             Party(
                 key=row.key,
@@ -282,7 +309,7 @@ class Reader:
         ]
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Return how many messages, deliveries and reports are in which state."""
+        """Return `{"messages"|"deliveries"|"reports": {state: how many}}`."""
         counted: dict[str, dict[str, int]] = {"messages": {}, "deliveries": {}, "reports": {}}
         for row in self.rows(_MESSAGE_STATES, {}):
             counted["messages"][row.state] = row.how_many
@@ -290,24 +317,35 @@ class Reader:
             counted[row.what][row.state] = row.how_many
         return counted
 
-    def references(self, table: Table) -> dict[str, str]:
-        """Return what is in force of the directory or the agreements: name -> JSON text."""
-        return {row.name: row.body for row in self.rows(references.newest(table))}
+    def directory(self) -> list[dict[str, Any]]:
+        """Return the resources of the directory that are in force."""
+        return [_parsed(text) for text in self._references(schema.directory).values()]
 
-    def references_version(self) -> int:
-        """Return the mark that grows with each change of either."""
+    def directory_version(self) -> int:
+        """Return a number that grows whenever directory or agreements change: a key for caches."""
         return int(self.rows(references.VERSION, {})[0][0])
 
+    def agreements(self) -> dict[str, dict[str, Any]]:
+        """Return the agreements in force, by name."""
+        return {name: orjson.loads(text) for name, text in self._references(schema.agreement).items()}
+
+    def _references(self, table: Table) -> dict[str, str]:
+        return {row.name: row.body for row in self.rows(references.newest(table))}
+
+    def subject_key(self, system: str, value: str) -> str:
+        """Return the keyed hash (64 hex digits) of a patient's identifier; the identifier is not kept."""
+        return self._vault.subject(system, value)
+
     def consents_for(self, subject: str) -> list[ConsentVersion]:
-        """Return the newest version of each of the subject's consents in force."""
+        """Return the newest version of each consent of the subject."""
         return [self._consent(row) for row in self.rows(consents.FOR_SUBJECT, {"subject": subject})]
 
     def consents(self) -> list[ConsentVersion]:
-        """Return the newest version of every consent that has not ended."""
+        """Return the newest version of every consent that has not ended, withdrawn ones too."""
         return [self._consent(row) for row in self.rows(consents.IN_FORCE, {})]
 
-    def consent(self, id: str, version: int | None) -> ConsentVersion | None:
-        """Return one version of a consent, or its newest with content."""
+    def consent(self, id: str, version: int | None = None) -> ConsentVersion | None:
+        """Return one version, or the newest with content; None if there is none."""
         rows = self.rows(consents.ONE, {"the_id": id})
         found = next((row for row in rows if version in (None, row.version)), None)
         return None if found is None else self._consent(found)
@@ -328,8 +366,10 @@ class Reader:
             filer=row.filer,
         )
 
-    def audit_rows(self, *, object: str | None, after: int, limit: int) -> list[audit.AuditRow]:
-        """Return rows of the chain in order."""
+    def audit_rows(
+        self, *, object: str | None = None, after: int = 0, limit: int = 1000
+    ) -> list[audit.AuditRow]:
+        """Return rows of the chain, in order, after sequence `after`."""
         statement = (
             select(schema.audit).where(_U.sequence > after).order_by(_U.node, _U.sequence).limit(limit)
         )
@@ -410,3 +450,12 @@ def _moment(row: audit.AuditRow) -> TimelineRow:
         actor=row.actor,
         detail=row.pairs,
     )
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    from adapter.fhir import json as fhir_json
+
+    resource = fhir_json.read(text.encode())
+    if not isinstance(resource, dict):
+        raise StoreError("ST107", params={"owner": "directory", "part": "body"})
+    return resource
