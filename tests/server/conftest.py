@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from adapter import config
+from adapter import cli, config
 from adapter.cli import site
 from adapter.cli.stage import RunningClock
 from adapter.config.run import running
 from adapter.server.listen import address_of, bind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
     from pathlib import Path
 
     from adapter.config import Deployment
+
+    Silta = Callable[..., tuple[int, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,3 +105,16 @@ def adapter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     from adapter.cli.demo import BEGINS
 
     yield from serving(tmp_path_factory.mktemp("adapter"), BEGINS)
+
+
+@pytest.fixture
+def silta(adapter: Served, capsys: pytest.CaptureFixture[str]) -> Silta:
+    """Run a command as the operator; return the exit code and the JSON document."""
+
+    def run(*words: str) -> tuple[int, Any]:
+        token = str(adapter.folder / "tokens" / "operator.token")
+        code = cli.main([*words, "--server", adapter.address, "--token-file", token, "--json"])
+        said = capsys.readouterr().out
+        return code, json.loads(said) if said else None
+
+    return run

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,26 +10,10 @@ from adapter import cli
 from adapter.shipped import folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from tests.server.conftest import Served, Silta
 
-    from tests.server.conftest import Served
-
-    Silta = Callable[..., tuple[int, Any]]
 
 V2 = "x-application/hl7-v2+er7"
-
-
-@pytest.fixture
-def silta(adapter: Served, capsys: pytest.CaptureFixture[str]) -> Silta:
-    """Run a command as the operator; return the exit code and the JSON document."""
-
-    def run(*words: str) -> tuple[int, Any]:
-        token = str(adapter.folder / "tokens" / "operator.token")
-        code = cli.main([*words, "--server", adapter.address, "--token-file", token, "--json"])
-        said = capsys.readouterr().out
-        return code, json.loads(said) if said else None
-
-    return run
 
 
 def unrouted(adapter: Served, name: str) -> str:
