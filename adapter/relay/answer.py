@@ -220,6 +220,8 @@ def _err(issue: Issue, recipient: str | None, language: Language) -> str:
     """ERR-2 the sender's own field, ERR-3 table 0357, ERR-5 our code, ERR-7 the recipient, ERR-8 the text."""
     kind = finding(issue.code).type if issue.is_error else None
     code = _CODE_V2.get(kind, _OTHER_FAULT) if kind else _ACCEPTED_V2
+    if issue.code in ("PN110", "PN111"):
+        code = "202^Unsupported processing id^HL70357"
     place = _location(issue.source_field)
     severity = _SEVERITY_V2[issue.severity]
     who = _v2(recipient or issue.at or "")

@@ -139,6 +139,17 @@ def test_an_error_names_its_field_as_the_standard_does(place: str | None, expect
     assert error[2] == expected
 
 
+CONDITIONS = {"PN112": "101", "PN111": "202", "PN131": "201", "ST120": "205", "PN401": "0"}
+
+
+@pytest.mark.parametrize(("code", "expected"), CONDITIONS.items())
+def test_an_error_has_its_condition_of_table_0357(code: str, expected: str) -> None:
+    """ERR-3 says what kind of fault it is, in the codes every sender knows."""
+    said = answer.acknowledgement_v2(replace(REPLY, status=422, issues=(Issue(code),), fates=()))
+
+    assert said.split("\r")[2].split("|")[3].split("^")[0] == expected
+
+
 def test_an_acknowledgement_goes_back_to_the_sending_application() -> None:
     """MSH-3 and MSH-4 become MSH-5 and MSH-6; event, mode and version are the message's and ours."""
     fields = answer.acknowledgement_v2(REPLY).split("\r")[0].split("|")
