@@ -287,6 +287,18 @@ def test_text_that_is_no_xhtml_stands_for_itself(text: str) -> None:
     assert tree.root["section"]["text"]["xmlText"] == text
 
 
+def test_without_a_model_a_narrative_and_a_type_have_names_of_their_own() -> None:
+    """`div` is the text of a section, whatever lines stand beside it; `xmlType` is said by xsi:type."""
+    tree = {"text": {"div": DIV, "xmlText": "lines"}, "value": {"xmlType": "CD", "code": "a"}}
+    body = xml.write(made(tree), root="section", namespace=xml_reader.V3)
+
+    value = xml_reader.read(body).root["value"]
+    assert (value.type, value["code"]) == ("CD", "a")
+    assert xml_reader.read(b'<a xmlns="urn:hl7-org:v3">' + body.partition(b"?>")[2] + b"</a>").root[
+        "section"
+    ]["text"]["div"] == DIV  # fmt: skip
+
+
 TOOLS = "http://hl7.org/fhir/tools/StructureDefinition"
 
 

@@ -2,7 +2,8 @@
 
 By a model: names, namespaces, attributes and text as the model says. FHIR R4 logical models; the extensions
 that HL7's CDA model uses (xml-name, xml-namespace) and the representations xmlAttr, xmlText and typeAttr of
-ElementDefinition. Without one: what has parts is an element, a leaf an attribute, `xmlText` the text.
+ElementDefinition. Without one: what has parts is an element, a leaf an attribute, `xmlText` the text, `div`
+the narrative of FHIR as the text of a CDA section, `xmlType` the type that xsi:type declares.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ def _namespaces(made: Part) -> set[str]:
         slot = _slot(made, key)
         if slot is not None and slot.namespace:
             found.add(slot.namespace)
+        if _form(made, key, slot) == "type":
+            found.add(XSI)
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, dict):
                 found |= _namespaces(one)
@@ -93,7 +96,13 @@ def _form(made: Part, key: str, slot: Slot | None) -> str:
         return slot.form
     if _shape(made) is not None:
         return "element"
-    return "text" if key == "xmlText" else "attribute"
+    if key == "xmlText" and "div" in made:
+        return "lines"
+    return _FORMS.get(key, "attribute")
+
+
+_FORMS = {"xmlText": "text", "xmlType": "type", "div": "narrative"}
+"""How leaves with a meaning of their own are written without a model; `lines` are those of a narrative."""
 
 
 def _xhtml(text: str) -> etree._Element | None:
@@ -173,13 +182,24 @@ class _Document:
         for value in values[:1]:
             if form == "attribute":
                 element.set(name, self.text(value, where))
-            else:
+            elif form == "type":
+                element.set(f"{{{XSI}}}type", self.text(value, where))
+            elif form == "narrative":
+                self.narrative(element, self.text(value, where))
+            elif form == "text":
                 element.text = self.text(value, where)
 
     def content(self, element: etree._Element, value: Item, slot: Slot | None, path: str) -> None:
         """Put a leaf into its element; XHTML becomes the text of a CDA section."""
         text = self.text(value, path)
-        div = _xhtml(text) if slot is not None and slot.types == ("xhtml",) else None
+        if slot is not None and slot.types == ("xhtml",):
+            self.narrative(element, text)
+        else:
+            element.text = text
+
+    def narrative(self, element: etree._Element, text: str) -> None:
+        """Put a narrative into the text of its section."""
+        div = _xhtml(text)
         if div is None:
             element.text = text
         else:
