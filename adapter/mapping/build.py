@@ -12,6 +12,7 @@ from adapter.mapping.run import Made
 
 if TYPE_CHECKING:
     from adapter.mapping.fml.compiler.groups import GroupCode
+    from adapter.mapping.fml.compiler.stepping import Stepping
     from adapter.mapping.fml.faults import Faults
     from adapter.mapping.fml.resolver import Library
     from adapter.mapping.fml.tree import MapFile
@@ -52,10 +53,14 @@ class Build:
 
 
 def build(
-    file: MapFile, library: Library, models: Models, faults: Faults, *, traced: bool, whole: bool = False
-) -> Build:
-    """Compile one map with all it calls, noting what is wrong with it; with `whole` its other groups, too."""
-    compilation = Compilation(library, models, faults, is_traced=traced)
+    file: MapFile, library: Library, models: Models, faults: Faults, *, traced: bool, whole: bool = False,
+    stepping: Stepping | None = None,
+) -> Build:  # fmt: skip
+    """Compile one map with all it calls, noting what is wrong with it; with `whole` its other groups, too.
+
+    `stepping`: for a traced build that notes its steps for a debugger.
+    """
+    compilation = Compilation(library, models, faults, is_traced=traced, stepping=stepping)
     compiler = Compiler(compilation)
     entry, shapes = compiler.entry(file)
     marks = tuple(compilation.marks)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from adapter.fhirpath.expression import Expression
     from adapter.mapping.accounting import Ignored
     from adapter.mapping.build import Build
+    from adapter.mapping.debug import DebugTrace
     from adapter.mapping.fml.resolver import Library
     from adapter.mapping.fml.tree import MapFile
     from adapter.mapping.models import Models
@@ -46,6 +47,7 @@ class Map:
     layer: int = 0
     """Which of the folders it comes from; those of a later one go first when a map is chosen."""
     _builds: dict[bool, Build] = field(default_factory=dict)
+    _stepping: Build | None = None
     _constants: dict[str, Item] | None = None
     _forms: list[Form | None] | None = None
 
@@ -109,6 +111,7 @@ class Map:
         lineage: bool = False,
         budget: Budget = DEFAULT,
         reader: Mapping[str, Item] | None = None,
+        debug: DebugTrace | None = None,
     ) -> Outcome:
         """Read `source` and map it.
 
@@ -116,14 +119,16 @@ class Map:
         declare are passed over. `zone`: name of the zone that local times are in, UTC if None. `charset`:
         what the source uses where it does not say. `source_id`: names the source for deterministic ids, the
         digest of its bytes if None. `lineage`: also give lineage and accounting. `reader`: options of the
-        format's reader.
+        format's reader. `debug`: a fresh DebugTrace, which takes every step.
 
         Content that cannot be read raises ContentError (Malformed, Unsupported, TooCostly); content that can
         be read but not mapped gives issues, all of them, each with the sender's own field.
         """
         tree = readers.read(source, media_type, budget=budget, charset=charset, **(reader or {}))
         identity = source_id if source_id is not None else hashlib.sha256(source).hexdigest()
-        return self.run_tree(tree, constants=constants, zone=zone, source_id=identity, lineage=lineage)
+        return self.run_tree(
+            tree, constants=constants, zone=zone, source_id=identity, lineage=lineage, debug=debug
+        )
 
     def run_tree(
         self,
@@ -133,10 +138,11 @@ class Map:
         constants: Mapping[str, Item] | None = None,
         zone: str | None = None,
         lineage: bool = False,
+        debug: DebugTrace | None = None,
     ) -> Outcome:
         """Map a source that is read already; see `run`."""
         given, home = self._given(constants), zone_of(zone)
-        if not lineage:
+        if not lineage and debug is None:
             run = Run(self.library.concept_maps, given, home, source_id)
             made = self._build(traced=False)(run, tree.root)
             if not run.issues or self._placed(run, tree):
@@ -144,7 +150,7 @@ class Map:
         run = Run(self.library.concept_maps, given, home, source_id)
         run.writes, run.source = [], tree
         root = watch(tree.root, run.log)
-        made = self._build(traced=True)(run, root)
+        made = self._build(traced=True)(run, root) if debug is None else self._debug(run, root, debug)
         outcome = self._outcome(tree, run, made)
         if lineage:
             from adapter.mapping import trace
@@ -186,6 +192,23 @@ class Map:
             faults = Faults()
             known = self._builds[traced] = build(self.file, self.library, self.models, faults, traced=traced)
         return known
+
+    def _debug(self, run: Run, root: Item, debug: DebugTrace) -> list[Made]:
+        """Run the build that notes its steps."""
+        if self._stepping is None:
+            from adapter.mapping.fml.compiler.stepping import Stepping
+
+            self._stepping = build(
+                self.file, self.library, self.models, Faults(), traced=True, stepping=Stepping()
+            )
+        first = next((one for one in self.file.groups[0].inputs if one.mode == "source"), None)
+        declared = "" if first is None else first.type or first.name
+        name = dict.get(root, "resourceType") if isinstance(root, dict) else None
+        run.steps = debug
+        debug.begin(str(name or declared), run.said)
+        made = self._stepping(run, root)
+        debug.end(made)
+        return made
 
     def _given(self, constants: Mapping[str, Item] | None) -> dict[str, Item]:
         declared = self._declared()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from adapter.mapping.accounting import Accounting
     from adapter.mapping.conceptmap import ConceptMaps
+    from adapter.mapping.debug import DebugTrace
     from adapter.mapping.lineage import Lineage
     from adapter.mapping.models import Shape
     from adapter.mapping.nodes import Origin, SourceTree
@@ -123,6 +124,7 @@ class Run:
         "seen",
         "source",
         "source_id",
+        "steps",
         "told",
         "writes",
         "zone",
@@ -165,6 +167,8 @@ class Run:
         self.row: str | None = None
         self.source: SourceTree | None = None
         self.seen: set[tuple[str, str | None]] = set()
+        self.steps: DebugTrace | None = None
+        """Takes every step, in a build for debugging only."""
 
     def uuid(self, map_name: str, where: str) -> str:
         """Return the next id of this place in the map, the same in every run over the same source."""

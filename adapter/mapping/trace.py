@@ -22,12 +22,18 @@ def lineage(run: Run, made: Sequence[Made]) -> Lineage:
     return Lineage(lambda: _lineage(run, made))
 
 
-def _lineage(run: Run, made: Sequence[Made]) -> tuple[list[Step], dict[str, str]]:
+def places_of(made: Sequence[Made]) -> dict[int, str]:
+    """Return the path in the finished result of every node that will be in it, by identity."""
     paths: dict[int, str] = {}
     for root in made:
         filled: dict[int, bool] = {}
         _is_filled(root, filled)
         _locate(root, root.shape.name if root.shape else "", paths, filled)
+    return paths
+
+
+def _lineage(run: Run, made: Sequence[Made]) -> tuple[list[Step], dict[str, str]]:
+    paths = places_of(made)
     steps: list[Step] = []
     for write in run.writes or ():
         steps.extend(_steps(run, write, paths))

@@ -17,12 +17,15 @@ from adapter.cli.map.saying import (
     say,
     unopened,
 )
+from adapter.errors import TooCostly
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
     from adapter.cli.map.arguments import Verbs
+    from adapter.mapping.map import Map
+    from adapter.mapping.mapset import MapSet
     from adapter.mapping.run import Outcome
 
 FILES = ("html", "provenance")
@@ -43,6 +46,11 @@ def register(verbs: Verbs) -> None:
     parser.add_argument(
         "--output", metavar="FILE", help="write the page or the Provenances there instead of printing"
     )
+    parser.add_argument(
+        "--trace", metavar="FILE",
+        help="write every step of the run there, as the FHIR Parameters that FML debuggers replay; it holds "
+        "content of the source",
+    )  # fmt: skip
     parser.add_argument(
         "--fail-on", choices=("unaccounted", "warning"), action="append", default=[],
         help="end with 1 for this, too",
@@ -72,7 +80,10 @@ def run(arguments: argparse.Namespace) -> int:
         "lineage": bool(arguments.account or arguments.lineage) or "unaccounted" in arguments.fail_on,
     }
     is_auto = arguments.map == "auto"
-    outcome = known.run(body, **options) if is_auto else known[arguments.map].run(body, **options)
+    try:
+        outcome = _outcome(known if is_auto else known[arguments.map], body, options, arguments.trace)
+    except OSError as fault:
+        return unopened(arguments.trace, fault)
     if arguments.lineage in FILES:
         url = (known.choose_for(body, **options) if is_auto else known[arguments.map]).url
         try:
@@ -85,6 +96,23 @@ def run(arguments: argparse.Namespace) -> int:
         say(issue_line(issue))
     failed = has_errors(outcome.issues) or _fails(outcome, arguments.fail_on)
     return 1 if failed else 0
+
+
+def _outcome(mapping: MapSet | Map, body: bytes, options: dict[str, Any], trace: str | None) -> Outcome:
+    """Map the source, and write the trace that is asked for also when the run comes to no end."""
+    if trace is None:
+        return mapping.run(body, **options)
+    from adapter.fhir import json
+    from adapter.mapping.debug import DebugTrace
+
+    debug = DebugTrace()
+    try:
+        outcome = mapping.run(body, **options, debug=debug)
+    except TooCostly as error:
+        Path(trace).write_bytes(json.write(debug.stop(error), pretty=True) + b"\n")
+        raise
+    Path(trace).write_bytes(json.write(debug.parameters(outcome), pretty=True) + b"\n")
+    return outcome
 
 
 def _fails(outcome: Outcome, wanted: Sequence[str]) -> bool:

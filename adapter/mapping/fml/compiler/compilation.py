@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from adapter.fhirpath.tree import Span
     from adapter.mapping.fml.compiler.scope import Scope
+    from adapter.mapping.fml.compiler.stepping import Stepping
     from adapter.mapping.fml.faults import Faults
     from adapter.mapping.fml.resolver import Library
     from adapter.mapping.fml.tree import Input, MapFile, Rule
@@ -30,6 +31,8 @@ class Compilation:
     """True for the build that notes where everything comes from; a plain one carries no hooks."""
     is_lenient: bool = False
     """True while groups are compiled that may be called with types not known here."""
+    stepping: Stepping | None = None
+    """In a build for debugging, which is traced, too: what notes every step."""
     marks: dict[RuleMark, None] = field(default_factory=dict)
     """The rules met so far, in their order."""
 

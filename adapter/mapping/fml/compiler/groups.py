@@ -105,8 +105,11 @@ class Compiler:
             scope.bind(one.name, one.mode, shape) for one, shape in zip(group.inputs, shapes, strict=True)
         ]
         scope.focus = next((var for var in inputs if var.mode == "source"), None)
+        before = scope.inner()
         actions = list(self.inherited(scope, group, inputs, shapes))
         actions += merged(self.rules(scope, group.rules))
+        if (stepping := self.compilation.stepping) is not None:
+            actions = stepping.group(before, group, actions)
         code.actions, code.size = tuple(actions), scope.layout.size
         return code
 
@@ -164,10 +167,10 @@ class Compiler:
         scope.trail = f"{outer.trail}/{name}" if outer.trail else name
         mark = self.compilation.mark(scope, rule)
         if rule.is_simple:
-            return self.simple(scope, rule, mark)
-        loops = [sources.loop(self.compilation, scope, source, mark) for source in rule.sources]
+            return self.simple(outer, scope, rule, mark)
+        loops = [self.loop(scope, rule, at, mark) for at in range(len(rule.sources))]
         parts: list[Part] = [*self.visit(mark)]
-        parts += [targets.part(self.compilation, scope, target, mark) for target in rule.targets]
+        parts += [self.target(scope, rule, at, mark) for at in range(len(rule.targets))]
         parts += [action for one in rule.dependents if (action := self.dependent(scope, one, mark))]
         parts += self.rules(scope, rule.rules or ())
         if copies_its_source(rule) and (copy := self.copy(scope, rule, loops[0], mark)):
@@ -180,7 +183,33 @@ class Compiler:
         actions = merged(parts)
         for loop in reversed(loops):
             actions = [loop.around(actions)]
-        return actions[0]
+        return self.stepped(outer, rule, actions[0])
+
+    def loop(self, scope: Scope, rule: Rule, at: int, mark: RuleMark) -> Loop:
+        """Compile one source of a rule."""
+        stepping = self.compilation.stepping
+        if stepping is None:
+            return sources.loop(self.compilation, scope, rule.sources[at], mark)
+        outer = scope.inner()
+        loop = sources.loop(self.compilation, scope, rule.sources[at], mark)
+        return stepping.source(outer, scope, rule, at, loop)
+
+    def target(self, scope: Scope, rule: Rule, at: int, mark: RuleMark) -> Part:
+        """Compile one target of a rule."""
+        part = targets.part(self.compilation, scope, rule.targets[at], mark)
+        return self.stepped_target(scope, rule, at, part)
+
+    def stepped(self, outer: Scope, rule: Rule, action: Action) -> Action:
+        """Note that a rule is entered and left, where that is asked for."""
+        stepping = self.compilation.stepping
+        return action if stepping is None else stepping.rule(outer, rule, action)
+
+    def stepped_target(self, scope: Scope, rule: Rule, at: int, part: Part) -> Part:
+        """Note what a target did, where that is asked for; there a part is an action already."""
+        stepping = self.compilation.stepping
+        if stepping is None or not callable(part):
+            return part
+        return stepping.target(scope, rule, at, part)
 
     def copy(self, scope: Scope, rule: Rule, loop: Loop, mark: RuleMark) -> Copy | None:
         """Compile a rule that is nothing but a copy of a primitive; None if it is more, or is traced."""
@@ -190,10 +219,10 @@ class Compiler:
         plain = plain_put(self.compilation, scope, target, variable(var), mark)
         return None if plain is None else Copy(*loop.step, plain)
 
-    def simple(self, scope: Scope, rule: Rule, mark: RuleMark) -> Action | Copy:
+    def simple(self, outer: Scope, scope: Scope, rule: Rule, mark: RuleMark) -> Action | Copy:
         """Compile `a.b -> c.d`: the default group of the two types, else a copy where types allow it."""
-        source, target = rule.sources[0], rule.targets[0]
-        loop = sources.loop(self.compilation, scope, source, mark)
+        target = rule.targets[0]
+        loop = self.loop(scope, rule, 0, mark)
         var = scope.focus
         if var is None:
             return nothing
@@ -204,16 +233,20 @@ class Compiler:
         )
         if found is not None and shape is not None:
             create = targets.part(self.compilation, scope, target, mark, name=MADE)
+            create = self.stepped_target(scope, rule, 0, create)
             made = scope.targets[MADE]
             code = self.group(*found, [var.shape, made.shape])
             call = self.call(code, [(var.slot, None), (made.slot, None)])
-            return loop.around(merged([*self.visit(mark), create, call]))
+            return self.stepped(outer, rule, loop.around(merged([*self.visit(mark), create, call])))
         if shape is not None and not shape.is_primitive and not self.may_copy(var.shape, shape, scope):
             self.compilation.faults.add(
                 "MP203", scope.file, rule.span, source=var.shape.name if var.shape else "?", target=shape.name
             )
         action = put(self.compilation, scope, target, variable(var), mark)
-        return self.copy(scope, rule, loop, mark) or loop.around(merged([*self.visit(mark), action]))
+        action = self.stepped_target(scope, rule, 0, action)
+        return self.copy(scope, rule, loop, mark) or self.stepped(
+            outer, rule, loop.around(merged([*self.visit(mark), action]))
+        )
 
     def visit(self, mark: RuleMark) -> list[Action]:
         """Make the action that notes that a rule ran; none in a plain build."""
