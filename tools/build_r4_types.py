@@ -215,7 +215,8 @@ class Table:
                 }
             ),
         ]
-        while row and row[-1] in (None, [], self.targets.index([])) and len(row) > 6:
+        absent = [None, self.targets.index([]), self.targets.index([]), []]
+        while len(row) > 6 and row[-1] == absent[len(row) - 7]:
             row.pop()
         return row
 

@@ -261,3 +261,15 @@ def test_the_table_is_what_its_generator_makes(corpus, tmp_path):
     subprocess.run([sys.executable, script, *packages, "--output", made], check=True, capture_output=True)
 
     assert made.read_bytes() == DATA.read_bytes()
+
+
+@pytest.mark.parametrize("path", ["Patient.language", "Attachment.language", "Practitioner.communication"])
+def test_the_binding_of_languages_is_there(path):
+    """What stands first among the bindings is no less of a binding."""
+    name, element = path.split(".")
+    bound = r4().type(name).elements[element].binding
+
+    assert (bound.value_set, bound.max_value_set) == (
+        "http://hl7.org/fhir/ValueSet/languages",
+        "http://hl7.org/fhir/ValueSet/all-languages",
+    )
