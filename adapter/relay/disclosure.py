@@ -382,6 +382,7 @@ def _communication(
     communication: Resource = {
         "resourceType": "Communication",
         "meta": {"profile": [profile(made_for)]},
+        "language": envelope.language,
         **({"extension": extensions} if extensions else {}),
         "identifier": [{"system": URI, "value": f"urn:uuid:{envelope.notification_id}"}],
         "status": "unknown",

@@ -1,15 +1,17 @@
 """The narrative of a copy: one screen a person reads, written anew from the copy and from nothing else.
 
-Who, what happened, leave until when, what is asked, on what ground, and what was left out; in the language
-of the recipient.
+Who, what happened, leave until when, what is asked, who continues, whom to call, on what ground, and what was
+left out; in the language of the recipient.
 """
 
 from __future__ import annotations
 
 import html
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
+from adapter.fhir import hetu
 from adapter.relay.element import child, children, codes, text
 from adapter.relay.message import Level, Meaning
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
     from adapter.relay.deployment import Language
     from adapter.relay.element import Element
+
+    Words = dict[str, dict[Language, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,53 +39,132 @@ class Told:
     """True if the person's address is protected."""
 
 
-WORDS: dict[str, dict[Language, str]] = {
+# Words ----------------------------------------------------------------------------------------------------
+
+TITLES: Words = {
+    "cancel": {
+        "en": "Notification cancelled",
+        "fi": "Ilmoitus on peruttu",
+        "sv": "Meddelandet har återkallats",
+    },
+    "clinical": {"en": "Procedure notification", "fi": "Toimenpideilmoitus", "sv": "Åtgärdsmeddelande"},
+    "minimal": {
+        "en": "Care episode notification",
+        "fi": "Ilmoitus hoitojaksosta",
+        "sv": "Meddelande om vårdperiod",
+    },
+}
+
+WORDS: Words = {
     "who": {"en": "Person", "fi": "Henkilö", "sv": "Person"},
     "born": {"en": "born", "fi": "s.", "sv": "f."},
+    "code": {"en": "personal identity code", "fi": "henkilötunnus", "sv": "personbeteckning"},
+    "reach": {"en": "Phone of the person", "fi": "Henkilön puhelin", "sv": "Personens telefon"},
     "from": {"en": "From", "fi": "Lähettäjä", "sv": "Avsändare"},
     "what": {"en": "What happened", "fi": "Mitä tapahtui", "sv": "Vad har hänt"},
     "diagnosis": {"en": "Diagnosis", "fi": "Diagnoosi", "sv": "Diagnos"},
     "leave": {"en": "Sick leave", "fi": "Sairauspoissaolo", "sv": "Sjukfrånvaro"},
-    "asked": {"en": "Asked of you", "fi": "Teiltä pyydetään", "sv": "Av er begärs"},
-    "note": {"en": "Note", "fi": "Lisätieto", "sv": "Tilläggsuppgift"},
-    "contact": {"en": "Questions", "fi": "Kysymykset", "sv": "Frågor"},
-    "basis": {"en": "Ground of disclosure", "fi": "Luovutuksen peruste", "sv": "Grund för utlämnandet"},
+    "included": {
+        "en": "last day included",
+        "fi": "viimeinen päivä mukaan lukien",
+        "sv": "sista dagen inräknad",
+    },
+    "asked": {"en": "You are asked to", "fi": "Teiltä pyydetään", "sv": "Vi ber er"},
+    "continues": {"en": "Who continues", "fi": "Kuka jatkaa", "sv": "Vem fortsätter"},
+    "review": {
+        "en": "To be reviewed on {day}.",
+        "fi": "Tilanne arvioidaan {day}.",
+        "sv": "Läget bedöms {day}.",
+    },
+    "not-stated": {
+        "en": "Not stated in the notification.",
+        "fi": "Ilmoituksessa ei kerrota.",
+        "sv": "Framgår inte av meddelandet.",
+    },
+    "note": {"en": "Message", "fi": "Viesti", "sv": "Meddelande"},
+    "contact": {"en": "For questions", "fi": "Lisätietoja", "sv": "Närmare upplysningar"},
+    "phone": {"en": "tel.", "fi": "puh.", "sv": "tfn"},
+    "basis": {"en": "Basis of disclosure", "fi": "Luovutuksen peruste", "sv": "Grund för utlämnandet"},
     "left-out": {"en": "Left out", "fi": "Jätetty pois", "sv": "Utelämnat"},
     "episode": {
-        "en": "A care episode at the hospital",
+        "en": "Care episode at the hospital",
         "fi": "Hoitojakso sairaalassa",
-        "sv": "En vårdperiod på sjukhuset",
+        "sv": "Vårdperiod på sjukhus",
     },
-    "planned": {"en": "planned", "fi": "suunniteltu", "sv": "planerad"},
-    "unknown": {"en": "not known if done", "fi": "toteutumisesta ei tietoa", "sv": "oklart om utförd"},
+    "planned-episode": {
+        "en": "Planned care episode at the hospital",
+        "fi": "Suunniteltu hoitojakso sairaalassa",
+        "sv": "Planerad vårdperiod på sjukhus",
+    },
     "cancelled": {
-        "en": "The notification sent earlier is cancelled: it is not to be acted upon.",
-        "fi": "Aiemmin lähetetty ilmoitus on peruttu: sen perusteella ei pidä toimia.",
-        "sv": "Det tidigare meddelandet har återkallats: det ska inte föranleda åtgärder.",
+        "en": "The notification sent earlier no longer holds. Please do not act on it.",
+        "fi": "Aiemmin lähetetty ilmoitus ei enää pidä paikkaansa. Älkää toimiko sen perusteella.",
+        "sv": "Det tidigare meddelandet gäller inte längre. Vidta inga åtgärder utifrån det.",
     },
     "corrected": {
-        "en": "This replaces the notification sent earlier.",
-        "fi": "Tämä korvaa aiemmin lähetetyn ilmoituksen.",
-        "sv": "Detta ersätter det tidigare meddelandet.",
+        "en": "This notification replaces the one sent earlier.",
+        "fi": "Tämä ilmoitus korvaa aiemmin lähetetyn ilmoituksen.",
+        "sv": "Detta meddelande ersätter det tidigare meddelandet.",
     },
     "minimal": {
-        "en": "procedure, diagnosis, unit, persons and free text: the permitted level is minimal",
-        "fi": "toimenpide, diagnoosi, yksikkö, henkilöt ja vapaa teksti: sallittu taso on suppea",
-        "sv": "åtgärd, diagnos, enhet, personer och fritext: den tillåtna nivån är minimal",
+        "en": "procedure, diagnosis, unit, professionals and free text (only minimal data may be disclosed)",
+        "fi": "toimenpide, diagnoosi, yksikkö, ammattilaiset ja vapaa teksti "
+        "(vain suppeat tiedot saa luovuttaa)",
+        "sv": "åtgärd, diagnos, enhet, yrkespersoner och fritext (endast minimiuppgifter får lämnas ut)",
     },
     "protected": {
-        "en": "address, telephone numbers and free text: the address is protected",
-        "fi": "osoite, puhelinnumerot ja vapaa teksti: henkilöllä on turvakielto",
-        "sv": "adress, telefonnummer och fritext: personen har spärrmarkering",
+        "en": "address, phone numbers and free text, because the person's address is protected",
+        "fi": "osoite, puhelinnumerot ja vapaa teksti, koska henkilöllä on turvakielto",
+        "sv": "adress, telefonnummer och fritext, eftersom personen har spärrmarkering",
     },
     "attachments": {
-        "en": "attachments and everything not listed for this level",
-        "fi": "liitteet ja kaikki, mitä tälle tasolle ei ole lueteltu",
-        "sv": "bilagor och allt som inte är uppräknat för denna nivå",
+        "en": "attachments and other patient data",
+        "fi": "liitteet ja muut potilastiedot",
+        "sv": "bilagor och övriga patientuppgifter",
     },
 }
 
-BASIS_WORDS: dict[str, dict[Language, str]] = {
+STATUS_WORDS: Words = {
+    "completed": {"en": "done", "fi": "tehty", "sv": "utförd"},
+    "preparation": {"en": "planned", "fi": "suunniteltu", "sv": "planerad"},
+    "in-progress": {"en": "under way", "fi": "kesken", "sv": "pågår"},
+    "on-hold": {"en": "on hold", "fi": "odottaa", "sv": "vilande"},
+    "stopped": {"en": "stopped", "fi": "keskeytetty", "sv": "avbruten"},
+    "not-done": {"en": "not done", "fi": "ei tehty", "sv": "inte utförd"},
+    "entered-in-error": {"en": "entered in error", "fi": "kirjattu virheellisesti", "sv": "felregistrerad"},
+    "unknown": {"en": "not known if done", "fi": "ei tietoa, onko tehty", "sv": "oklart om utförd"},
+}
+"""R4 event-status of a procedure."""
+
+DEGREE_WORDS: Words = {
+    "full": {"en": "full incapacity", "fi": "kokoaikainen", "sv": "på heltid"},
+    "partial": {"en": "partial incapacity", "fi": "osa-aikainen", "sv": "på deltid"},
+}
+
+PRACTICE_WORDS: Words = {
+    "hospital-writes-all": {
+        "en": "The hospital decides on the whole sick leave.",
+        "fi": "Sairaala päättää koko sairauspoissaolosta.",
+        "sv": "Sjukhuset beslutar om hela sjukfrånvaron.",
+    },
+    "hospital-short-oh-continues": {
+        "en": "The hospital has written a short sick leave; occupational health decides what follows.",
+        "fi": "Sairaala on kirjoittanut lyhyen sairauspoissaolon; työterveyshuolto päättää jatkosta.",
+        "sv": "Sjukhuset har skrivit en kort sjukfrånvaro; företagshälsovården beslutar om fortsättningen.",
+    },
+    "oh-writes-all": {
+        "en": "Occupational health decides on the whole sick leave.",
+        "fi": "Työterveyshuolto päättää koko sairauspoissaolosta.",
+        "sv": "Företagshälsovården beslutar om hela sjukfrånvaron.",
+    },
+    "review-at-date": {
+        "en": "Decided on the agreed day.",
+        "fi": "Jatkosta päätetään sovittuna päivänä.",
+        "sv": "Fortsättningen avgörs på avtalad dag.",
+    },
+}
+
+BASIS_WORDS: Words = {
     "luovutuslupa": {"en": "Disclosure permit", "fi": "Luovutuslupa", "sv": "Utlämningstillstånd"},
     "explicit-consent": {
         "en": "Explicit consent",
@@ -90,41 +173,45 @@ BASIS_WORDS: dict[str, dict[Language, str]] = {
     },
     "referral-consent": {
         "en": "Consent given for a referral",
-        "fi": "Lähetettä varten annettu suostumus",
-        "sv": "Samtycke för remiss",
+        "fi": "Lähetteeseen liittyvä suostumus",
+        "sv": "Samtycke i samband med remiss",
     },
     "statutory": {"en": "Statute", "fi": "Laki", "sv": "Lag"},
     "purchased-service": {"en": "Purchased service", "fi": "Ostopalvelu", "sv": "Köptjänst"},
     "patient-request": {"en": "Patient's request", "fi": "Potilaan pyyntö", "sv": "Patientens begäran"},
 }
 
-REQUEST_WORDS: dict[str, dict[Language, str]] = {
+REQUEST_WORDS: Words = {
     "contact-patient": {
         "en": "contact the patient",
-        "fi": "yhteydenotto potilaaseen",
+        "fi": "yhteydenottoa potilaaseen",
         "sv": "kontakta patienten",
     },
     "assess-work-ability": {
         "en": "assess the work ability",
-        "fi": "työkyvyn arvio",
-        "sv": "bedöm arbetsförmågan",
+        "fi": "työkyvyn arviota",
+        "sv": "bedöma arbetsförmågan",
     },
     "negotiate": {
-        "en": "occupational health negotiation",
-        "fi": "työterveysneuvottelu",
-        "sv": "företagshälsovårdsförhandling",
+        "en": "arrange an occupational health negotiation",
+        "fi": "työterveysneuvottelun järjestämistä",
+        "sv": "ordna en företagshälsovårdsförhandling",
     },
     "plan-return": {
         "en": "plan the return to work",
-        "fi": "työhön paluun suunnittelu",
+        "fi": "työhön paluun suunnittelua",
         "sv": "planera återgången till arbetet",
     },
     "continue-sick-leave": {
         "en": "decide on continuing the sick leave",
-        "fi": "sairauspoissaolon jatkosta päättäminen",
+        "fi": "päätöstä sairauspoissaolon jatkosta",
         "sv": "besluta om fortsatt sjukfrånvaro",
     },
 }
+"""As they follow the words `asked` of their language."""
+
+
+# The narrative --------------------------------------------------------------------------------------------
 
 
 def of_notification(resources: Sequence[Element], told: Told) -> dict[str, str]:
@@ -132,66 +219,119 @@ def of_notification(resources: Sequence[Element], told: Told) -> dict[str, str]:
 
     R4 Narrative, status generated; XHTML without links, images or styles.
     """
+    language = told.language
+    title = TITLES["cancel" if told.meaning is Meaning.CANCEL else told.level.value][language]
+    paragraphs = [f"<p><b>{html.escape(title)}</b></p>"]
+    paragraphs += [f"<p>{html.escape(lead)}</p>" for lead in _leads(told)]
     rows = "".join(
-        f"<tr><th>{html.escape(WORDS[label][told.language])}</th><td>{html.escape(value)}</td></tr>"
+        f"<tr><th>{html.escape(WORDS[label][language])}</th><td>{html.escape(value)}</td></tr>"
         for label, value in _rows(resources, told)
     )
-    lead = _lead(told)
-    paragraph = f"<p>{html.escape(lead)}</p>" if lead else ""
-    language = told.language
     return {
         "status": "generated",
         "div": f'<div xmlns="http://www.w3.org/1999/xhtml" lang="{language}" xml:lang="{language}">'
-        f"{paragraph}<table>{rows}</table></div>",
+        f"{''.join(paragraphs)}<table><tbody>{rows}</tbody></table></div>",
     }
 
 
-def _lead(told: Told) -> str | None:
+def as_text(div: str) -> str:
+    """Return a narrative as lines of text: one for each paragraph and row, a row as `label: value`."""
+    lines = _Lines()
+    lines.feed(div)
+    lines.close()
+    return "".join(f"{line}\n" for line in lines.lines if line)
+
+
+class _Lines(HTMLParser):
+    """Reads the lines out of XHTML."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.lines = [""]
+
+    def handle_data(self, data: str) -> None:
+        """Add text to the line."""
+        self.lines[-1] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        """End a label or a line."""
+        if tag == "th":
+            self.lines[-1] += ": "
+        elif tag in ("p", "tr", "li", "div"):
+            self.lines.append("")
+
+
+def _leads(told: Told) -> Iterator[str]:
     if told.meaning is Meaning.CANCEL:
-        return WORDS["cancelled"][told.language]
-    return WORDS["corrected"][told.language] if told.is_correction else None
+        yield WORDS["cancelled"][told.language]
+    elif told.is_correction:
+        yield WORDS["corrected"][told.language]
 
 
 def _rows(resources: Sequence[Element], told: Told) -> Iterator[tuple[str, str]]:
-    language = told.language
-    for patient in _of(resources, "Patient"):
-        yield "who", _person(patient, language)
-    if told.sender:
-        yield "from", told.sender
-    if told.meaning is not Meaning.CANCEL:
+    """Yield label and value of each row, in the order they are read."""
+    is_cancel = told.meaning is Meaning.CANCEL
+    yield from _who(resources, told)
+    if not is_cancel:
         yield from _happened(resources, told)
+        yield from _goes_on(resources, told)
     if told.basis:
-        yield "basis", BASIS_WORDS.get(told.basis, {}).get(language, told.basis)
-    if told.meaning is not Meaning.CANCEL:
-        yield "left-out", "; ".join(WORDS[each][language] for each in _left_out(told))
+        yield "basis", _said(BASIS_WORDS, told.basis, told.language)
+    if not is_cancel:
+        yield "left-out", "; ".join(WORDS[each][told.language] for each in _left_out(told))
+
+
+def _who(resources: Sequence[Element], told: Told) -> Iterator[tuple[str, str]]:
+    for patient in _of(resources, "Patient"):
+        yield "who", _person(patient, told.language)
+        if told.meaning is not Meaning.CANCEL:
+            numbers = [
+                text(each, "value")
+                for each in children(patient, "telecom")
+                if text(each, "system") == "phone"
+            ]
+            if found := ", ".join(each for each in numbers if each):
+                yield "reach", found
+    if told.sender:
+        units = dict.fromkeys(
+            text(child(each, "location"), "display") for each in _of(resources, "Procedure")
+        )
+        yield "from", ", ".join([told.sender, *(each for each in units if each)])
 
 
 def _happened(resources: Sequence[Element], told: Told) -> Iterator[tuple[str, str]]:
     language = told.language
     if told.level is Level.MINIMAL:
-        planned = f" ({WORDS['planned'][language]})" if told.meaning is Meaning.PLANNED else ""
-        yield "what", WORDS["episode"][language] + planned
+        yield "what", WORDS["planned-episode" if told.meaning is Meaning.PLANNED else "episode"][language]
     for procedure in _of(resources, "Procedure"):
         yield "what", _procedure(procedure, language)
     for condition in _of(resources, "Condition"):
         yield "diagnosis", _concept(child(condition, "code"))
-    for observation in _of(resources, "Observation"):
-        period = child(observation, "effectivePeriod")
-        yield "leave", f"{_day(text(period, 'start'))}–{_day(text(period, 'end'))}"
+    for leave in _of(resources, "Observation"):
+        yield "leave", _leave(leave, language)
+
+
+def _goes_on(resources: Sequence[Element], told: Told) -> Iterator[tuple[str, str]]:
+    language = told.language
     asked = [
-        REQUEST_WORDS.get(code, {}).get(language, code)
+        _said(REQUEST_WORDS, code, language)
         for request in _of(resources, "ServiceRequest")
         for _, code in codes(child(request, "code"))
     ]
     if asked:
-        yield "asked", ", ".join(asked)
+        yield "asked", "; ".join(asked)
+    for leave in _of(resources, "Observation"):
+        yield "continues", _continues(leave, language)
     for communication in _of(resources, "Communication"):
         for payload in children(communication, "payload"):
             yield "note", text(payload, "contentString") or ""
         for extension in children(communication, "extension"):
-            number = text(child(extension, "valueContactPoint"), "value")
-            if number:
-                yield "contact", number
+            contact = child(extension, "valueContactPoint")
+            if number := text(contact, "value"):
+                yield (
+                    "contact",
+                    number if text(contact, "system") != "phone" else f"{WORDS['phone'][language]} {number}",
+                )
 
 
 def _left_out(told: Told) -> Iterator[str]:
@@ -206,11 +346,22 @@ def _of(resources: Iterable[Element], kind: str) -> Iterator[Element]:
     return (each for each in resources if each.get("resourceType") == kind)
 
 
+def _said(words: Words, code: str, language: Language) -> str:
+    """Return a code in words; a code without any stands for itself."""
+    return words.get(code, {}).get(language, code)
+
+
 def _person(patient: Element, language: Language) -> str:
     names = [_name(each) for each in children(patient, "name")]
-    said = next((name for name in names if name), "")
-    born = text(patient, "birthDate")
-    return f"{said}, {WORDS['born'][language]} {_day(born)}" if born else said
+    said = [next((name for name in names if name), "")]
+    if born := text(patient, "birthDate"):
+        said.append(f"{WORDS['born'][language]} {_day(born)}")
+    said += [
+        f"{WORDS['code'][language]} {text(each, 'value')}"
+        for each in children(patient, "identifier")
+        if text(each, "system") == hetu.SYSTEM
+    ]
+    return ", ".join(each for each in said if each)
 
 
 def _name(name: Element) -> str:
@@ -222,11 +373,31 @@ def _name(name: Element) -> str:
 def _procedure(procedure: Element, language: Language) -> str:
     period = child(procedure, "performedPeriod")
     when = text(procedure, "performedDateTime") or text(period, "end") or text(period, "start")
-    said = _concept(child(procedure, "code"))
-    status = text(procedure, "status")
-    if status in ("preparation", "unknown"):
-        said = f"{said} ({WORDS['planned' if status == 'preparation' else 'unknown'][language]})"
-    return f"{said}, {_day(when)}" if when else said
+    status = _said(STATUS_WORDS, text(procedure, "status") or "unknown", language)
+    return f"{_concept(child(procedure, 'code'))}, {status}{f' {_day(when)}' if when else ''}"
+
+
+def _leave(leave: Element, language: Language) -> str:
+    period = child(leave, "effectivePeriod")
+    said = f"{_day(text(period, 'start'))}–{_day(text(period, 'end'))} ({WORDS['included'][language]})"
+    degree = [_said(DEGREE_WORDS, code, language) for code in _component(leave, "incapacity-degree")]
+    return ", ".join([said, *degree])
+
+
+def _continues(leave: Element, language: Language) -> str:
+    """Say who decides on the leave from its end on, and when it is looked at again."""
+    said = [_said(PRACTICE_WORDS, code, language) for code in _component(leave, "sick-leave-practice")]
+    said += [WORDS["review"][language].format(day=_day(day)) for day in _component(leave, "review-date")]
+    return " ".join(said) or WORDS["not-stated"][language]
+
+
+def _component(leave: Element, item: str) -> Iterator[str]:
+    """Yield what a component of the leave says: its code, or its day."""
+    for each in children(leave, "component"):
+        if any(code == item for _, code in codes(child(each, "code"))):
+            yield from (code for _, code in codes(child(each, "valueCodeableConcept")))
+            if day := text(each, "valueDateTime"):
+                yield day
 
 
 def _concept(concept: Element) -> str:

@@ -437,8 +437,10 @@ NARRATIVE = {"fi": "Sairauspoissaolo", "sv": "Sjukfrånvaro", "en": "Sick leave"
 @pytest.mark.parametrize(("language", "word"), NARRATIVE.items())
 def test_the_narrative_is_the_recipients_own_language(language: Any, word: str) -> None:
     """Who, leave, what is asked and on what ground, in Finnish, Swedish or English."""
-    div = resource(copy(bundle(), Level.CLINICAL, language=language), "Communication")["text"]["div"]
+    communication = resource(copy(bundle(), Level.CLINICAL, language=language), "Communication")
+    div = communication["text"]["div"]
 
+    assert communication["language"] == language
     assert word in div
     assert "Erkki Esimerkki" in div
     assert "2.3.2026–31.3.2026" in div
