@@ -160,16 +160,14 @@ class Validator:
         return both(verdict, conformance.notes(model.canonical) or None)
 
     def snapshot(self, canonical: str) -> list[dict[str, Any]] | None:
-        """Return the snapshot elements of a profile; None if it is not at hand or is a plain type of R4.
+        """Return the snapshot elements of a profile or logical model; None if it is not at hand.
 
         Raises ConfigurationError if the profile or its base cannot be read.
         """
         if self._full is None:
             return None
-        profile = self._full.profiles.get(canonical)
-        if canonical in self._full.profiles.faults:
-            raise self._full.profiles.faults[canonical]
-        return None if profile is None else snapshot(profile, self._types)
+        definition = self._full.library.structure(canonical)
+        return None if definition is None else snapshot(definition, self._full.profiles)
 
     def _claimed(
         self, rules: Rulebook, resource: dict[str, Any], visit: Visit, asked: tuple[str, ...]
