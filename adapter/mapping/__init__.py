@@ -79,7 +79,10 @@ A target may be one of these structures, too (`alias V2 as target`): the result 
 - `//! writes charset=8859/1` says what the receiver of a document wants (`writers.OPTIONS`).
 - `//! accepts FHIRPATH` says on the message when `--map auto` (`maps.choose`) may take this map;
   `//! ignore PATH: reason` declares what is left behind on purpose; the path goes from the root of the source
-  and covers everything under it.
+  and covers everything under it. `//! ignore PATH where (FHIRPATH): reason` covers it only in an element of
+  which that is true.
+- `//! reads key=client,date` says of a table that its lines are one row where they agree in these columns:
+  the first of them, with the others under `lines`.
 - Codes go through `translate(x, 'ConceptMap url', 'code' | 'Coding' | 'CodeableConcept')`. A relative name
   `'#name'` is a `conceptmap "name" { }` of the same file.
 - A rule with nothing to read does nothing: absent stays absent, and empty elements are not written.

@@ -8,8 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from adapter.mapping.fml.compiler.expressions import is_true
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from adapter.fhirpath.expression import Expression
+    from adapter.mapping.nodes import Item
 
 Fate = Literal["mapped", "tested", "ignored", "outside", "unaccounted"]
 
@@ -39,6 +44,8 @@ class Ignored:
     reason: str
     file: str
     line: int
+    condition: Expression | None = None
+    """`PATH where (FHIRPATH)`: only what stands in an element of which this is true; None: all of them."""
 
 
 class Accounting:
@@ -84,6 +91,7 @@ class Accounting:
 
 _PRAGMA = re.compile(r"//!\s*(?P<word>\w+)\s+(?P<rest>.*?)\s*$")
 _INDEX = re.compile(r"\[\d+\]")
+_CONDITIONAL = re.compile(r"(?P<path>[^:]*?)\s+where\s+(?P<condition>\(.*\))\s*:(?P<reason>.*)")
 
 
 def pragma(text: str) -> tuple[str, str] | None:
@@ -92,32 +100,55 @@ def pragma(text: str) -> tuple[str, str] | None:
     return (match["word"], match["rest"]) if match else None
 
 
-def ignored_path(rest: str) -> tuple[tuple[str, ...], str]:
-    """Split `PID.f19: reason` into its path and its reason; the reason is empty if there is none."""
-    path, _, reason = rest.partition(":")
+def ignored_path(rest: str) -> tuple[tuple[str, ...], str, str]:
+    """Split `PID where (f1 = '2'): reason` into path, condition and reason; empty where there is none."""
+    match = _CONDITIONAL.fullmatch(rest)
+    path, condition, reason = (
+        (match["path"], match["condition"], match["reason"]) if match else _unconditional(rest)
+    )
     names = tuple(name for name in _INDEX.sub("", path).strip().split(".") if name)
-    return names, reason.strip()
+    return names, condition, reason.strip()
+
+
+def _unconditional(rest: str) -> tuple[str, str, str]:
+    path, _, reason = rest.partition(":")
+    return path, "", reason
 
 
 class Exemptions:
     """The paths that maps leave behind on purpose, ready to be asked of many leaves."""
 
     def __init__(self, ignored: Iterable[Ignored]) -> None:
-        self._exact: dict[tuple[str, ...], Ignored] = {}
+        self._exact: dict[tuple[str, ...], list[Ignored]] = {}
         self._wild: list[Ignored] = []
+        self._known: dict[tuple[int, int], bool] = {}
         for one in ignored:
             if "*" in one.path:
                 self._wild.append(one)
             else:
-                self._exact.setdefault(one.path, one)
+                self._exact.setdefault(one.path, []).append(one)
 
-    def of(self, names: tuple[str, ...]) -> Ignored | None:
-        """Return what covers the leaf at `names`, or None."""
+    def of(self, names: tuple[str, ...], above: Callable[[int], Item]) -> Ignored | None:
+        """Return what covers the leaf at `names`, or None.
+
+        `above`: the element so many names from the root, None for the leaf itself.
+        """
         for length in range(1, len(names) + 1):
-            known = self._exact.get(names[:length])
-            if known is not None:
-                return known
-        return next((one for one in self._wild if covers(one, names)), None)
+            for one in self._exact.get(names[:length], ()):
+                if self._holds(one, above):
+                    return one
+        return next((one for one in self._wild if covers(one, names) and self._holds(one, above)), None)
+
+    def _holds(self, ignored: Ignored, above: Callable[[int], Item]) -> bool:
+        if ignored.condition is None:
+            return True
+        element = above(len(ignored.path))
+        if element is None:
+            return False
+        asked = id(ignored), id(element)
+        if asked not in self._known:
+            self._known[asked] = is_true(ignored.condition(element))
+        return self._known[asked]
 
 
 def covers(ignored: Ignored, names: tuple[str, ...]) -> bool:

@@ -4,6 +4,7 @@ A case is a source file with a `.toml` of the same name beside it, every key opt
 
     map = "ward"                       # name or url; empty or absent: the one that accepts the source
     media_type = "application/hl7-v2"  # if the file's name does not tell
+    charset = "8859/1"                 # of a source that does not say
     zone = "Europe/Helsinki"
     findings = ["MP332"]               # codes that mapping gives (MP, SR, CM), all of them
     unaccounted = ["PID-13"]           # places that no rule reads, all of them
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 OWN_PREFIXES = ("MP", "SR", "CM")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_KEYS = frozenset({"map", "media_type", "zone", "findings", "unaccounted", "constants", "facts"})
+_KEYS = frozenset({"map", "media_type", "charset", "zone", "findings", "unaccounted", "constants", "facts"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class Case:
     golden: Path
     map: str = ""
     media_type: str = ""
+    charset: str | None = None
     zone: str = "Europe/Helsinki"
     findings: tuple[str, ...] | None = None
     unaccounted: tuple[str, ...] | None = None
@@ -99,6 +101,7 @@ def judge(case: Case, maps: MapSet, *, quick: bool = False) -> Verdict:
     """
     options: dict[str, Item] = {
         "media_type": case.media_type or OF_SUFFIX[case.source.suffix],
+        "charset": case.charset,
         "zone": case.zone,
         "constants": case.constants,
         "lineage": not quick or case.unaccounted is not None,

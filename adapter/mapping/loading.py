@@ -1,7 +1,12 @@
-"""Folders of maps, code tables and models read and checked together, all faults at once."""
+"""Folders of maps, code tables and models read and checked together, all faults at once.
+
+What was read before and has not changed since is not worked out again: a map that sees the same texts, tables
+and models is the same map.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from adapter.fhirpath.expression import Expression
+    from adapter.mapping.conceptmap import ConceptMap
     from adapter.mapping.fml.tree import MapFile
     from adapter.mapping.nodes import Item
 
@@ -32,14 +38,48 @@ def check(
     folders: Path | str | Iterable[Path | str], packages: Iterable[Item] = ()
 ) -> tuple[list[Map], list[Issue]]:
     """Read and check everything; give the maps that can be read and all issues, warnings included."""
+    loaded = load(folders, packages)
+    return loaded.maps, loaded.issues
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A map file as it was read."""
+
+    content: bytes
+    tree: MapFile | None
+    issues: list[Issue]
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What folders and packages held."""
+
+    maps: list[Map]
+    issues: list[Issue]
+    """All of them, errors and warnings."""
+    tables: dict[str, ConceptMap] = field(default_factory=dict)
+    definitions: list[dict[str, Item]] = field(default_factory=list)
+    texts: dict[str, _Text] = field(default_factory=dict)
+    """By path."""
+    seen: dict[int, list[MapFile]] = field(default_factory=dict)
+    """What the map of a file can see, by the identity of the file."""
+
+
+def load(
+    folders: Path | str | Iterable[Path | str], packages: Iterable[Item] = (), before: Loaded | None = None
+) -> Loaded:
+    """Read and check everything. `before`: an earlier loading without errors, of the same packages."""
     places = [Path(folders)] if isinstance(folders, (str, Path)) else [Path(one) for one in folders]
-    return _Loading(packages).load(places)
+    return _Loading(packages, before).load(places)
 
 
 class _Loading:
     """Gathers files of all folders, then resolves and checks them together."""
 
-    def __init__(self, packages: Iterable[Item]) -> None:
+    def __init__(self, packages: Iterable[Item], before: Loaded | None) -> None:
+        self.before = before
+        self.texts: dict[str, _Text] = {}
         self.issues: list[Issue] = []
         self.files: dict[str, MapFile] = {}
         self.layers: dict[str, int] = {}
@@ -48,7 +88,7 @@ class _Loading:
         self.models = Models()
         self.packages = list(packages)
 
-    def load(self, folders: list[Path]) -> tuple[list[Map], list[Issue]]:
+    def load(self, folders: list[Path]) -> Loaded:
         definitions: list[dict[str, Item]] = []
         for package in self.packages:
             definitions += package.resources("StructureDefinition")
@@ -61,14 +101,39 @@ class _Loading:
             self.layer += 1
             for path in sorted(folder.rglob("*")):
                 self.file(path, folder, definitions)
-        self.models = Models(definitions)
+        tables = {table.url: table for table in self.tables}
+        before = self.before
+        if before is None or before.definitions != definitions or before.tables != tables:
+            before = None
+            self.models = Models(definitions)
+        else:
+            self.models = before.maps[0].models if before.maps else Models(definitions)
         library = Library(self.files.values(), self.tables, self.models)
         faults = Faults()
         library.check_imports(faults)
-        maps = [self.map(file, library, faults) for file in library.files.values() if file.groups]
+        maps = [
+            self.unchanged(file, library, before) or self.map(file, library, faults)
+            for file in library.files.values()
+            if file.groups
+        ]
         self.issues += faults.issues
         self.issues.sort(key=lambda issue: (issue.at or "", issue.line or 0, issue.column or 0))
-        return maps, self.issues
+        seen = {id(file): library.visible(file) for file in library.files.values()}
+        return Loaded(maps, self.issues, tables, definitions, self.texts, seen)
+
+    def unchanged(self, file: MapFile, library: Library, before: Loaded | None) -> Map | None:
+        """Return the map as it was made before, if all that it sees is what it saw then."""
+        if before is None:
+            return None
+        then, now = before.seen.get(id(file)), library.visible(file)
+        if then is None or len(then) != len(now) or any(a is not b for a, b in zip(then, now, strict=True)):
+            return None
+        layer = self.layers.get(file.url or file.text.file, 0)
+        known = next((one for one in before.maps if one.file is file and one.layer == layer), None)
+        if known is not None:
+            names = {one.text.file for one in now}
+            self.issues += [issue for issue in before.issues if issue.at in names and issue.code != "MP230"]
+        return known
 
     def file(self, path: Path, folder: Path, definitions: list[dict[str, Item]]) -> None:
         name = path.relative_to(folder).as_posix()
@@ -80,12 +145,16 @@ class _Loading:
             self.resource(path, name, definitions)
 
     def map_file(self, path: Path, name: str) -> None:
-        try:
-            content = path.read_bytes().decode("utf-8-sig")
-        except UnicodeDecodeError:
-            self.issues.append(Issue("MP110", name))
-            return
-        self.read(*parse(content, name), name)
+        content = path.read_bytes()
+        read = None if self.before is None else self.before.texts.get(str(path))
+        if read is None or read.content != content:
+            try:
+                read = _Text(content, *parse(content.decode("utf-8-sig"), name))
+            except UnicodeDecodeError:
+                self.issues.append(Issue("MP110", name))
+                return
+        self.texts[str(path)] = read
+        self.read(read.tree, read.issues, name)
 
     def read(self, tree: MapFile | None, issues: list[Issue], name: str) -> None:
         self.issues += issues
@@ -131,37 +200,59 @@ class _Loading:
     def map(self, file: MapFile, library: Library, faults: Faults) -> Map:
         made = Map(file, library, self.models, layer=self.layers.get(file.url or file.text.file, 0))
         made.ignored = tuple(
-            self.ignored(one, comment.text, comment.start)
+            self.ignored(one, comment.text, comment.start, faults)
             for one in library.visible(file)
             for comment in one.comments
             if (word := pragma(comment.text)) and word[0] == "ignore"
         )
         made.accepts = tuple(self.accepted(file, faults))
+        made.key = tuple(self.key(file))
         self.issues += writers.faults(file, library)
         build(file, library, self.models, faults, traced=False, whole=True)
         return made
 
-    def ignored(self, file: MapFile, text: str, start: int) -> Ignored:
-        path, reason = ignored_path((pragma(text) or ("", ""))[1])
+    def ignored(self, file: MapFile, text: str, start: int, faults: Faults) -> Ignored:
+        path, condition, reason = ignored_path((pragma(text) or ("", ""))[1])
         line, column = file.text.place(start)
         if not reason or not path:
             self.issues.append(Issue("MP224", file.text.file, line=line, column=column))
-        return Ignored(path, reason, file.text.file, line)
+        asked = self.expression(file, condition, start, faults) if condition else None
+        return Ignored(path, reason, file.text.file, line, asked)
 
     def accepted(self, file: MapFile, faults: Faults) -> Iterator[Expression]:
-        from adapter.fhirpath import compile_expression
-
         for comment in file.comments:
             word = pragma(comment.text)
-            if word is None or word[0] != "accepts":
+            if word is not None and word[0] == "accepts":
+                known = self.expression(file, word[1], comment.start, faults)
+                if known is not None:
+                    yield known
+
+    def expression(self, file: MapFile, text: str, start: int, faults: Faults) -> Expression | None:
+        from adapter.fhirpath import compile_expression
+
+        try:
+            return compile_expression(text)
+        except AdapterError as error:
+            line, column = file.text.place(start)
+            faults.issues.append(
+                Issue(error.code, file.text.file, error.issue.params, line=line, column=column)
+            )
+            return None
+
+    def key(self, file: MapFile) -> Iterator[str]:
+        """Yield the columns that `//! reads key=a,b` names; MP229 for whatever else it says."""
+        for comment in file.comments:
+            word = pragma(comment.text)
+            if word is None or word[0] != "reads":
                 continue
-            try:
-                yield compile_expression(word[1])
-            except AdapterError as error:
-                line, column = file.text.place(comment.start)
-                faults.issues.append(
-                    Issue(error.code, file.text.file, error.issue.params, line=line, column=column)
-                )
+            for part in word[1].split():
+                name, _, value = part.partition("=")
+                if name == "key" and value:
+                    yield from value.split(",")
+                else:
+                    line, column = file.text.place(comment.start)
+                    params = {"option": name, "known": "key"}
+                    self.issues.append(Issue("MP229", file.text.file, params, line=line, column=column))
 
 
 def _is_table(text: str) -> bool:

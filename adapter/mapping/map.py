@@ -44,6 +44,8 @@ class Map:
     models: Models
     ignored: tuple[Ignored, ...] = ()
     accepts: tuple[Expression, ...] = ()
+    key: tuple[str, ...] = ()
+    """Columns of a table that lines of one row agree in: `//! reads key=a,b`."""
     layer: int = 0
     """Which of the folders it comes from; those of a later one go first when a map is chosen."""
     _builds: dict[bool, Build] = field(default_factory=dict)
@@ -141,6 +143,10 @@ class Map:
         debug: DebugTrace | None = None,
     ) -> Outcome:
         """Map a source that is read already; see `run`."""
+        if self.key and tree.format == "csv":
+            from adapter.mapping.readers.csv import grouped
+
+            tree = grouped(tree, self.key)
         given, home = self._given(constants), zone_of(zone)
         if not lineage and debug is None:
             run = Run(self.library.concept_maps, given, home, source_id)

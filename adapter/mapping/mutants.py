@@ -159,7 +159,7 @@ def _rebuilt(
     return [
         Map(
             after if one.file is before and after is not None else one.file, anew, one.models, one.ignored,
-            one.accepts, one.layer,
+            one.accepts, one.key, one.layer,
         )
         for one in every
     ]  # fmt: skip

@@ -195,6 +195,13 @@ class Watched(Node):
             node = node.parent
         return tuple(reversed(found))
 
+    def above(self, depth: int) -> Watched | None:
+        """The node on the way here that is `depth` steps from the root; None where the way is shorter."""
+        way: list[Watched] = [self]
+        while (parent := way[-1].parent) is not None:
+            way.append(parent)
+        return way[-1 - depth] if depth < len(way) else None
+
 
 def watch(root: Item, log: list[Origin]) -> Item:
     """Copy the tree into watched nodes; a node that stands in two places stays one, at the nearer of them."""

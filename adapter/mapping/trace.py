@@ -179,7 +179,7 @@ def _fate(
     if any(one in tested for one in keys) or id(node) in nodes[1]:
         return "tested", None
     names = _names(node, key)
-    known = exempt.of(names)
+    known = exempt.of(names, node.above)
     if known is not None:
         return "ignored", known.reason
     if key == "div" and "xmlText" in node:

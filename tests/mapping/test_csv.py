@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from adapter.errors import Malformed
 from adapter.mapping.nodes import leaves, watch
 from adapter.mapping.readers.csv import read
+from tests.mapping.conftest import to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from adapter.mapping import Map
+
+CSV = 'uses "https://silta.example/fhir/StructureDefinition/csv-table" alias Csv as source\n'
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
@@ -25,6 +35,21 @@ def test_lines_with_the_same_key_become_one_row() -> None:
         {"id": "1", "item": "a", "lines": [{"id": "1", "item": "b"}]},
         {"id": "2", "item": "c"},
     ]
+
+
+def test_a_map_says_which_lines_belong_together(one: Callable[[str], Map]) -> None:
+    """`//! reads key=...` gives the map one row where lines agree in these columns."""
+    loaded = one(
+        "//! reads key=id,day\n" + CSV + to("Bundle")
+        + "group G(source src : Csv, target tgt : Bundle) {\n"
+        + "  src.row as row -> tgt.link as l, l.relation = (%row.item.combine(%row.lines.item).join('+'));\n"
+        + "}\n"
+    )  # fmt: skip
+    body = b"id,day,item\n1,x,a\n1,y,b\n1,x,c\n2,x,d\n"
+
+    made = loaded.run(body, media_type="text/csv").resources[0]
+
+    assert [link["relation"] for link in made["link"]] == ["a+c", "b", "d"]
 
 
 def test_a_line_of_another_length_is_an_issue() -> None:

@@ -47,6 +47,8 @@ FAULTS = {
     "concept map": ("src.a as a -> tgt.gender = translate(a, 'urn:x', 'code');", "MP218", (4, 41), {}),
     "complex for text": ("src -> tgt.maritalStatus = 'x';", "MP212", (4, 8), {}),
     "ignore without a reason": ("//! ignore a.b", "MP224", (4, 1), {}),
+    "ignore with a condition that is none": ("//! ignore a where (b ..): x", "FP111", (4, 1), {}),
+    "reads what no reader has": ("//! reads keys=a", "MP229", (4, 1), {"option": "keys", "known": "key"}),
     "accepts what is no FHIRPath": ("//! accepts a = ", "FP111", None, {}),
 }  # fmt: skip
 

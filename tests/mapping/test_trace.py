@@ -91,6 +91,18 @@ def test_an_element_of_the_result_names_the_sender_s_field(
     assert traced[1].source_field(path) == field
 
 
+def test_a_condition_says_of_which_elements_a_path_is_left_behind(one: Load) -> None:
+    """`ignore PR1 where (...)` covers what stands in the procedures of which it is true, and no other."""
+    loaded = one(
+        V2_MAP.replace("//! ignore PID", "//! ignore PR1 where (f2.c1 = 'no'): a no: said\n//! ignore PID")
+    )
+    accounting = loaded.run(MESSAGE, media_type="application/hl7-v2", lineage=True).accounting
+
+    assert [(e.place, e.reason) for e in accounting if e.fate == "ignored" and e.place.startswith("PR1")] == [
+        (place, "a no: said") for place in ("PR1[2]-1", "PR1[2]-3.1", "PR1[2]-3.2", "PR1[2]-3.3")
+    ]
+
+
 def test_every_leaf_of_the_source_has_one_fate(traced: tuple) -> None:
     """Mapped, tested, ignored with a reason, or unaccounted: nothing else and nothing twice."""
     accounting = traced[2]

@@ -86,7 +86,6 @@ def _rows(
     key: tuple[str, ...],
 ) -> None:
     rows: list[Node] = []
-    groups: dict[tuple[str | None, ...], Node] = {}
     count = 0
     for cells in lines:
         if not cells:
@@ -105,14 +104,36 @@ def _rows(
         row = Typed("row", lines.line_num)
         row.update({name: cell for name, cell in zip(names, cells, strict=False) if cell})
         row.update({f"column{at + 1}": cells[at] for at in range(len(names), len(cells)) if cells[at]})
-        group = tuple(row.get(name) for name in key)
-        if not key or group not in groups:
-            groups[group] = row
-            rows.append(row)
-        else:
-            groups[group].setdefault("lines", []).append(row)
+        rows.append(row)
     if rows:
-        root["row"] = rows
+        root["row"] = _grouped(rows, key)
+
+
+def grouped(tree: SourceTree, key: Sequence[str]) -> SourceTree:
+    """Return a table with the lines that agree in the `key` columns under the first of them, as `lines`."""
+    root = Typed("CSV")
+    if "row" in tree.root:
+        root["row"] = _grouped(tree.root["row"], tuple(key))
+    return SourceTree(root, tree.format, tree.place, tree.issues, tree.nulls, tree.spent)
+
+
+def _grouped(rows: list[Node], key: tuple[str, ...]) -> list[Node]:
+    if not key:
+        return rows
+    first: dict[tuple[str | None, ...], Node] = {}
+    more: dict[tuple[str | None, ...], list[Node]] = {}
+    for row in rows:
+        group = tuple(row.get(name) for name in key)
+        if group in first:
+            more.setdefault(group, []).append(row)
+        else:
+            first[group] = row
+    for group, others in more.items():
+        head = Typed(first[group].type, first[group].line)
+        head.update(first[group])
+        head["lines"] = [*head.get("lines", ()), *others]
+        first[group] = head
+    return list(first.values())
 
 
 def place(steps: tuple[Step, ...], key: str | None, index: int | None) -> str:
