@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 
 class Source(Protocol):
@@ -15,17 +15,15 @@ class Source(Protocol):
     def resource(self, canonical: str) -> dict[str, Any] | None:
         """Return the definition at `url` or `url|version`, or None."""
 
-    def resources(self, resource_type: str) -> Iterator[dict[str, Any]]:
-        """Yield all definitions of a type."""
-
 
 class Loose:
     """Definitions given one by one, such as the profiles that stand beside a test."""
 
     def __init__(self, resources: Iterable[dict[str, Any]]) -> None:
-        self._all = [resource for resource in resources if isinstance(resource.get("url"), str)]
         self._by_url: dict[str, dict[str, Any]] = {}
-        for resource in self._all:
+        for resource in resources:
+            if not isinstance(resource.get("url"), str):
+                continue
             self._by_url.setdefault(resource["url"], resource)
             version = str(resource.get("version", ""))
             for end in range(len(version), 0, -1):
@@ -35,10 +33,6 @@ class Loose:
     def resource(self, canonical: str) -> dict[str, Any] | None:
         """Return the definition at `url` or `url|version`, or None."""
         return self._by_url.get(canonical)
-
-    def resources(self, resource_type: str) -> Iterator[dict[str, Any]]:
-        """Yield all definitions of a type."""
-        return (resource for resource in self._all if resource.get("resourceType") == resource_type)
 
 
 def _source(given: Source | str | Path) -> Source:
@@ -70,11 +64,6 @@ class Library:
         """Return a StructureDefinition, or None."""
         found = self.find(canonical)
         return found if found is not None and found.get("resourceType") == "StructureDefinition" else None
-
-    def all(self, resource_type: str) -> Iterator[dict[str, Any]]:
-        """Yield every definition of a type."""
-        for source in self._sources:
-            yield from source.resources(resource_type)
 
     def _seek(self, canonical: str) -> dict[str, Any] | None:
         url = canonical.partition("|")[0]

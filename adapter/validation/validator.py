@@ -91,11 +91,15 @@ class Validator:
         refuse: Collection[Refusable] = (),
         tolerate: Collection[Tolerable] = (),
     ) -> Validator:
-        """Return the validator of R4 and the profiles this package ships, and of `packages` beside them."""
-        from adapter.fhir.packages import load
-        from adapter.shipped import folder
+        """Return the validator of R4 and the profiles this package ships, and of `packages` beside them.
 
-        packages = [*packages, load(folder("profiles"))]
+        The Finnish base profiles that ours rest on are at hand too; those of `packages` stand before them.
+        """
+        from adapter.shipped import folder
+        from adapter.validation.finnish import finnish_base
+        from adapter.validation.ours import Ours
+
+        packages = [*packages, Ours(folder("profiles")), finnish_base()]
         return cls(packages, scope=scope, today=today, refuse=refuse, tolerate=tolerate)
 
     def validate(self, resource: Json, profile: str | None = None) -> list[Issue]:
