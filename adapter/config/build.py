@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from adapter.relay.event import EventTable
     from adapter.relay.store import Store
     from adapter.relay.transport import Transport
+    from adapter.server.clients import Clients
     from adapter.validation import Validator
 
 T = TypeVar("T")
@@ -37,6 +38,8 @@ class Deployment:
     settings: Settings
     relay: Relay
     access: Access
+    clients: Clients | None = None
+    """Clients of SMART Backend Services; None where none is registered."""
 
     @property
     def store(self) -> Store:
@@ -88,7 +91,28 @@ def build(
     except BaseException:
         store.close()
         raise
-    return Deployment(settings=settings, relay=relay, access=Access.of(settings.credentials))
+    clients = clients_of(settings, relay)
+    access = Access(
+        credentials=settings.credentials,
+        certificates=settings.certificates,
+        tokens=clients.tokens if clients is not None else None,
+    )
+    return Deployment(settings=settings, relay=relay, access=access, clients=clients)
+
+
+def clients_of(settings: Settings, relay: Relay) -> Clients | None:
+    """Return the clients of SMART Backend Services and what serves them; None where none is registered."""
+    if not settings.clients:
+        return None
+    from adapter.server.clients import Clients
+
+    return Clients.of(
+        settings.clients,
+        master=settings.key,
+        address=relay.address,
+        clock=relay.clock,
+        transport=relay.transport,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

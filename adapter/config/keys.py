@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from adapter.relay.directory import key_of
 from adapter.relay.message import Level, Mode
+from adapter.server.access import RIGHTS
+from adapter.server.scope import Scopes, is_scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from adapter.server.certificate import Network
 
 
 class Wrong(ValueError):
@@ -115,7 +119,35 @@ def _texts(value: Any) -> tuple[str, ...]:  # noqa: ANN401  (any TOML value)
     return tuple(_text(one) for one in value)
 
 
-Network = IPv4Network | IPv6Network
+def _roles(value: Any) -> tuple[str, ...]:  # noqa: ANN401  (any TOML value)
+    if not isinstance(value, list) or not value or not all(one in RIGHTS for one in value):
+        raise Wrong("a list of roles: " + ", ".join(RIGHTS))
+    return tuple(value)
+
+
+def _header(value: Any) -> str:  # noqa: ANN401  (any TOML value)
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9-]{1,64}", value):
+        raise Wrong("the name of a header")
+    return value.lower()
+
+
+def _thumbprints(value: Any) -> tuple[str, ...]:  # noqa: ANN401  (any TOML value)
+    said = [one.lower().removeprefix("sha256:").replace(":", "") for one in _texts(value)]
+    if not all(re.fullmatch(r"[0-9a-f]{64}", one) for one in said):
+        raise Wrong('a list of SHA-256 thumbprints like "sha256:..." with 64 hex digits')
+    return tuple(said)
+
+
+def _scopes(value: Any) -> Scopes:  # noqa: ANN401  (any TOML value)
+    if (
+        not isinstance(value, list)
+        or not value
+        or not all(isinstance(one, str) and is_scope(one) for one in value)
+    ):
+        raise Wrong('a list of scopes like "system/Bundle.c" or "system/Consent.cru"')
+    return Scopes.read(value)
+
+
 LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 
@@ -151,6 +183,10 @@ SECTIONS: Mapping[str, Mapping[str, Key]] = {
         "listen": Key(_listen, ("127.0.0.1", 8080), note="host and port"),
         "address": Key(_web_address, note="base under which partners reach the FHIR doors"),
         "body_limit": Key(_size, 10_000_000, note="largest body a door takes"),
+        "proxies": Key(
+            _networks, (), note="networks of the reverse proxies whose certificate header is true"
+        ),
+        "certificate_header": Key(_header, "client-cert", note="where they say a caller's certificate"),
     },
     "store": {
         "url": Key(_text, "sqlite:///silta.db", note="sqlite:///FILE; a relative one is beside this file"),
@@ -185,9 +221,18 @@ LISTS: Mapping[str, Mapping[str, Key]] = {
         "name": Key(_text, is_required=True, note="for people"),
         "token_file": Key(_text, note="hashes of its tokens, one sha256:... a line"),
         "token_env": _TOKEN_ENV,
+        "certificates": Key(_thumbprints, (), note="its client certificates: sha256:... of each"),
+    },
+    "client": {
+        "id": Key(_text, is_required=True, note="client id of SMART Backend Services"),
+        "organisation": Key(_organisation_key, is_required=True, note="for whom it speaks"),
+        "scopes": Key(_scopes, is_required=True, note='the most it may ask for: "system/Bundle.c"'),
+        "jwks_file": Key(_text, note="its public keys, a JWKS"),
+        "jwks_url": Key(_web_address, note="where they are fetched instead"),
     },
     "operator": {
         "name": Key(_text, is_required=True, note="a person; stands in the audit"),
+        "roles": Key(_roles, ("operator",), note="what they may do: " + ", ".join(RIGHTS)),
         "token_file": Key(_text, note="hashes of their tokens, one sha256:... a line"),
         "token_env": _TOKEN_ENV,
     },

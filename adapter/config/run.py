@@ -71,6 +71,8 @@ async def running(
         relay=deployment.relay,
         access=deployment.access,
         budget=settings.budget,
+        proxies=settings.proxies,
+        clients=deployment.clients,
         is_delivering=lambda: not delivering.done(),
     )
     try:

@@ -8,7 +8,7 @@ import stat
 from typing import TYPE_CHECKING, Protocol
 
 from adapter.outcome import Issue
-from adapter.server.access import HASH_PREFIX, Caller, Credential, Role
+from adapter.server.access import HASH_PREFIX, RIGHTS, Caller, Credential, Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,17 +41,21 @@ class Secrets:
         self._is_production = is_production
 
     def credentials(self, lists: Mapping[str, list[dict[str, Any]]]) -> Iterator[Credential]:
-        """Yield the credentials of every organisation and operator."""
-        for section, role, key in (
-            ("organisation", Role.ORGANISATION, "id"),
-            ("operator", Role.OPERATOR, "name"),
-        ):
-            for number, one in enumerate(lists[section], 1):
-                at = f"{section}[{number}]"
-                text = self._secret(one, at, "token", is_required=section == "operator")
-                for digest in self._digests(text, at):
-                    if one[key] is not None:
-                        yield Credential(digest=digest, caller=Caller(role=role, name=one[key]))
+        """Yield the static credentials of every organisation and operator."""
+        for number, one in enumerate(lists["organisation"], 1):
+            if one["id"] is not None:
+                caller = Caller(role=Role.ORGANISATION, name=one["id"])
+                yield from self._tokens(one, f"organisation[{number}]", caller)
+        for number, one in enumerate(lists["operator"], 1):
+            if one["name"] is not None:
+                rights = frozenset(right for role in one["roles"] for right in RIGHTS[role])
+                caller = Caller(role=Role.OPERATOR, name=one["name"], rights=rights)
+                yield from self._tokens(one, f"operator[{number}]", caller)
+
+    def _tokens(self, one: Mapping[str, Any], at: str, caller: Caller) -> Iterator[Credential]:
+        text = self._secret(one, at, "token", is_required=caller.role is Role.OPERATOR)
+        for digest in self._digests(text, at):
+            yield Credential(digest=digest, caller=caller)
 
     def _digests(self, text: str | None, at: str) -> Iterator[str]:
         """Yield the hashes of a token file: lines `sha256:` and 64 hex digits; # begins a comment."""

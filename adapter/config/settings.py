@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapter.config.keys import LISTS, SECTIONS, TOP, Wrong, is_loopback
 from adapter.config.secrets import Secrets
-from adapter.errors import ConfigurationError
+from adapter.errors import AdapterError, ConfigurationError
 from adapter.outcome import Issue
 from adapter.relay.deployment import Organisation, Partner, Source
 from adapter.relay.message import Level, Mode
@@ -24,9 +24,13 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from zoneinfo import ZoneInfo
 
+    from joserfc.jwk import Key as PublicKey
+
     from adapter.config.keys import Key
     from adapter.relay.store.values import Retention
     from adapter.server.access import Credential
+    from adapter.server.certificate import Proxies
+    from adapter.server.client import Client
 
 FILE = "silta.toml"
 """What `silta init` calls it."""
@@ -60,6 +64,10 @@ class Settings:
     partners: tuple[Partner, ...]
     mllp: tuple[Listener, ...]
     credentials: tuple[Credential, ...] = field(repr=False)
+    certificates: Mapping[str, str]
+    """Organisation by the SHA-256 of its client certificate, hex."""
+    proxies: Proxies | None
+    clients: tuple[Client, ...]
     schedule: RetrySchedule
     time_to_live: timedelta
     retention: Retention
@@ -136,6 +144,8 @@ class Reading:
         partners = tuple(self._partners(lists["partner"], mode, secrets))
         sources = tuple(self._sources(lists["source"], top, lists["organisation"]))
         mllp = tuple(self._mllp(lists["mllp"], sources, mode))
+        clients = tuple(self._clients(lists["client"], mode, lists["organisation"]))
+        certificates = self._certificates(lists["organisation"])
         self._meaning(parts, lists)
         if self.faults or mode is None or key is None:
             return None
@@ -160,6 +170,9 @@ class Reading:
             partners=partners,
             mllp=mllp,
             credentials=credentials,
+            certificates=certificates,
+            proxies=_proxies(server),
+            clients=clients,
             schedule=RetrySchedule(first=retry["first"], longest=retry["longest"], give_up=retry["give_up"]),
             time_to_live=retry["expire"],
             retention=Retention(**parts["retention"]),
@@ -260,6 +273,61 @@ class Reading:
                 inclusive_end=one["inclusive_end"],
             )
 
+    def _clients(
+        self, tables: list[dict[str, Any]], mode: str | None, organisations: list[dict[str, Any]]
+    ) -> Iterator[Client]:
+        """Yield the registered clients, the keys of files read."""
+        if not tables:
+            return
+        from adapter.server.client import Client
+
+        self._once(tables, "client", "id")
+        known = {one["id"] for one in organisations}
+        for number, one in enumerate(tables, 1):
+            at = f"client[{number}]"
+            if one["organisation"] is not None and one["organisation"] not in known:
+                self.fault("CF114", f"{at}.organisation")
+            if (one["jwks_file"] is None) is (one["jwks_url"] is None):
+                self.fault("CF129", f"{at}.jwks_file")
+            if mode == Mode.PRODUCTION and (one["jwks_url"] or "").startswith("http:"):
+                self.fault("CF117", f"{at}.jwks_url")
+            keys = self._keys(one["jwks_file"], at) if one["jwks_file"] is not None else ()
+            if None in (one["id"], one["organisation"], one["scopes"]):
+                continue
+            yield Client(
+                id=one["id"],
+                organisation=one["organisation"],
+                scopes=one["scopes"],
+                keys=keys,
+                key_address=one["jwks_url"],
+            )
+
+    def _keys(self, name: str, at: str) -> tuple[PublicKey, ...]:
+        from adapter.fhir import json as fhir_json
+        from adapter.server.client import read_keys
+
+        try:
+            return read_keys(fhir_json.read(self.resolve(name).read_bytes()))
+        except OSError:
+            self.fault("CF110", f"{at}.jwks_file", path=name)
+        except AdapterError:
+            self.fault("CF149", f"{at}.jwks_file", path=name)
+        return ()
+
+    def _certificates(self, organisations: list[dict[str, Any]]) -> dict[str, str]:
+        """Return whose each certificate is; one of two organisations is a fault."""
+        found: dict[str, str] = {}
+        for number, one in enumerate(organisations, 1):
+            for thumbprint in one["certificates"] or ():
+                if found.setdefault(thumbprint, one["id"]) != one["id"]:
+                    self.fault(
+                        "CF113",
+                        f"organisation[{number}].certificates",
+                        key="certificates",
+                        section="organisation",
+                    )
+        return found
+
     def _mllp(
         self, tables: list[dict[str, Any]], sources: tuple[Source, ...], mode: str | None
     ) -> Iterator[Listener]:
@@ -332,3 +400,12 @@ class Reading:
             if is_here and re.search(rf"(?:^|\s)[\"']?{re.escape(key)}[\"']?\s*=", rest):
                 return count
         return best
+
+
+def _proxies(server: Mapping[str, Any]) -> Proxies | None:
+    """Return whose word on client certificates is taken; None without a proxy of ours."""
+    if not server["proxies"]:
+        return None
+    from adapter.server.certificate import Proxies
+
+    return Proxies(server["proxies"], server["certificate_header"])

@@ -34,6 +34,7 @@ class Outbound:
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    method: str = "POST"
     deadline_seconds: float
     """For everything: connecting, sending, and reading the answer to its end."""
 
@@ -108,7 +109,7 @@ class HttpTransport:
 
     async def _exchange(self, client: httpx.AsyncClient, request: Outbound) -> Inbound:
         async with client.stream(
-            "POST", request.url, headers=dict(request.headers), content=request.body
+            request.method, request.url, headers=dict(request.headers), content=request.body or None
         ) as response:
             headers = {name.lower(): value for name, value in response.headers.items()}
             body = await self._capped(response)

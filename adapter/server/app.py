@@ -11,20 +11,20 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
 from adapter.errors import AdapterError
-from adapter.server import auditor, consent, fhir, health, ingest, metrics, operator
+from adapter.server import auditor, authorization, consent, fhir, health, ingest, metrics, operator
 from adapter.server.door import Door
 from adapter.server.errors import framework_issue, status_of
 from adapter.server.negotiation import outcome_response
+from adapter.server.route import Anybody, Route
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
 
     from starlette.requests import Request
     from starlette.responses import Response
 
     from adapter.server.doors import Doors
-
-    Endpoint = Callable[[Request], Awaitable[Response]]
+    from adapter.server.route import Endpoint
 
 RETRY_SECONDS = 5
 """What a caller is told to wait after a 503."""
@@ -42,35 +42,39 @@ def app(doors: Doors) -> FastAPI:
     made.add_middleware(Door)
     made.add_exception_handler(AdapterError, _adapter_error)
     made.add_exception_handler(HTTPException, _framework_error)
-    routes = (*_routes(doors), *consent.routes(doors), *operator.routes(doors), *auditor.routes(doors))
-    for path, endpoint, method in routes:
-        made.router.add_route(path, _known_by_route(path, endpoint), methods=[method])
+    for route in routes(doors):
+        made.router.add_route(route.path, _guarded(route, doors), methods=[route.method])
     return made
 
 
-def _routes(doors: Doors) -> list[tuple[str, Endpoint, str]]:
-    """Return every door but the operators': template, endpoint, method."""
+def routes(doors: Doors) -> list[Route]:
+    """Return every door of the adapter."""
     return [
-        ("/healthz", health.alive, "GET"),
-        ("/readyz", health.ready(doors), "GET"),
-        ("/metrics", metrics.endpoint(doors), "GET"),
-        ("/ingest/{source}", ingest.endpoint(doors), "POST"),
-        ("/fhir/metadata", fhir.metadata(doors), "GET"),
-        ("/fhir/$process-message", fhir.process_message(doors), "POST"),
-        ("/fhir/Bundle", fhir.process_message(doors), "POST"),
-        ("/fhir/$validate", fhir.validate(doors), "POST"),
-        ("/fhir/{type}/$validate", fhir.validate(doors), "POST"),
+        Route("GET", "/healthz", health.alive, Anybody()),
+        Route("GET", "/readyz", health.ready(doors), Anybody()),
+        Route("GET", "/metrics", metrics.endpoint(doors), Anybody()),
+        *authorization.routes(doors),
+        *ingest.routes(doors),
+        *fhir.routes(doors),
+        *consent.routes(doors),
+        *operator.routes(doors),
+        *auditor.routes(doors),
     ]
 
 
-def _known_by_route(path: str, endpoint: Endpoint) -> Endpoint:
-    """Let the log know which door a request came to: the template, never what the caller wrote."""
+def _guarded(route: Route, doors: Doors) -> Endpoint:
+    """Let nobody through whom the route is not for, and let the log know the route.
 
-    async def known(request: Request) -> Response:
-        request.scope["state"]["route"] = path
-        return await endpoint(request)
+    The log gets the template, never what the caller wrote.
+    """
 
-    return known
+    async def guarded(request: Request) -> Response:
+        request.scope["state"]["route"] = route.path
+        if not isinstance(route.guard, Anybody):
+            route.guard.admit(doors.caller(request))
+        return await route.endpoint(request)
+
+    return guarded
 
 
 async def _adapter_error(request: Request, error: Exception) -> Response:

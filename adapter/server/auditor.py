@@ -13,27 +13,25 @@ from typing import TYPE_CHECKING, Any
 from adapter.errors import Malformed
 from adapter.relay.audit import Head
 from adapter.relay.message import AuditRecord
+from adapter.server.access import Right
 from adapter.server.desk import answer, limit_of, read_object, read_words, reason_of
+from adapter.server.route import Operators, Route, operator_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from starlette.requests import Request
     from starlette.responses import Response
 
     from adapter.server.doors import Doors
 
-    Endpoint = Callable[[Request], Awaitable[Response]]
 
-
-def routes(doors: Doors) -> list[tuple[str, Endpoint, str]]:
-    """Return path, endpoint and method of each address."""
-    desk = _Auditor(doors)
+def routes(doors: Doors) -> list[Route]:
+    """Return every address of the auditor."""
+    desk, audit = _Auditor(doors), Operators(Right.AUDIT)
     return [
-        ("/operator/audit", desk.show, "GET"),
-        ("/operator/audit/head", desk.head, "GET"),
-        ("/operator/audit/verify", desk.verify, "POST"),
-        ("/operator/audit/disclosures", desk.disclosures, "POST"),
+        Route("GET", "/operator/audit", desk.show, audit),
+        Route("GET", "/operator/audit/head", desk.head, audit),
+        Route("POST", "/operator/audit/verify", desk.verify, audit),
+        Route("POST", "/operator/audit/disclosures", desk.disclosures, audit),
     ]
 
 
@@ -47,7 +45,6 @@ class _Auditor:
 
     async def show(self, request: Request) -> Response:
         """List rows of the trail in order, all or those about one thing (`message/ID`, `consent/ID`)."""
-        self._doors.operator(request)
         query = request.query_params
         after = query.get("after", "0")
         if not after.isdecimal():
@@ -62,12 +59,10 @@ class _Auditor:
 
     async def head(self, request: Request) -> Response:
         """Return the newest row's number and hash: kept elsewhere, they prove that no tail was cut off."""
-        self._doors.operator(request)
         return answer(asdict(await self._doors.work(self._store.audit_head)))
 
     async def verify(self, request: Request) -> Response:
         """Walk the whole trail: its length, and the first row that does not fit, if there is one."""
-        self._doors.operator(request)
         head = _head(await read_object(request))
         bad = await self._doors.work(self._store.verify_audit, head)
         newest = await self._doors.work(self._store.audit_head)
@@ -75,7 +70,7 @@ class _Auditor:
 
     async def disclosures(self, request: Request) -> Response:
         """Say what left: of one person to whom and on what ground, or to one recipient since a time."""
-        operator = self._doors.operator(request)
+        operator = operator_of(request)
         asked = await read_words(request)
         reason = reason_of(asked)
         subject, recipient = self._subject(asked.get("patient")), asked.get("recipient")

@@ -24,30 +24,27 @@ from adapter.server.negotiation import (
     outcome_response,
     resource_response,
 )
+from adapter.server.route import Organisations, Route, organisation_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from starlette.requests import Request
 
     from adapter.relay.store.values import ConsentVersion
     from adapter.server.doors import Doors
-
-    Endpoint = Callable[[Request], Awaitable[Response]]
 
 BUDGET = DoorBudget(bytes=500_000, seconds=10)
 _VERSION = re.compile(r'(?:W/)?"(\d{1,9})"')
 _CONDITION = re.compile(r"identifier=([^|&]*\|[^|&]+)")
 
 
-def routes(doors: Doors) -> list[tuple[str, Endpoint, str]]:
-    """Return path, endpoint and method of each interaction."""
+def routes(doors: Doors) -> list[Route]:
+    """Return the route of each interaction."""
     desk = _Consents(doors)
     return [
-        ("/fhir/Consent", desk.create, "POST"),
-        ("/fhir/Consent", desk.create_or_change, "PUT"),
-        ("/fhir/Consent/{id}", desk.change, "PUT"),
-        ("/fhir/Consent/{id}", desk.read, "GET"),
+        Route("POST", "/fhir/Consent", desk.create, Organisations("Consent", "c")),
+        Route("PUT", "/fhir/Consent", desk.create_or_change, Organisations("Consent", "u")),
+        Route("PUT", "/fhir/Consent/{id}", desk.change, Organisations("Consent", "u")),
+        Route("GET", "/fhir/Consent/{id}", desk.read, Organisations("Consent", "r")),
     ]
 
 
@@ -89,13 +86,13 @@ class _Consents:
 
     async def read(self, request: Request) -> Response:
         """Read the newest version."""
-        filer = self._doors.organisation(request)
+        filer = organisation_of(request)
         found = await self._doors.work(consent_filing.find, request.path_params["id"], self._relay, filer)
         return resource_response(_as_read(found), 200, fhir_format(request), self._headers(found))
 
     async def _filed(self, request: Request) -> tuple[str, dict[str, Any]]:
         """Return who files and the resource. Raises Malformed (IN117) for another resource type."""
-        filer = self._doors.organisation(request)
+        filer = organisation_of(request)
         fhir_format(request)
         media_type, _charset = media_type_of(request, FHIR_BODIES)
         resource = fhir.decode(await read_body(request, BUDGET), media_type)

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from adapter.relay.deployment import Relay
-    from adapter.server.access import Access
+    from adapter.server.access import Access, Caller
+    from adapter.server.certificate import Proxies
+    from adapter.server.clients import Clients
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,6 +36,10 @@ class Doors:
     relay: Relay
     access: Access
     budget: DoorBudget = field(default_factory=DoorBudget)
+    proxies: Proxies | None = None
+    """Who may say which client certificate a caller has shown; None: nobody."""
+    clients: Clients | None = None
+    """Clients of SMART Backend Services; None where none is registered."""
     is_delivering: Callable[[], bool] = lambda: True
     """Whether the delivery loop runs: asked by `/readyz`."""
     _pool: ThreadPoolExecutor = field(
@@ -58,23 +64,15 @@ class Doors:
     def _one_less(self, _done: object) -> None:
         self._in_work -= 1
 
-    def organisation(self, request: Request) -> str:
-        """Return the key of the calling organisation, and note it for the log.
+    def caller(self, request: Request) -> Caller:
+        """Return who is calling, and note it for the log.
 
-        Raises NotPermitted (AC101, AC102, AC103).
+        Raises NotPermitted (AC101, AC102, AC108).
         """
-        key = self.access.organisation(request.headers.get("authorization"))
-        request.state.organisation = key
-        return key
-
-    def operator(self, request: Request) -> str:
-        """Return the name of the calling operator, and note it for the log.
-
-        Raises NotPermitted (AC101, AC102, AC104).
-        """
-        name = self.access.operator(request.headers.get("authorization"))
-        request.state.operator = name
-        return name
+        certificate = self.proxies.thumbprint(request) if self.proxies is not None else None
+        caller = self.access.caller(request.headers.get("authorization"), certificate)
+        setattr(request.state, caller.role.value, caller.name)
+        return caller
 
     def close(self) -> None:
         """Wait for what is in work, then let the threads go."""

@@ -21,10 +21,9 @@ from adapter.server.negotiation import (
     outcome_response,
     resource_response,
 )
+from adapter.server.route import Anybody, Organisations, Route, organisation_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -32,8 +31,7 @@ if TYPE_CHECKING:
     from adapter.relay.deployment import Relay
     from adapter.relay.message import Answer
     from adapter.server.doors import Doors
-
-    Endpoint = Callable[[Request], Awaitable[Response]]
+    from adapter.server.route import Endpoint
 
 CACHE_MINUTES = 7 * 24 * 60
 """How long a repeat is known for sure, `CapabilityStatement.messaging.reliableCache`: a delivered message's
@@ -43,6 +41,18 @@ EVENTS_TAKEN = ("procedure-notification", "cancel", "correction", "acknowledgeme
 EVENTS_SENT = (*EVENTS_TAKEN, "delivery-report")
 
 
+def routes(doors: Doors) -> list[Route]:
+    """Return the doors for FHIR messages, and for what needs no message."""
+    take, check = process_message(doors), validate(doors)
+    return [
+        Route("GET", "/fhir/metadata", metadata(doors), Anybody()),
+        Route("POST", "/fhir/$process-message", take, Organisations("Bundle", "c")),
+        Route("POST", "/fhir/Bundle", take, Organisations("Bundle", "c")),
+        Route("POST", "/fhir/$validate", check, Organisations()),
+        Route("POST", "/fhir/{type}/$validate", check, Organisations()),
+    ]
+
+
 def process_message(doors: Doors) -> Endpoint:
     """Return the endpoint of `$process-message`: a message, or the acknowledgement of one of ours.
 
@@ -50,7 +60,7 @@ def process_message(doors: Doors) -> Endpoint:
     """
 
     async def endpoint(request: Request) -> Response:
-        caller = doors.organisation(request)
+        caller = organisation_of(request)
         wanted = [fhir_format(request)]
         media_type, charset = media_type_of(request, FHIR_BODIES)
         body = await read_body(request, doors.budget)
@@ -99,7 +109,6 @@ def validate(doors: Doors) -> Endpoint:
     """
 
     async def endpoint(request: Request) -> Response:
-        doors.organisation(request)
         media_type = fhir_format(request)
         given, _charset = media_type_of(request, FHIR_BODIES)
         body = await read_body(request, doors.budget)
@@ -147,7 +156,10 @@ def metadata(doors: Doors) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         media_type = fhir_format(request)
-        return resource_response(capability_statement(doors.relay), 200, media_type)
+        said = capability_statement(doors.relay)
+        if doors.clients is not None:
+            said["rest"][0]["security"] = _smart(doors.clients.endpoint)
+        return resource_response(said, 200, media_type)
 
     return endpoint
 
@@ -210,3 +222,20 @@ _CONSENT = {
 }
 _OPERATIONS = "http://hl7.org/fhir/OperationDefinition"
 _PROTOCOL = {"system": "http://terminology.hl7.org/CodeSystem/message-transport", "code": "http"}
+
+
+def _smart(endpoint: str) -> dict[str, Any]:
+    """Say where tokens are had. SMART App Launch 2.2.0, conformance, "Declaring support"."""
+    coding = {
+        "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+        "code": "SMART-on-FHIR",
+    }
+    return {
+        "extension": [
+            {
+                "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
+                "extension": [{"url": "token", "valueUri": endpoint}],
+            }
+        ],
+        "service": [{"coding": [coding]}],
+    }

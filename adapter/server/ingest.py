@@ -11,22 +11,26 @@ from adapter.relay import intake
 from adapter.relay.message import Submission
 from adapter.server.budgets import read_body
 from adapter.server.negotiation import NATIVE_BODIES, accepted, media_type_of
+from adapter.server.route import Organisations, Route, organisation_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from starlette.requests import Request
 
     from adapter.relay.deployment import Source
     from adapter.relay.message import Answer
     from adapter.server.doors import Doors
+    from adapter.server.route import Endpoint
 
 
-def endpoint(doors: Doors) -> Callable[[Request], Awaitable[Response]]:
-    """Return the endpoint of the native door."""
+def routes(doors: Doors) -> list[Route]:
+    """Return the native door."""
+    return [Route("POST", "/ingest/{source}", _endpoint(doors), Organisations("Bundle", "c"))]
+
+
+def _endpoint(doors: Doors) -> Endpoint:
 
     async def ingest(request: Request) -> Response:
-        caller = doors.organisation(request)
+        caller = organisation_of(request)
         source = _source(doors, request.path_params["source"], caller)
         media_type, charset = media_type_of(request, NATIVE_BODIES[source.format])
         body = await read_body(request, doors.budget)

@@ -14,10 +14,12 @@ from starlette.responses import Response
 from adapter.errors import Malformed, NotFound
 from adapter.relay import consent_filing, consent_record, intake
 from adapter.relay.message import AuditRecord, DeliveryState, MessageState
+from adapter.server.access import Right
 from adapter.server.desk import LONGEST_PAGE, answer, limit_of, read_object, read_words, reason_of
+from adapter.server.route import Operators, Route, operator_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from zoneinfo import ZoneInfo
 
     from starlette.requests import Request
@@ -25,30 +27,30 @@ if TYPE_CHECKING:
     from adapter.relay.store.values import ConsentVersion, MessageRow
     from adapter.server.doors import Doors
 
-    Endpoint = Callable[[Request], Awaitable[Response]]
-
 PARTS = ("original", "content", "lineage")
 """What of a message can be revealed; a copy is `copy/<delivery id>`, what clashed `conflict/<its id>`."""
 
 
-def routes(doors: Doors) -> list[tuple[str, Endpoint, str]]:
-    """Return path, endpoint and method of every operator address."""
+def routes(doors: Doors) -> list[Route]:
+    """Return every operator address, and the right each takes."""
     desk = _Desk(doors)
+    look, act, route = Operators(Right.LOOK), Operators(Right.ACT), Operators(Right.ROUTE)
+    consent, reveal = Operators(Right.CONSENT), Operators(Right.REVEAL)
     return [
-        ("/operator/status", desk.status, "GET"),
-        ("/operator/messages", desk.messages, "GET"),
-        ("/operator/messages/{id}", desk.message, "GET"),
-        ("/operator/messages/{id}/timeline", desk.timeline, "GET"),
-        ("/operator/messages/{id}/reveal", desk.reveal, "POST"),
-        ("/operator/deliveries/{id}/resend", desk.resend, "POST"),
-        ("/operator/deliveries/{id}/close", desk.close, "POST"),
-        ("/operator/consents", desk.consents, "GET"),
-        ("/operator/consents", desk.file_consent, "POST"),
-        ("/operator/consents/{id}/withdraw", desk.withdraw_consent, "POST"),
-        ("/operator/queue", desk.queue, "GET"),
-        ("/operator/queue/{id}/assign", desk.assign, "POST"),
-        ("/operator/queue/{id}/decline", desk.decline, "POST"),
-        ("/operator/queue/{id}/release", desk.release, "POST"),
+        Route("GET", "/operator/status", desk.status, look),
+        Route("GET", "/operator/messages", desk.messages, look),
+        Route("GET", "/operator/messages/{id}", desk.message, look),
+        Route("GET", "/operator/messages/{id}/timeline", desk.timeline, look),
+        Route("POST", "/operator/messages/{id}/reveal", desk.reveal, reveal),
+        Route("POST", "/operator/deliveries/{id}/resend", desk.resend, act),
+        Route("POST", "/operator/deliveries/{id}/close", desk.close, act),
+        Route("GET", "/operator/consents", desk.consents, consent),
+        Route("POST", "/operator/consents", desk.file_consent, consent),
+        Route("POST", "/operator/consents/{id}/withdraw", desk.withdraw_consent, consent),
+        Route("GET", "/operator/queue", desk.queue, look),
+        Route("POST", "/operator/queue/{id}/assign", desk.assign, route),
+        Route("POST", "/operator/queue/{id}/decline", desk.decline, route),
+        Route("POST", "/operator/queue/{id}/release", desk.release, route),
     ]
 
 
@@ -62,7 +64,6 @@ class _Desk:
 
     async def status(self, request: Request) -> Response:
         """Counts by state, and how each partner does."""
-        self._doors.operator(request)
         counts = await self._doors.work(self._store.counts)
         parties = await self._doors.work(self._store.parties)
         return answer(
@@ -71,7 +72,6 @@ class _Desk:
 
     async def messages(self, request: Request) -> Response:
         """List messages, the newest first, each with its deliveries."""
-        self._doors.operator(request)
         query = request.query_params
         rows = await self._doors.work(
             self._store.messages,
@@ -83,7 +83,6 @@ class _Desk:
 
     async def message(self, request: Request) -> Response:
         """Show one message: its findings, its deliveries, every attempt."""
-        self._doors.operator(request)
         row = await self._doors.work(self._store.message, request.path_params["id"])
         said = await self._with_deliveries(row)
         for delivery in said["deliveries"]:
@@ -93,14 +92,13 @@ class _Desk:
 
     async def timeline(self, request: Request) -> Response:
         """Show every moment in the life of a message."""
-        self._doors.operator(request)
         row = await self._doors.work(self._store.message, request.path_params["id"])
         moments = await self._doors.work(self._store.timeline, row.id)
         return answer({"message": row.id, "items": [asdict(moment) for moment in moments]})
 
     async def reveal(self, request: Request) -> Response:
         """Show content, after the audit row that says who saw it and why."""
-        operator = self._doors.operator(request)
+        operator = operator_of(request)
         asked = await read_words(request)
         reason, part = reason_of(asked), asked.get("part", "content")
         row = await self._doors.work(self._store.message, request.path_params["id"])
@@ -140,7 +138,6 @@ class _Desk:
 
     async def consents(self, request: Request) -> Response:
         """List the consents in force, or those of a message's patient: what decides, and no name."""
-        self._doors.operator(request)
         message = request.query_params.get("message")
         found = await self._doors.work(self._consents_of, message)
         return answer({"items": [_consent(each, self._relay.zone) for each in found]})
@@ -153,7 +150,7 @@ class _Desk:
 
     async def file_consent(self, request: Request) -> Response:
         """File a consent for an organisation, as a person who took it down has it."""
-        operator = self._doors.operator(request)
+        operator = operator_of(request)
         asked = await read_object(request)
         resource, filer = asked.get("resource"), asked.get("organisation")
         if not isinstance(resource, dict) or not isinstance(filer, str):
@@ -173,7 +170,6 @@ class _Desk:
 
     async def queue(self, request: Request) -> Response:
         """List the messages that wait for a person: to name a recipient, or to look at a copy."""
-        self._doors.operator(request)
         rows = await self._doors.work(self._waiting)
         return answer({"items": [await self._with_deliveries(row) for row in rows]})
 
@@ -186,7 +182,7 @@ class _Desk:
 
     async def assign(self, request: Request) -> Response:
         """Give an unrouted message its recipient; consent and agreement are asked as for any other."""
-        operator = self._doors.operator(request)
+        operator = operator_of(request)
         asked = await read_words(request)
         recipient, evidence = asked.get("recipient", ""), reason_of(asked)
         message = request.path_params["id"]
@@ -212,7 +208,7 @@ class _Desk:
 
     async def _act(self, request: Request) -> tuple[str, str]:
         """Return who acts and why."""
-        operator = self._doors.operator(request)
+        operator = operator_of(request)
         return operator, reason_of(await read_words(request))
 
     async def _delivery(self, delivery: str) -> Response:

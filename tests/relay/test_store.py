@@ -191,7 +191,7 @@ def test_a_subject_key_is_the_same_for_the_same_master_and_tells_nothing() -> No
 
 BROKEN_STEP = """
 from alembic import op
-revision, down_revision, branch_labels, depends_on = "9999", "0003", None, None
+revision, down_revision, branch_labels, depends_on = "9999", "0004", None, None
 
 def upgrade() -> None:
     op.execute("CREATE TABLE half (x TEXT)")
@@ -260,8 +260,8 @@ def _plain(row: tuple[str, ...]) -> tuple[str, str, frozenset[str]]:
 
 
 def test_the_newest_step_is_known() -> None:
-    """A new one must be named here with its reason: 0002 keeps filers of consents, 0003 family names."""
-    assert newest() == "0003"
+    """Each is named here with its reason: 0002 consents' filers, 0003 family names, 0004 assertions."""
+    assert newest() == "0004"
 
 
 # Transactions and groups ----------------------------------------------------------------------------------

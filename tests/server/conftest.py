@@ -16,7 +16,9 @@ from adapter import cli, config
 from adapter.cli import site
 from adapter.cli.stage import RunningClock
 from adapter.config.run import running
+from adapter.server.access import RIGHTS, hash_line, new_token
 from adapter.server.listen import address_of, bind
+from tests.server import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,8 +63,7 @@ def serving(folder: Path, begins: datetime) -> Iterator[Served]:
         listen=base.removeprefix("http://"), oh="http://127.0.0.1:9/fhir", hospital="http://127.0.0.1:9/fhir"
     )
     file = site.make(folder / "site", places)
-    with file.open("a", encoding="utf-8") as more:
-        more.write('\n[[mllp]]\nlisten = "127.0.0.1:0"\nsource = "ehr1"\n')
+    _more_settings(file)
     settings = config.load(file)
     begun, ready, stop = threading.Event(), [], []
 
@@ -97,6 +98,45 @@ def serving(folder: Path, begins: datetime) -> Iterator[Served]:
     loop.call_soon_threadsafe(end.set)
     thread.join(60)
     assert not thread.is_alive()
+
+
+def _more_settings(file: Path) -> None:
+    """Add what a new deployment has not: MLLP, a client of each kind, and people with one role each."""
+    folder = file.parent
+    (folder / "client.jwks").write_text(json.dumps(keys.jwks(keys.EC, keys.RSA)), "utf-8")
+    parts = [_MORE]
+    for role in RIGHTS:
+        site.write_secret(folder / "tokens" / f"{role}-only.token", token := new_token())
+        site.write_secret(folder / "tokens" / f"{role}-only.sha256", hash_line(token))
+        parts.append(
+            f'[[operator]]\nname = "{role}-only"\nroles = ["{role}"]\n'
+            f'token_file = "tokens/{role}-only.sha256"\n'
+        )
+    text = file.read_text("utf-8").replace("[server]\n", '[server]\nproxies = ["127.0.0.1/32"]\n')
+    text = text.replace(
+        'token_file = "tokens/havuniemi.sha256"\n',
+        f'token_file = "tokens/havuniemi.sha256"\ncertificates = ["sha256:{keys.THUMBPRINT}"]\n',
+    )
+    file.write_text(text + "\n".join(parts), "utf-8")
+
+
+_MORE = """
+[[mllp]]
+listen = "127.0.0.1:0"
+source = "ehr1"
+
+[[client]]
+id = "tuulilahti-ehr"
+organisation = "urn:uuid:2dee15f3-a33c-5c90-8b63-536933ec04db"
+scopes = ["system/Bundle.c", "system/Consent.cru"]
+jwks_file = "client.jwks"
+
+[[client]]
+id = "kaskela-reader"
+organisation = "urn:uuid:31305fa5-3e3f-54d1-ac68-1bb016d20087"
+scopes = ["system/Consent.r"]
+jwks_file = "client.jwks"
+"""
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,21 @@ from __future__ import annotations
 import pytest
 
 from adapter.errors import NotPermitted
-from adapter.server.access import Access, Caller, Credential, Role, digest, hash_line, new_token
+from adapter.server.access import (
+    RIGHTS,
+    Access,
+    Caller,
+    Credential,
+    Right,
+    Role,
+    digest,
+    hash_line,
+    new_token,
+)
+from adapter.server.route import Operators, Organisations
 
 HOSPITAL = Caller(role=Role.ORGANISATION, name="urn:uuid:hospital")
-AINO = Caller(role=Role.OPERATOR, name="Aino")
+AINO = Caller(role=Role.OPERATOR, name="Aino", rights=RIGHTS["operator"])
 ACCESS = Access.of(
     [
         Credential(digest=digest("old-token"), caller=HOSPITAL),
@@ -21,7 +32,7 @@ ACCESS = Access.of(
 @pytest.mark.parametrize("header", ["Bearer old-token", "Bearer new-token", "bearer  new-token "])
 def test_a_known_token_names_its_organisation(header: str) -> None:
     """Both tokens of an organisation work while one is being changed; the scheme's case does not matter."""
-    assert ACCESS.organisation(header) == HOSPITAL.name
+    assert ACCESS.caller(header) == HOSPITAL
 
 
 @pytest.mark.parametrize(
@@ -49,13 +60,19 @@ def test_nobody_else_comes_in(header: str | None, code: str) -> None:
 def test_an_operator_cannot_submit() -> None:
     """An operator's token does not open the doors of organisations."""
     with pytest.raises(NotPermitted, match="AC103"):
-        ACCESS.organisation("Bearer aino-token")
+        Organisations("Bundle", "c").admit(AINO)
 
 
 def test_an_organisation_cannot_operate() -> None:
     """An organisation's token does not open the operator's desk."""
     with pytest.raises(NotPermitted, match="AC104"):
-        ACCESS.operator("Bearer old-token")
+        Operators(Right.LOOK).admit(HOSPITAL)
+
+
+def test_an_operator_acts_within_the_rights_of_the_role() -> None:
+    """A right that no role gives is refused by its name."""
+    with pytest.raises(NotPermitted, match="AC106"):
+        Operators(Right.REVEAL).admit(AINO)
 
 
 def test_a_fresh_token_is_long_and_is_kept_as_its_hash() -> None:

@@ -181,7 +181,7 @@ def test_a_stop_waits_for_no_half_message(adapter: Served) -> None:
     listener = Listener(host="127.0.0.1", port=0, source="ehr1", allow=LOOPBACK)
 
     async def call() -> float:
-        doors = Doors(relay=adapter.deployment.relay, access=Access(()))
+        doors = Doors(relay=adapter.deployment.relay, access=Access())
         async with mllp.listening(doors, [listener]) as [(host, port)]:
             reader, writer = await asyncio.open_connection(host, port)
             writer.write(b"\x0b" + message("MLLP-10") + b"\x1c\r\x0bMSH|half")
@@ -244,7 +244,7 @@ def test_callers_show_a_certificate_where_one_is_asked_for(
         caller.load_cert_chain(pem, secret)
 
     async def call() -> bytes:
-        doors = Doors(relay=adapter.deployment.relay, access=Access(()))
+        doors = Doors(relay=adapter.deployment.relay, access=Access())
         async with mllp.listening(doors, [listener]) as [(host, port)]:
             try:
                 reader, writer = await asyncio.open_connection(host, port, ssl=caller)

@@ -28,6 +28,7 @@ from adapter.relay import audit as chain
 from adapter.relay.clock import RandomIds
 from adapter.relay.retry import FIRST_PAUSE
 from adapter.relay.store import (
+    assertions,
     claims,
     consents,
     intake,
@@ -394,6 +395,12 @@ class Store(Reader):
             if bad is not None:
                 return bad
         return None
+
+    # -- callers -----------------------------------------------------------------------------------------
+
+    def remember_assertion(self, client: str, id: str, until: datetime) -> bool:
+        """Keep the id of a client's assertion until then; False if the client has used it before."""
+        return self._do(assertions.remember, client, id, until)
 
     # -- keys and retention ------------------------------------------------------------------------------
 

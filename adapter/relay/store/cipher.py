@@ -24,7 +24,8 @@ KEY_LENGTH = 32
 _NONCE_LENGTH = 12
 
 
-def _derive(master: bytes, purpose: str) -> bytes:
+def derive(master: bytes, purpose: str) -> bytes:
+    """Return the key, 32 bytes, that the master key has for one purpose."""
     return HKDF(algorithm=SHA256(), length=KEY_LENGTH, salt=None, info=f"silta/1/{purpose}".encode()).derive(
         master
     )
@@ -39,12 +40,12 @@ class Vault:
     def __init__(self, master: bytes) -> None:
         if len(master) != KEY_LENGTH:
             raise ConfigurationError("ST105", params={"length": len(master), "needed": KEY_LENGTH})
-        self._wrap = AESGCM(_derive(master, "wrap"))
-        self._subject = _derive(master, "subject")
-        self._fingerprint = _derive(master, "fingerprint")
-        self.audit = _derive(master, "audit")
+        self._wrap = AESGCM(derive(master, "wrap"))
+        self._subject = derive(master, "subject")
+        self._fingerprint = derive(master, "fingerprint")
+        self.audit = derive(master, "audit")
         """Key of the audit chain: without it nobody can write a row that fits."""
-        self.name = hmac.digest(_derive(master, "name"), b"silta", "sha256").hex()[:16]
+        self.name = hmac.digest(derive(master, "name"), b"silta", "sha256").hex()[:16]
         """Names the master key without telling anything of it."""
 
     def __repr__(self) -> str:

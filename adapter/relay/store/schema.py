@@ -379,3 +379,12 @@ audit = Table(
     Column("hash", String(64), nullable=False),
     Index("ix_audit_object", "object"),
 )
+
+assertion = Table(
+    "assertion",
+    metadata,
+    Column("client", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("until", Moment, nullable=False),
+    Index("ix_assertion_until", "until"),
+)
