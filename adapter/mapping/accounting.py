@@ -38,7 +38,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """`//! ignore PATH: reason` of a map. An index or repetition that the path leaves out means any."""
+    """`//! ignore PATH: reason` of a map.
+
+    An index or repetition that the path leaves out means any; `*` is any one name, `**` any number of names.
+    """
 
     path: tuple[str, ...]
     reason: str
@@ -123,7 +126,7 @@ class Exemptions:
         self._wild: list[Ignored] = []
         self._known: dict[tuple[int, int], bool] = {}
         for one in ignored:
-            if "*" in one.path:
+            if "*" in one.path or "**" in one.path:
                 self._wild.append(one)
             else:
                 self._exact.setdefault(one.path, []).append(one)
@@ -135,14 +138,18 @@ class Exemptions:
         """
         for length in range(1, len(names) + 1):
             for one in self._exact.get(names[:length], ()):
-                if self._holds(one, above):
+                if self._holds(one, above, length):
                     return one
-        return next((one for one in self._wild if covers(one, names) and self._holds(one, above)), None)
+        for one in self._wild:
+            reached = reach(one.path, names)
+            if reached is not None and self._holds(one, above, reached):
+                return one
+        return None
 
-    def _holds(self, ignored: Ignored, above: Callable[[int], Item]) -> bool:
+    def _holds(self, ignored: Ignored, above: Callable[[int], Item], length: int) -> bool:
         if ignored.condition is None:
             return True
-        element = above(len(ignored.path))
+        element = above(length)
         if element is None:
             return False
         asked = id(ignored), id(element)
@@ -151,8 +158,19 @@ class Exemptions:
         return self._known[asked]
 
 
-def covers(ignored: Ignored, names: tuple[str, ...]) -> bool:
-    """True if the path of the pragma is `names` or leads to it; `*` stands for any one name."""
-    if len(ignored.path) > len(names):
-        return False
-    return all(want in ("*", have) for want, have in zip(ignored.path, names, strict=False))
+def reach(path: tuple[str, ...], names: tuple[str, ...]) -> int | None:
+    """Return how many of `names` lead to the element that `path` names, or None if they do not.
+
+    `*` in the path stands for any one name, `**` for any number of them, or none.
+    """
+    for at, want in enumerate(path):
+        if want == "**":
+            found = (
+                start + length
+                for start in range(at, len(names) + 1)
+                if (length := reach(path[at + 1 :], names[start:])) is not None
+            )
+            return next(found, None)
+        if at >= len(names) or want not in ("*", names[at]):
+            return None
+    return len(path)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from adapter.errors import AdapterError
+from adapter.mapping.accounting import reach
 from adapter.mapping.mapset import MapSet
 from adapter.mapping.readers import OF_SUFFIX
 from adapter.shipped import folder as shipped
@@ -101,6 +102,23 @@ def test_a_condition_says_of_which_elements_a_path_is_left_behind(one: Load) -> 
     assert [(e.place, e.reason) for e in accounting if e.fate == "ignored" and e.place.startswith("PR1")] == [
         (place, "a no: said") for place in ("PR1[2]-1", "PR1[2]-3.1", "PR1[2]-3.2", "PR1[2]-3.3")
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "names", "length"),
+    [
+        ("a.*.c", "a.b.c.d", 3),
+        ("a.*.c", "a.c", None),
+        ("a.**.c", "a.c", 2),
+        ("a.**.c", "a.b.b.c.d", 4),
+        ("a.**.c.*.e", "a.c.c.d.e", 5),
+        ("a.**.c", "a.b.b", None),
+        ("**", "a.b", 0),
+    ],
+)
+def test_a_path_reaches_over_names(path: str, names: str, length: int | None) -> None:
+    """`*` stands for any one name, `**` for any number of them."""
+    assert reach(tuple(path.split(".")), tuple(names.split("."))) == length
 
 
 def test_every_leaf_of_the_source_has_one_fate(traced: tuple) -> None:
