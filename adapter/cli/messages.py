@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from adapter.cli.operator import arguments_of, desk
+from adapter.mapping.version import SHOWN
 from adapter.outcome import Issue
 
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ def message_lines(message: dict[str, Any], *, is_whole: bool = False) -> Iterato
         place = issue.get("source_field") or issue.get("at") or ""
         said = Issue(issue["code"], params=issue.get("params") or {}).text("en")
         yield f"    {issue['code']}  {place}  {said}"
+    if is_whole and (version := message.get("extra", {}).get("map_version")):
+        yield f"    mapped by {message['extra']['map']}  version {version[:SHOWN]}"
     for delivery in message["deliveries"]:
         reason = f"  {delivery['reason']}" if delivery["reason"] else ""
         level = delivery["level"] or "-"

@@ -9,7 +9,7 @@ from adapter.errors import ConfigurationError, Unsupported
 from adapter.fhir.budget import DEFAULT
 from adapter.mapping import readers
 from adapter.mapping.fml.compiler.expressions import is_true
-from adapter.mapping.loading import MAP_SUFFIXES, check
+from adapter.mapping.loading import MAP_SUFFIXES, Loaded, check, load
 from adapter.mapping.map import Map
 from adapter.mapping.models import nearest
 
@@ -27,29 +27,42 @@ __all__ = ["MAP_SUFFIXES", "Map", "MapSet", "check"]
 class MapSet:
     """Maps by name and canonical."""
 
-    def __init__(self, maps: Iterable[Map], issues: Sequence[Issue] = ()) -> None:
+    def __init__(
+        self, maps: Iterable[Map], issues: Sequence[Issue] = (), loaded: Loaded | None = None
+    ) -> None:
         self._maps: dict[str, Map] = {}
         self.issues = tuple(issues)
         """Warnings from loading: what overrides what, sources without a model."""
+        self._loaded = loaded
         for one in maps:
             self._maps[one.name] = one
             if one.url:
                 self._maps[one.url] = one
 
     @classmethod
-    def load(cls, folders: Path | str | Iterable[Path | str], packages: Iterable[Item] = ()) -> MapSet:
+    def load(
+        cls,
+        folders: Path | str | Iterable[Path | str],
+        packages: Iterable[Item] = (),
+        *,
+        before: MapSet | None = None,
+    ) -> MapSet:
         """Read and check every map and code table below `folders`; later ones override earlier ones by url.
 
         `packages` (adapter.fhir.packages, or anything with `resources(type)`) give logical models and
-        ConceptMaps.
+        ConceptMaps. `before`: an earlier set of the same packages; what has not changed since is taken over.
 
         Raises ConfigurationError MP400 with all faults of all files, each with file, line and column.
         """
-        loaded, issues = check(folders, packages)
-        faults = [issue for issue in issues if issue.is_error]
+        loaded = load(folders, packages, before._loaded if before is not None else None)
+        faults = [issue for issue in loaded.issues if issue.is_error]
         if faults:
             raise ConfigurationError("MP400", params={"count": len(faults)}, issues=faults)
-        return cls(loaded, issues)
+        return cls(loaded.maps, loaded.issues, loaded)
+
+    def become(self, other: MapSet) -> None:
+        """Hold from now on what another set holds; a run that has begun goes on with the map it has."""
+        self._maps, self.issues, self._loaded = other._maps, other.issues, other._loaded
 
     def __getitem__(self, name: str) -> Map:
         """Return a map by name or canonical. Raises ConfigurationError MP401 if there is none."""

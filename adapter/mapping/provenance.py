@@ -13,6 +13,7 @@ from uuid import uuid5
 
 from adapter.fhir.canonical import BASE
 from adapter.mapping.run import SILTA_NAMESPACE
+from adapter.mapping.version import uri_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,16 +30,24 @@ _ASSEMBLER = {"coding": [{"system": _PARTICIPANT, "code": "assembler"}]}
 
 
 def provenance(
-    lineage: Lineage, result: Mapping[str, Any], *, source_id: str, map_url: str, recorded: str
+    lineage: Lineage,
+    result: Mapping[str, Any],
+    *,
+    source_id: str,
+    map_url: str,
+    recorded: str,
+    map_version: str = "",
 ) -> dict[str, Any]:
     """Give a collection Bundle of Provenances for one result.
 
     `recorded`: instant of the run. `source_id`: names the source; the digest of its bytes, or another.
+    `map_version`: see `version.version_of`; it stands beside the map's url.
     """
     groups: dict[tuple[str, int, str, tuple[str, ...]], list[Step]] = {}
     for step in lineage:
         places = step.sources or ((step.context,) if step.context else ())
         groups.setdefault((step.map, step.line, step.rule, places), []).append(step)
+    policy = [map_url or f"{BASE}/StructureMap", *([uri_of(map_version)] if map_version else [])]
     entries = []
     for (file, line, rule, places), steps in groups.items():
         key = f"{source_id}/{map_url}/{file}:{line}/{rule}/{'/'.join(places)}"
@@ -46,7 +55,7 @@ def provenance(
             "resourceType": "Provenance",
             "target": [_target(step.target, result) for step in steps],
             "recorded": recorded,
-            "policy": [map_url] if map_url else [f"{BASE}/StructureMap"],
+            "policy": policy,
             "agent": [
                 {
                     "type": _ASSEMBLER,

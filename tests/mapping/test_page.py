@@ -109,16 +109,19 @@ def test_provenance_names_rules_and_places_and_no_value(outcome: Any) -> None:
     assert "Esimerkki" not in said
 
 
-def test_provenance_is_valid(outcome: Any) -> None:
-    """The validator finds no error."""
+def test_provenance_is_valid_and_names_the_version_of_the_map(outcome: Any) -> None:
+    """The validator finds no error; the version stands beside the map's url."""
     made: Any = provenance(
         outcome.lineage,
         outcome.resources[0],
         source_id="s",
         map_url="urn:test:the",
+        map_version="ab" * 32,
         recorded="2026-03-01T12:00:00Z",
     )
 
+    policies = {tuple(entry["resource"]["policy"]) for entry in made["entry"]}
+    assert policies == {("urn:test:the", f"nih:sha-256;{'ab' * 32}")}
     assert [issue for issue in Validator.shipped().validate(made) if issue.is_error] == []
 
 

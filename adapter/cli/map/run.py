@@ -85,9 +85,9 @@ def run(arguments: argparse.Namespace) -> int:
     except OSError as fault:
         return unopened(arguments.trace, fault)
     if arguments.lineage in FILES:
-        url = (known.choose_for(body, **options) if is_auto else known[arguments.map]).url
+        one = known.choose_for(body, **options) if is_auto else known[arguments.map]
         try:
-            _write(_file(outcome, body, options, arguments.lineage, url), arguments.output)
+            _write(_file(outcome, body, options, arguments.lineage, one), arguments.output)
         except OSError as fault:
             return unopened(arguments.output, fault)
     else:
@@ -175,8 +175,8 @@ def _write(made: bytes, output: str | None) -> None:
         Path(output).write_bytes(made)
 
 
-def _file(outcome: Outcome, body: bytes, options: dict[str, Any], form: str, map_url: str) -> bytes:
-    return _page(outcome, body, options) if form == "html" else _provenance(outcome, body, options, map_url)
+def _file(outcome: Outcome, body: bytes, options: dict[str, Any], form: str, one: Map) -> bytes:
+    return _page(outcome, body, options) if form == "html" else _provenance(outcome, body, options, one)
 
 
 def _page(outcome: Outcome, body: bytes, options: dict[str, Any]) -> bytes:
@@ -187,14 +187,15 @@ def _page(outcome: Outcome, body: bytes, options: dict[str, Any]) -> bytes:
     return page(tree, outcome).encode()
 
 
-def _provenance(outcome: Outcome, body: bytes, options: dict[str, Any], map_url: str) -> bytes:
+def _provenance(outcome: Outcome, body: bytes, options: dict[str, Any], one: Map) -> bytes:
     from adapter.fhir import json
     from adapter.mapping.provenance import provenance
+    from adapter.mapping.version import version_of
 
     if outcome.lineage is None:
         return b""
     made = provenance(
-        outcome.lineage, outcome.resources[0], map_url=map_url,
+        outcome.lineage, outcome.resources[0], map_url=one.url, map_version=version_of(one),
         source_id=options["source_id"] or hashlib.sha256(body).hexdigest(),
         recorded=datetime.now(UTC).isoformat(timespec="seconds"),
     )  # fmt: skip

@@ -27,6 +27,8 @@ class Library:
         self._seen: dict[int, list[MapFile]] = {}
         self._inline: dict[int, dict[str, ConceptMap]] = {}
         self._fhir: dict[int, bool] = {}
+        self.versions: dict[int, str] = {}
+        """Versions of the maps of files, by the identity of the file, once they were asked for."""
 
     def visible(self, file: MapFile) -> list[MapFile]:
         """Return the file and all it imports, directly or not, nearest first."""

@@ -15,7 +15,7 @@ from adapter.relay.intake.work import Content, Work
 from adapter.relay.message import Meaning, Submission
 
 if TYPE_CHECKING:
-    from adapter.mapping import Lineage, Outcome
+    from adapter.mapping import Lineage, Map, Outcome
     from adapter.mapping.nodes import SourceTree
     from adapter.outcome import Issue
     from adapter.relay.deployment import Relay
@@ -50,14 +50,22 @@ def read(work: Work) -> Content:
     tree = readers.read(
         submission.body, MEDIA_TYPE_OF[source.format], charset=submission.charset or source.charset
     )
-    outcome = _mapped(work, tree, lineage=False)
+    one = _map_for(work, tree)
+    outcome = _mapped(work, one, tree, lineage=False)
     bundle = outcome.resources[0] if outcome.resources else {}
-    return Content(bundle=bundle, facts=notification.read(bundle), issues=tuple(outcome.issues), tree=tree)
+    return Content(
+        bundle=bundle, facts=notification.read(bundle), issues=tuple(outcome.issues), tree=tree, map=one
+    )
 
 
-def _mapped(work: Work, tree: SourceTree, *, lineage: bool) -> Outcome:
+def _map_for(work: Work, tree: SourceTree) -> Map:
     source, maps = work.source, work.relay.maps
-    return (maps.choose(tree) if source.map == "auto" else maps[source.map]).run_tree(
+    return maps.choose(tree) if source.map == "auto" else maps[source.map]
+
+
+def _mapped(work: Work, one: Map, tree: SourceTree, *, lineage: bool) -> Outcome:
+    source = work.source
+    return one.run_tree(
         tree,
         source_id=hashlib.sha256(work.submission.body).hexdigest(),
         constants={
@@ -116,7 +124,9 @@ def named(
     Lineage costs a second run of the map, which gives the same again, so it is asked for only where
     something is wrong; `lineage_of` makes it for any other message.
     """
-    lineage = _mapped(work, content.tree, lineage=True).lineage if content.tree is not None else None
+    if content.tree is None or content.map is None:
+        return issues, None
+    lineage = _mapped(work, content.map, content.tree, lineage=True).lineage
     if lineage is None:
         return issues, None
     found = tuple(
@@ -151,5 +161,5 @@ def lineage_of(message: str, relay: Relay) -> list[dict[str, Any]] | None:
         return None
     tree = readers.read(body, MEDIA_TYPE_OF[source.format], charset=source.charset)
     work = Work(submission, relay, source, answer.style_for(source.format, (), is_message=False))
-    lineage = _mapped(work, tree, lineage=True).lineage
+    lineage = _mapped(work, _map_for(work, tree), tree, lineage=True).lineage
     return lineage.as_json() if lineage is not None else None

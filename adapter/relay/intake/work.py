@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from adapter import fhir
+from adapter.mapping.version import version_of
 from adapter.relay import answer, decision, event
 from adapter.relay.answer import Reply
 from adapter.relay.intake.sameness import digest_of, keys
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from adapter.mapping import Lineage
+    from adapter.mapping import Lineage, Map
     from adapter.mapping.nodes import SourceTree
     from adapter.outcome import Issue
     from adapter.relay.answer import Style
@@ -45,6 +46,8 @@ class Content:
     issues: tuple[Issue, ...]
     tree: SourceTree | None
     """The source as it was read; None where it is FHIR already."""
+    map: Map | None = None
+    """What it was mapped with: a newer version may have come since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +133,7 @@ class Work:
         is_known_again = judged.state in REMEMBERED and judged.meaning not in event.NOT_RELAYED_BECAUSE
         generation = judged.extra.get("generation", "")
         digest = digest_of(content.bundle) if content else hashlib.sha256(self.submission.body).hexdigest()
+        mapped = _mapped(content)
         return Intake(
             message=self.message,
             sender=self.submission.sender,
@@ -153,12 +157,21 @@ class Work:
             cancels=judged.cancels,
             answer=self.answer(judged),
             audit=(
-                self.record("accept", judged.state.value, first_code(judged.issues), source=self.source.name),
+                self.record(
+                    "accept", judged.state.value, first_code(judged.issues), source=self.source.name, **mapped
+                ),
                 *judged.audit,
             ),
             happened_at=facts.happened_at if facts else None,
-            extra=judged.extra,
+            extra={**judged.extra, **mapped},
         )
+
+
+def _mapped(content: Content | None) -> dict[str, str]:
+    """Name the map and its version, where a map made the message."""
+    if content is None or content.map is None:
+        return {}
+    return {"map": content.map.name, "map_version": version_of(content.map)}
 
 
 def _written(lineage: Lineage | None) -> bytes | None:
