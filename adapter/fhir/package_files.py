@@ -1,4 +1,4 @@
-"""The files inside a FHIR package, read without ever unpacking to disk or following a link.
+"""The files inside a FHIR package, read without ever unpacking to disk or following a link, and written.
 
 An archive is walked once: names, kinds and sizes are checked before anything is read, and the JSON files are
 kept deflated, so that a package costs some megabytes and a file a millisecond when it is asked for.
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from adapter.errors import Malformed, TooCostly
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 MOST_FILES = 50_000
@@ -88,6 +88,17 @@ def open_archive(path: Path) -> Archive:
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, OSError) as problem:
         raise Malformed("FH300", at=path.name) from problem
     return Archive(deflated)
+
+
+def write_archive(files: Mapping[str, bytes]) -> bytes:
+    """Return the .tgz of the files, in their order: the same files give the same bytes at any time."""
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(content), 0o644
+            archive.addfile(member, io.BytesIO(content))
+    return gzip.compress(plain.getvalue(), compresslevel=9, mtime=0)
 
 
 def open_folder(path: Path) -> Folder:

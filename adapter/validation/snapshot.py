@@ -176,7 +176,8 @@ class Snapshots:
             if not is_new:
                 raise ConfigurationError("VA217", params={"what": str(stated.get("path", step))})
             place = {"min": stated.get("min", 0), "max": stated.get("max", "1")}
-            fresh = Part({"base": {"path": str(stated.get("path")), **place}})
+            path = str(stated.get("path"))
+            fresh = Part({"definition": str(stated.get("short", path)), "base": {"path": path, **place}})
             children[name], before[name] = fresh, fresh.copy()
         child = children[name]
         known = before.setdefault(name, child.copy())
