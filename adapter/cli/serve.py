@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import argparse
 
     from adapter.config import Settings
+    from adapter.config.run import Running
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -19,10 +20,14 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "serve",
         help="run the doors and the delivery in one process",
-        description="Take messages in over HTTP and deliver them. Stops in order on SIGTERM or Ctrl-C. Does "
-        "not start if anything in the settings is wrong: every fault is listed, exit 2.",
+        description="Take messages in over HTTP and deliver them. Stops in order on SIGTERM or Ctrl-C; reads "
+        "its maps again on SIGHUP, and uses them if their cases hold. Does not start if anything in the "
+        "settings is wrong: every fault is listed, exit 2.",
     )
     config_argument(parser)
+    parser.add_argument(
+        "--watch", action="store_true", help="read maps again whenever their folder has changed"
+    )
     parser.set_defaults(run=run)
 
 
@@ -46,10 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
     settings = config.load(arguments.config)
     log.to_stderr()
     listener = bind(*settings.listen)
-    return asyncio.run(_serve(settings, listener))
+    return asyncio.run(_serve(settings, listener, watch=arguments.watch))
 
 
-async def _serve(settings: Settings, listener: object) -> int:
+async def _serve(settings: Settings, listener: object, *, watch: bool) -> int:
     from adapter.cli import INTERNAL, OK
     from adapter.config.run import running
     from adapter.server import log
@@ -58,13 +63,24 @@ async def _serve(settings: Settings, listener: object) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(settings, listener) as adapter:  # type: ignore[arg-type]
+    asked = asyncio.Event()
+    loop.add_signal_handler(signal.SIGHUP, asked.set)
+    async with running(settings, listener, watch=watch) as adapter:  # type: ignore[arg-type]
+        reloading = asyncio.create_task(_reload_when(asked, adapter))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({stopping, adapter.delivery}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
+        reloading.cancel()
         error = adapter.delivery.exception() if adapter.delivery.done() else None
         if error is not None:
             # Nobody may believe that messages still go out: the process ends and its supervisor sees it.
             log.say_error("delivery-ended", error)
             return INTERNAL
     return OK
+
+
+async def _reload_when(asked: asyncio.Event, adapter: Running) -> None:
+    while True:
+        await asked.wait()
+        asked.clear()
+        await adapter.reload("SIGHUP")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from adapter.config.settings import Settings
     from adapter.mapping import MapSet
+    from adapter.mapping.reload import Reloader
     from adapter.relay.clock import Clock, Ids
     from adapter.relay.disclosure_rules import Rules
     from adapter.relay.event import EventTable
@@ -100,6 +101,25 @@ def build(
     return Deployment(settings=settings, relay=relay, access=access, clients=clients)
 
 
+def reloader_of(deployment: Deployment) -> Reloader:
+    """Return what takes over new versions of the deployment's maps while it runs."""
+    from adapter.mapping.reload import Reloader
+
+    settings = deployment.settings
+    return Reloader(
+        maps=deployment.relay.maps,
+        folders=map_folders(settings),
+        needed=[one.map for one in settings.sources if one.map != "auto" and one.format != "fhir"],
+    )
+
+
+def map_folders(settings: Settings) -> list[Path]:
+    """Return where maps come from: the shipped ones, and above them the deployment's own."""
+    from adapter import shipped
+
+    return [shipped.folder("mappings"), settings.maps]
+
+
 def clients_of(settings: Settings, relay: Relay) -> Clients | None:
     """Return the clients of SMART Backend Services and what serves them; None where none is registered."""
     if not settings.clients:
@@ -134,7 +154,6 @@ def read_content(settings: Settings) -> Content:
 
     Raises ConfigurationError (CF100) with the faults of all of them.
     """
-    from adapter import shipped
     from adapter.config.validator import door_validator
     from adapter.fhir import packages
     from adapter.mapping import MapSet
@@ -150,7 +169,7 @@ def read_content(settings: Settings) -> Content:
             return None
 
     loaded = tried(lambda: [packages.load(path) for path in settings.packages]) or []
-    maps = tried(lambda: MapSet.load([shipped.folder("mappings"), settings.maps], loaded))
+    maps = tried(lambda: MapSet.load(map_folders(settings), loaded))
     validator = tried(lambda: door_validator(loaded))
     events = tried(lambda: _events(settings.tables))
     rules = tried(lambda: _rules(settings.tables))

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from adapter import __version__
-from adapter.config.build import Deployment, build
+from adapter.config.build import Deployment, build, reloader_of
 from adapter.errors import AdapterError
 from adapter.server import log
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from adapter.config.settings import Settings
+    from adapter.mapping.reload import Reload
     from adapter.relay.clock import Clock, Ids
     from adapter.relay.transport import Transport
 
@@ -34,6 +35,8 @@ class Running:
     """`http://host:port` it listens on."""
     delivery: asyncio.Task[None]
     """The delivery loop; it ends before the stop only if something is badly wrong."""
+    reload: Callable[[str], Awaitable[Reload]]
+    """Take over new versions of maps if they pass their tests; the text says who or what asked."""
     mllp: tuple[tuple[str, int], ...] = ()
     """Host and port of each MLLP listener."""
 
@@ -47,15 +50,16 @@ async def running(
     ids: Ids | None = None,
     transport: Transport | None = None,
     address: str | None = None,
+    watch: bool = False,
 ) -> AsyncIterator[Running]:
-    """Run the doors and the delivery while the block runs.
+    """Run the doors and the delivery while the block runs; with `watch` also look for new versions of maps.
 
     On leaving: no new connection, running requests end, the delivery loop finishes what it has begun, the
     store closes. Nothing accepted is lost by the stop; what was being sent is sent again after the lease.
     """
     from adapter.relay import delivery
     from adapter.relay.transport import HttpTransport
-    from adapter.server import mllp
+    from adapter.server import maps, mllp
     from adapter.server.app import app
     from adapter.server.doors import Doors
     from adapter.server.listen import listening
@@ -67,23 +71,36 @@ async def running(
     stop = asyncio.Event()
     delivering = asyncio.create_task(delivery.run(deployment.relay, stop))
     forgetting = asyncio.create_task(_forget(deployment, stop))
+    reloader = reloader_of(deployment)
+    watching = asyncio.create_task(maps.watch(reloader, deployment.relay, stop)) if watch else None
     doors = Doors(
         relay=deployment.relay,
         access=deployment.access,
         budget=settings.budget,
         proxies=settings.proxies,
         clients=deployment.clients,
+        reloader=reloader,
         is_delivering=lambda: not delivering.done(),
     )
+
+    async def reload(reason: str) -> Reload:
+        return await asyncio.to_thread(
+            maps.reload_maps, reloader, deployment.relay, actor="silta", reason=reason
+        )
+
     try:
         async with listening(app(doors), listener) as base, mllp.listening(doors, settings.mllp) as calls:
             log.say("serving", address=base, mode=settings.mode.value, version=__version__)
-            yield Running(deployment=deployment, address=base, delivery=delivering, mllp=tuple(calls))
+            yield Running(
+                deployment=deployment, address=base, delivery=delivering, mllp=tuple(calls), reload=reload
+            )
     finally:
         stop.set()
         try:
             await forgetting
             await delivering
+            if watching is not None:
+                await watching
         finally:
             if wire is not None:
                 await wire.aclose()

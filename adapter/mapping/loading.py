@@ -24,7 +24,7 @@ from adapter.mapping.models import Models
 from adapter.outcome import Issue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from adapter.fhirpath.expression import Expression
     from adapter.mapping.conceptmap import ConceptMap
@@ -60,6 +60,7 @@ class Loaded:
     """All of them, errors and warnings."""
     tables: dict[str, ConceptMap] = field(default_factory=dict)
     definitions: list[dict[str, Item]] = field(default_factory=list)
+    packages: Sequence[Item] = ()
     texts: dict[str, _Text] = field(default_factory=dict)
     """By path."""
     seen: dict[int, list[MapFile]] = field(default_factory=dict)
@@ -119,7 +120,7 @@ class _Loading:
         self.issues += faults.issues
         self.issues.sort(key=lambda issue: (issue.at or "", issue.line or 0, issue.column or 0))
         seen = {id(file): library.visible(file) for file in library.files.values()}
-        return Loaded(maps, self.issues, tables, definitions, self.texts, seen)
+        return Loaded(maps, self.issues, tables, definitions, self.packages, self.texts, seen)
 
     def unchanged(self, file: MapFile, library: Library, before: Loaded | None) -> Map | None:
         """Return the map as it was made before, if all that it sees is what it saw then."""

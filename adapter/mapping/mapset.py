@@ -44,17 +44,23 @@ class MapSet:
         cls,
         folders: Path | str | Iterable[Path | str],
         packages: Iterable[Item] = (),
-        *,
-        before: MapSet | None = None,
     ) -> MapSet:
         """Read and check every map and code table below `folders`; later ones override earlier ones by url.
 
         `packages` (adapter.fhir.packages, or anything with `resources(type)`) give logical models and
-        ConceptMaps. `before`: an earlier set of the same packages; what has not changed since is taken over.
+        ConceptMaps.
 
         Raises ConfigurationError MP400 with all faults of all files, each with file, line and column.
         """
-        loaded = load(folders, packages, before._loaded if before is not None else None)
+        return cls._of(load(folders, packages))
+
+    def again(self, folders: Path | str | Iterable[Path | str]) -> MapSet:
+        """Read the folders again, with the same packages; what has not changed stays. Raises as `load`."""
+        before = self._loaded
+        return self._of(load(folders, before.packages if before is not None else (), before))
+
+    @classmethod
+    def _of(cls, loaded: Loaded) -> MapSet:
         faults = [issue for issue in loaded.issues if issue.is_error]
         if faults:
             raise ConfigurationError("MP400", params={"count": len(faults)}, issues=faults)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Literal
 
 from adapter.errors import AdapterError
 from adapter.mapping.cases import cases, judge
-from adapter.mapping.mapset import MapSet
 from adapter.mapping.version import version_of
 from adapter.outcome import Issue
 
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from adapter.mapping.nodes import Item
+    from adapter.mapping.mapset import MapSet
+
 
 WATCHED = frozenset({".map", ".fml", ".csv", ".json", ".toml", ".hl7", ".xml"})
 
@@ -46,7 +46,6 @@ class Reloader:
     maps: MapSet
     folders: Sequence[Path]
     """The shipped one first."""
-    packages: Sequence[Item] = ()
     needed: Sequence[str] = ()
     """Names and urls of maps that sources are mapped with, so that none of them may go."""
     counts: dict[str, int] = field(default_factory=lambda: {"swapped": 0, "unchanged": 0, "refused": 0})
@@ -62,7 +61,7 @@ class Reloader:
 
     def _reload(self) -> Reload:
         try:
-            fresh = MapSet.load(self.folders, self.packages, before=self.maps)
+            fresh = self.maps.again(self.folders)
             if {id(one) for one in fresh} == {id(one) for one in self.maps}:
                 return Reload(outcome="unchanged")
             changed = tuple(sorted(_changed(self.maps, fresh)))

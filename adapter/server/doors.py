@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from adapter.mapping.reload import Reloader
     from adapter.relay.deployment import Relay
     from adapter.server.access import Access, Caller
     from adapter.server.certificate import Proxies
@@ -40,6 +41,8 @@ class Doors:
     """Who may say which client certificate a caller has shown; None: nobody."""
     clients: Clients | None = None
     """Clients of SMART Backend Services; None where none is registered."""
+    reloader: Reloader | None = None
+    """Takes over new versions of maps; None where there is nothing to read them from."""
     is_delivering: Callable[[], bool] = lambda: True
     """Whether the delivery loop runs: asked by `/readyz`."""
     _pool: ThreadPoolExecutor = field(

@@ -36,6 +36,11 @@ KEYS = frozenset(
         "mode",
         "version",
         "node",
+        "outcome",
+        "maps",
+        "cases",
+        "file",
+        "line",
     }
 )
 """What a line may carry beside time, level and event. A key that is not here is not written."""

@@ -67,9 +67,19 @@ class _Store:
                 family.add_metric((state,), number)
             yield family
         yield from self._partners()
+        yield from self._reloads()
         commits, operations = store.commits
         yield CounterMetricFamily("silta_store_commits", "Commits since the start.", value=commits)
         yield CounterMetricFamily("silta_store_operations", "Operations they held.", value=operations)
+
+    def _reloads(self) -> Iterator[Metric]:
+        if self._doors.reloader is not None:
+            family = CounterMetricFamily(
+                "silta_map_reloads", "Looks for new versions of maps since the start.", labels=("outcome",)
+            )
+            for outcome, number in self._doors.reloader.counts.items():
+                family.add_metric((outcome,), number)
+            yield family
 
     def _partners(self) -> Iterator[Metric]:
         waiting, failures, paused = (

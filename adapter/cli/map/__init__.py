@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
-VERBS = ("scaffold", "run", "check", "fmt", "list", "explain", "coverage", "test", "diff", "export")
+VERBS = ("scaffold", "run", "check", "fmt", "list", "explain", "coverage", "test", "diff", "export", "reload")
 """Every verb, in the order of the help page; the module of that name has `register(verbs)`."""
 
 
