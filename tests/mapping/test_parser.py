@@ -36,6 +36,7 @@ READ = {
     "expression": "src.a as a -> tgt.b = ('urn:uuid:' + a.lower()), tgt.c = (a.b[0] | 'x');",
     "evaluate": "src -> tgt.b = evaluate(src, iif(a = \"it's\", 1, 2)), tgt.c = evaluate(src, 'a.b');",
     "literals": 'src -> tgt.a = 1, tgt.b = -2.50, tgt.c = true, tgt.d = @2020-01-01, tgt.e = "x";',
+    "other numbers": "src.a 0..1 as a -> tgt.a = .5, tgt.b = -.25, tgt.c = 5L, tgt.d = qty(.5, 'mg'), tgt.e = truncate(a, 5L);",
     "bare value": "src -> uuid() as id, ('a' & 'b') as ab, tgt.c = id;",
     "deep paths": "src.a.b.c as v -> tgt.d.e = v;",
     "no target": "src.a as a then G(a, tgt);",
@@ -92,6 +93,8 @@ FAULTS = {
     "missing target": ("src.a -> ;", "MP101", 3, 10),
     "open quote": ("src.a -> tgt.b = 'x;", "MP104", 3, 18),
     "strange sign": ("src.a -> tgt.b = €;", "MP103", 3, 18),
+    "no count": ("src.a 1.5..2 as a -> tgt.b = a;", "MP101", 3, 7),
+    "no upper count": ("src.a 1..2L as a -> tgt.b = a;", "MP101", 3, 10),
     "faulty expression": ("src.a -> tgt.b = (1 + );", "FP110", 3, 23),
 }
 

@@ -228,13 +228,15 @@ def _default(cursor: Cursor) -> Tree:
 
 def _cardinality(cursor: Cursor) -> tuple[int, int | None]:
     # The words of `0..1` are cut as `0`, `..`, `1`, as no number ends in a dot.
-    least = cursor.advance().text
+    least = _count(cursor)
     cursor.expect("..")
-    if cursor.take("*"):
-        return int(least), None
-    if cursor.token.kind != "number":
+    return least, None if cursor.take("*") else _count(cursor)
+
+
+def _count(cursor: Cursor) -> int:
+    if cursor.token.kind != "number" or not cursor.token.text.isdecimal():
         cursor.lost("a number or '*'")
-    return int(least), int(cursor.advance().text)
+    return int(cursor.advance().text)
 
 
 def _target(cursor: Cursor) -> Target:
@@ -306,12 +308,7 @@ def _literal(cursor: Cursor) -> Written | None:
     if token.kind in ("string", "doubled"):
         made = Written(value=token.text, kind="string", span=span)
     elif token.kind == "number":
-        whole = "." not in token.text
-        made = Written(
-            value=int(token.text) if whole else token.text,
-            kind="integer" if whole else "decimal",
-            span=span,
-        )
+        made = _number(token.text, span)
     elif token.kind == "moment":
         kind: Item = "time" if token.text[1] == "T" else "dateTime" if "T" in token.text else "date"
         made = Written(value=token.text[1:].lstrip("T"), kind=kind, span=span)
@@ -319,16 +316,19 @@ def _literal(cursor: Cursor) -> Written | None:
         made = Written(value=token.text == "true", kind="boolean", span=span)
     elif cursor.is_symbol("-") and cursor.peek().kind == "number":
         cursor.advance()
-        number = cursor.token
-        whole = "." not in number.text
-        value = f"-{number.text}"
-        made = Written(
-            value=int(value) if whole else value, kind="integer" if whole else "decimal",
-            span=Span(token.start, number.end),
-        )  # fmt: skip
+        made = _number(cursor.token.text, Span(token.start, cursor.token.end), "-")
     if made is not None:
         cursor.advance()
     return made
+
+
+def _number(text: str, span: Span, sign: str = "") -> Written:
+    """Read `5`, `5.0`, `.5`, and `5L`, which R4 has no type of its own for."""
+    if "." in text:
+        return Written(
+            value=f"{sign}{text if text[0] != '.' else f'0{text}'}".rstrip("L"), kind="decimal", span=span
+        )
+    return Written(value=int(f"{sign}{text.rstrip('L')}"), kind="integer", span=span)
 
 
 def _invocation(cursor: Cursor) -> Invocation:
