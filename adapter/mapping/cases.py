@@ -155,12 +155,20 @@ def numbered(resource: dict[str, Item]) -> Item:
     """Return a result with the ids of its entries numbered in their order; other ids stay as they are."""
     ids = {
         str(entry["resource"]["id"]): _number(at)
-        for at, entry in enumerate(resource.get("entry", ()), 1)
+        for at, entry in enumerate(_entries(resource), 1)
         if isinstance(entry, dict) and entry.get("resource", {}).get("id")
     }
     if resource.get("resourceType") != "Bundle" and resource.get("id"):
         ids[str(resource["id"])] = _number(1)
     return _renamed(resource, ids)
+
+
+def _entries(bundle: dict[str, Item]) -> Iterator[Item]:
+    """Yield the entries of a Bundle, and behind each that is a Bundle the entries of that."""
+    for entry in bundle.get("entry", ()):
+        yield entry
+        if isinstance(entry, dict) and entry.get("resource", {}).get("resourceType") == "Bundle":
+            yield from _entries(entry["resource"])
 
 
 def _renamed(value: Item, ids: dict[str, str]) -> Item:
