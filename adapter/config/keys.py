@@ -189,7 +189,7 @@ SECTIONS: Mapping[str, Mapping[str, Key]] = {
         "certificate_header": Key(_header, "client-cert", note="where they say a caller's certificate"),
     },
     "store": {
-        "url": Key(_text, "sqlite:///silta.db", note="sqlite:///FILE; a relative one is beside this file"),
+        "url": Key(_text, "sqlite:///silta.db", note="sqlite:///FILE, beside this file, or postgresql://…"),
         "key_file": Key(_text, note="file with the 32-byte master key in hex; 0600"),
         "key_env": Key(_text, note="name of the environment variable that holds it instead"),
         "node": Key(_text, "silta", note="name of this process in the audit"),
@@ -252,6 +252,10 @@ LISTS: Mapping[str, Mapping[str, Key]] = {
         "certificate_file": Key(_text, note="PEM with its chain; absent: without TLS"),
         "key_file": Key(_text, note="PEM of its private key; 0600"),
         "client_authority_file": Key(_text, note="PEM of who signs the callers' certificates"),
+    },
+    "inbox": {
+        "path": Key(_text, is_required=True, note="folder whose files are taken in"),
+        "source": Key(_text, is_required=True, note="name of the source whose files come there"),
     },
     "partner": {
         "organisation": Key(_organisation_key, is_required=True, note="who receives"),

@@ -59,7 +59,7 @@ async def running(
     """
     from adapter.relay import delivery
     from adapter.relay.transport import HttpTransport
-    from adapter.server import maps, mllp
+    from adapter.server import inbox, maps, mllp
     from adapter.server.app import app
     from adapter.server.doors import Doors
     from adapter.server.listen import listening
@@ -89,7 +89,11 @@ async def running(
         )
 
     try:
-        async with listening(app(doors), listener) as base, mllp.listening(doors, settings.mllp) as calls:
+        async with (
+            listening(app(doors), listener) as base,
+            mllp.listening(doors, settings.mllp) as calls,
+            inbox.watching(doors, settings.inboxes),
+        ):
             log.say("serving", address=base, mode=settings.mode.value, version=__version__)
             yield Running(
                 deployment=deployment, address=base, delivery=delivering, mllp=tuple(calls), reload=reload

@@ -17,6 +17,7 @@ from adapter.relay.deployment import Organisation, Partner, Source
 from adapter.relay.message import Level, Mode
 from adapter.relay.retry import RetrySchedule
 from adapter.server.budgets import DoorBudget
+from adapter.server.inbox_folder import Inbox
 from adapter.server.mllp_listener import Listener
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Settings:
     sources: tuple[Source, ...]
     partners: tuple[Partner, ...]
     mllp: tuple[Listener, ...]
+    inboxes: tuple[Inbox, ...]
     credentials: tuple[Credential, ...] = field(repr=False)
     certificates: Mapping[str, str]
     """Organisation by the SHA-256 of its client certificate, hex."""
@@ -144,6 +146,7 @@ class Reading:
         partners = tuple(self._partners(lists["partner"], mode, secrets))
         sources = tuple(self._sources(lists["source"], top, lists["organisation"]))
         mllp = tuple(self._mllp(lists["mllp"], sources, mode))
+        inboxes = tuple(self._inboxes(lists["inbox"], sources))
         clients = tuple(self._clients(lists["client"], mode, lists["organisation"]))
         certificates = self._certificates(lists["organisation"])
         self._meaning(parts, lists)
@@ -169,6 +172,7 @@ class Reading:
             sources=sources,
             partners=partners,
             mllp=mllp,
+            inboxes=inboxes,
             credentials=credentials,
             certificates=certificates,
             proxies=_proxies(server),
@@ -344,6 +348,19 @@ class Reading:
             if mode == Mode.PRODUCTION and files["certificate"] is None and not is_loopback(host):
                 self.fault("CF124", f"{at}.certificate_file")
             yield Listener(host=host, port=port, source=one["source"], allow=one["allow"], **files)
+
+    def _inboxes(self, tables: list[dict[str, Any]], sources: tuple[Source, ...]) -> Iterator[Inbox]:
+        self._once(tables, "inbox", "path")
+        known = {one.name for one in sources}
+        for number, one in enumerate(tables, 1):
+            if one["source"] is not None and one["source"] not in known:
+                self.fault("CF134", f"inbox[{number}].source")
+            if one["path"] is None or one["source"] is None:
+                continue
+            path = self.resolve(one["path"])
+            if not path.is_dir():
+                self.fault("CF120", f"inbox[{number}].path", path=one["path"])
+            yield Inbox(path=path, source=one["source"])
 
     def _pem(self, table: dict[str, Any], key: str, at: str) -> Path | None:
         """Return the path of a file that TLS needs; None if none is named."""
