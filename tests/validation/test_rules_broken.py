@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
-MESSAGES = (FIXTURES / "notification" / "expected", FIXTURES / "messages")
+MESSAGES = (*sorted(FIXTURES.glob("*/expected")), FIXTURES / "messages", FIXTURES / "examples")
 LITERAL = re.compile(r"'([^']+)'")
 OTHER = {"coding": [{"system": "urn:x:y", "code": "other"}], "text": "other"}
 
@@ -40,6 +40,11 @@ SELDOM: dict[str, dict[str, Any]] = {
     "notification-header": {
         "destination": [{"endpoint": "urn:x:y", "receiver": {"reference": "Organization/x"}}]
     },
+    "oh-referral": {
+        "encounter": {"reference": "Encounter/x"},
+        "replaces": [{"reference": "ServiceRequest/x"}],
+    },
+    "practice-agreement": {"derivedFrom": [{"reference": "Observation/x"}]},
     "sick-leave-period": {
         "extension": [{"url": OF_OURS + "continues-by", "valueReference": {"reference": "Organization/x"}}]
     },
@@ -55,6 +60,17 @@ SELDOM: dict[str, dict[str, Any]] = {
     },
 }
 """What no message holds, though a profile has a rule on it: added to a base."""
+
+BEYOND_ONE_CHANGE = frozenset(
+    {
+        "disclosure-denial-dd-1",
+        "oh-referral-rf-3",
+        "referral-task-rt-5",
+        "sick-leave-period-sl-4",
+        "sick-leave-period-sl-5",
+    }
+)
+"""Invariants that no single change of `altered` breaks: tests/content/test_invariants.py breaks them."""
 
 UNASKED = frozenset({"reference", "fullUrl", "div", "display", "id", "family", "name", "title"})
 """Keys no invariant of ours looks at, left out of the changes to keep the test short."""
@@ -267,6 +283,15 @@ NEIGHBOURS = frozenset(
         "care-episode-notification-Communication.extension:contentLevel-min",
         "care-episode-notification-Communication.category-min",
         "feedback-Communication.extension:businessReply-min",
+        "explicit-consent-Consent.provision.purpose-min",
+        "oh-referral-ServiceRequest.extension:disclosureBasis-min",
+        "work-restriction-Observation.component:limit.code-value",
+        "sick-leave-period-Observation.component:absence30.code-value",
+        "sick-leave-period-Observation.component:allowance60.code-value",
+        "sick-leave-period-Observation.component:allowance90.code-value",
+        "sick-leave-period-Observation.component:allowance150.code-value",
+        "sick-leave-period-Observation.component:allowance230.code-value",
+        "sick-leave-period-Observation.component:allowanceDays.code-value",
         "notification-cancel-Communication.category-min",
         "notified-patient-Patient.identifier:PIC-max",
         "notified-patient-Patient.identifier:PIC.type-value",
@@ -364,7 +389,11 @@ def breaking(profile: str, expression: str) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("profile", "constraint"),
-    [pytest.param(url, one, id=f"{url.rpartition('/')[2]}-{one['key']}") for url, one in INVARIANTS],
+    [
+        pytest.param(url, one, id=name)
+        for url, one in INVARIANTS
+        if (name := f"{url.rpartition('/')[2]}-{one['key']}") not in BEYOND_ONE_CHANGE
+    ],
 )
 def test_each_invariant_is_caught(profile: str, constraint: dict[str, Any]) -> None:
     """Some change to a message breaks the invariant, and every one that does is refused."""
