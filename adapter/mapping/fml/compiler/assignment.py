@@ -6,23 +6,27 @@ from typing import TYPE_CHECKING
 
 from adapter.mapping.fml.compiler.creation import add_open
 from adapter.mapping.fml.compiler.elements import holder, slot_of
-from adapter.mapping.fml.compiler.fitting import clashes, preparing, primitive_fit, type_of_value, value_kind
-from adapter.mapping.fml.compiler.parts import Assignment, Constant, Put
-from adapter.mapping.fml.compiler.scope import nothing
-from adapter.mapping.fml.compiler.tracing import first_place, origins, traced_put
+from adapter.mapping.fml.compiler.fitting import (
+    clashes,
+    preparing,
+    primitive_fit,
+    type_of_value,
+    value_kind,
+    whole,
+)
+from adapter.mapping.fml.compiler.parts import Assignment, Constant, Nothing, Put, Storing
+from adapter.mapping.fml.compiler.tracing import traced_put
 from adapter.mapping.fml.compiler.transforms import copy_of, leaf_of
 from adapter.mapping.run import RunFault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from adapter.mapping.fml.compiler.compilation import Compilation
     from adapter.mapping.fml.compiler.parts import Part
-    from adapter.mapping.fml.compiler.scope import Action, Frame, Scope, Value
+    from adapter.mapping.fml.compiler.scope import Action, Scope, Value
     from adapter.mapping.fml.tree import Target
     from adapter.mapping.models import Slot
     from adapter.mapping.nodes import Item
-    from adapter.mapping.run import RuleMark
+    from adapter.mapping.run import RuleMark, Run
 
 
 def put(
@@ -33,7 +37,7 @@ def put(
     mark: RuleMark,
     *,
     name: str | None = None,
-) -> Part:
+) -> Action | Part:
     """Compile the assignment of a value to the target."""
     holder_shape, element = slot_of(compilation, scope, target)
     var = scope.bind(name, "target", value.shape, value.kind) if name else None
@@ -47,53 +51,30 @@ def put(
         key = element.key(kind) if kind else ""
     store = _store(key, element, kind, mark)
     slot = var.slot if var else None
-    constant = None if slot is not None else _constant(compilation, scope, target, value, mark)
-    if constant is not None:
-        return constant
-    if value.is_constant and not compilation.is_traced and slot is None and element is not None:
+    if compilation.is_traced:
+        return traced_put(scope, hold, value, prepare, store, key, slot, mark)
+    if value.is_constant and slot is None and element is not None:
         try:
-            fixed = prepare(value.constant)
+            prepare(value.constant)
         except RunFault as fault:
             if not (kind and clashes(compilation, kind, value)):  # which is a fault by itself
                 compilation.faults.add(fault.code, scope.file, target.span, rule=mark.rule, **fault.params)
-            return nothing
-
-        def put_constant(frame: Frame) -> None:
-            node = hold(frame)
-            if node is not None:
-                store(frame, node, fixed)
-
-        return put_constant
-    if compilation.is_traced:
-        return traced_put(scope, hold, value, prepare, store, key, slot, mark)
-    get = value.get
-    plain = None if slot is not None else plain_put(compilation, scope, target, value, mark)
-    if plain is not None:
-        return Assignment(plain, value)
-
-    def put_value(frame: Frame) -> None:
-        node = hold(frame)
-        if node is None:
-            return
-        try:
-            found = get(frame)
-            if found is not None:
-                found = prepare(found)
-        except RunFault as fault:
-            frame[0].fault(fault.code, mark, None, **fault.params)
-            return
-        if slot is not None:
-            frame[slot] = found
-        if found is not None:
-            store(frame, node, found)
-
-    return put_value
+            return Nothing()
+    if slot is None:
+        constant = _constant(compilation, scope, target, value, mark)
+        if constant is not None:
+            return constant
+        plain = plain_put(compilation, scope, target, value, mark)
+        if plain is not None:
+            return Assignment(plain, value)
+    is_fit = value.is_fresh and element is not None and not element.is_choice and prepare is whole
+    return Storing(hold, value, None if is_fit else prepare, store, mark, slot)
 
 
 def _constant(
     compilation: Compilation, scope: Scope, target: Target, value: Value, mark: RuleMark
 ) -> Constant | None:
-    if not value.is_constant or len(target.path) != 1 or compilation.is_traced:
+    if not value.is_constant or len(target.path) != 1:
         return None
     shape, element = slot_of(compilation, scope, target)
     if element is None or element.is_list:
@@ -127,7 +108,7 @@ def plain_put(
 
 def _put_itself(
     compilation: Compilation, scope: Scope, target: Target, value: Value, mark: RuleMark, slot: int | None
-) -> Action:
+) -> Action | Part:
     """Compile `tgt = value`, where `tgt` is a primitive that somebody made: its value is set."""
     there = scope.targets[target.context or ""]
     shape = there.shape
@@ -135,39 +116,23 @@ def _put_itself(
         compilation.faults.add("MP219", scope.file, target.span, variable=target.context, type=shape.name)
     prepare = primitive_fit(scope, shape) if shape is not None and shape.is_primitive else copy_of
 
-    def store(_: Frame, node: Item, found: Item) -> int | None:
+    def store(_: Run, node: Item, found: Item) -> int | None:
         if isinstance(found, dict):
             node.update(found)
         else:
             node["value"] = found
         return None
 
-    at = there.slot
-
-    def hold(frame: Frame) -> Item:
-        return frame[at]
-
+    hold = holder(compilation, scope, target)
     if compilation.is_traced:
         return traced_put(scope, hold, value, prepare, store, "value", slot, mark)
-    get = safely(value, mark, False)
-
-    def put_value(frame: Frame) -> None:
-        node, found = hold(frame), get(frame)
-        if node is not None and found is not None:
-            try:
-                store(frame, node, prepare(found))
-            except RunFault as fault:
-                frame[0].fault(fault.code, mark, None, **fault.params)
-        if slot is not None:
-            frame[slot] = found
-
-    return put_value
+    return Storing(hold, value, prepare, store, mark, slot)
 
 
 def _store(key: str, element: Slot | None, kind: str | None, mark: RuleMark) -> Item:
     """Return what puts a prepared value under its key; it gives the index, where the element is a list."""
 
-    def into_list(_: Frame, node: Item, value: Item) -> int | None:
+    def into_list(_: Run, node: Item, value: Item) -> int | None:
         there = node.get(key)
         if there is None:
             there = node[key] = []
@@ -177,24 +142,24 @@ def _store(key: str, element: Slot | None, kind: str | None, mark: RuleMark) -> 
             there.append(value)
         return len(there) - 1
 
-    def into_single(frame: Frame, node: Item, value: Item) -> int | None:
+    def into_single(run: Run, node: Item, value: Item) -> int | None:
         if value.__class__ is list:
-            frame[0].fault("MP312", mark, None, count=len(value))
+            run.fault("MP312", mark, None, count=len(value))
             return None
         if key in node and node[key] != value:
-            frame[0].fault("MP305", mark, None, element=key)
+            run.fault("MP305", mark, None, element=key)
         node[key] = value
         return None
 
-    def into_choice(frame: Frame, node: Item, value: Item) -> int | None:
+    def into_choice(run: Run, node: Item, value: Item) -> int | None:
         chosen = type_of_value(value, element.types if element else ())
         if chosen is None or element is None:
-            frame[0].fault("MP315", mark, None, element=element.name if element else key)
+            run.fault("MP315", mark, None, element=element.name if element else key)
             return None
         node[element.key(chosen)] = value
         return None
 
-    def into_open(_: Frame, node: Item, value: Item) -> int | None:
+    def into_open(_: Run, node: Item, value: Item) -> int | None:
         if value.__class__ is list:
             for one in value:
                 add_open(node, key, one)
@@ -208,22 +173,3 @@ def _store(key: str, element: Slot | None, kind: str | None, mark: RuleMark) -> 
     if element.is_choice and kind is None:
         return into_choice
     return into_list if element.is_list else into_single
-
-
-def safely(value: Value, mark: RuleMark, traced: bool) -> Callable[[Frame], Item]:
-    """Return what gives the value, or None with the issue that says why there is none."""
-    get = value.get
-
-    def safely(frame: Frame) -> Item:
-        try:
-            return get(frame)
-        except RunFault as fault:
-            frame[0].fault(
-                fault.code,
-                mark,
-                first_place(frame[0], origins(frame, value)) if traced else None,
-                **fault.params,
-            )
-            return None
-
-    return safely

@@ -42,7 +42,7 @@ def question(scope: Scope, tree: Tree) -> Question | None:
             return _compared(scope, tree)
         if tree.operator == "in":
             return _contained(scope, tree)
-    if isinstance(tree, Call) and tree.name in _OF_TEXT:
+    if isinstance(tree, Call) and tree.name in OF_TEXT:
         return _of_text(scope, tree)
     if isinstance(tree, Call) and not tree.arguments and tree.target is not None:
         if tree.name in ("exists", "empty"):
@@ -54,7 +54,7 @@ def question(scope: Scope, tree: Tree) -> Question | None:
     return None
 
 
-_OF_TEXT: dict[str, Callable[[str, str], bool]] = {
+OF_TEXT: dict[str, Callable[[str, str], bool]] = {
     "contains": str.__contains__,
     "startsWith": str.startswith,
     "endsWith": str.endswith,
@@ -115,7 +115,7 @@ def _compared(scope: Scope, tree: Binary) -> Question | None:
 
 def _contained(scope: Scope, tree: Binary) -> Question | None:
     """Ask whether a text is one of several."""
-    literals = tuple(_united(tree.right))
+    literals = tuple(united(tree.right))
     read = _read(scope, tree.left)
     if read is None or any(one is None for one in literals):
         return None
@@ -132,11 +132,11 @@ def _contained(scope: Scope, tree: Binary) -> Question | None:
     return contained
 
 
-def _united(tree: Tree) -> Iterator[str | None]:
+def united(tree: Tree) -> Iterator[str | None]:
     """Yield the texts of `'a' | 'b'`, None for anything else that stands there."""
     if isinstance(tree, Binary) and tree.operator == "|":
-        yield from _united(tree.left)
-        yield from _united(tree.right)
+        yield from united(tree.left)
+        yield from united(tree.right)
     else:
         yield tree.text if isinstance(tree, Literal) and tree.kind == "string" else None
 
@@ -149,7 +149,7 @@ def _of_text(scope: Scope, tree: Call) -> Question | None:
     read = _itself if tree.target is None else _read(scope, tree.target)
     if read is None:
         return None
-    ask, text = _OF_TEXT[tree.name], argument.text
+    ask, text = OF_TEXT[tree.name], argument.text
 
     def of_text(frame: Frame, focus: Item) -> Answer:
         found = read(frame, focus)
@@ -181,9 +181,9 @@ def _read(scope: Scope, tree: Tree) -> Read | None:
     while isinstance(tree, Member) and tree.target is not None:
         names.append(tree.name)
         tree = tree.target
-    down = _down(tuple(reversed(names)))
+    down = descent(tuple(reversed(names)))
     if isinstance(tree, Member):
-        down = _down((tree.name, *reversed(names)))
+        down = descent((tree.name, *reversed(names)))
         return lambda _, focus: down(focus)
     if isinstance(tree, Special) and tree.name == "this":
         return lambda _, focus: UNSURE if focus is None else down(focus)
@@ -224,7 +224,8 @@ def _filtered(scope: Scope, tree: Call, down: Callable[[Item], Item]) -> Read | 
     return filtered
 
 
-def _down(names: tuple[str, ...]) -> Callable[[Item], Item]:
+def descent(names: tuple[str, ...]) -> Callable[[Item], Item]:
+    """Return what goes down a path: it gives a value, a list of them, None for nothing, or UNSURE."""
     way: Way = tuple((name, f"_{name}", len(name)) for name in names)
 
     def down(value: Item) -> Item:

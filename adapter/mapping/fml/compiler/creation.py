@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from adapter.mapping.fml.compiler.elements import holder, single_shape, slot_of
-from adapter.mapping.fml.compiler.parts import Creation
+from adapter.mapping.fml.compiler.elements import Holder, holder, single_shape, slot_of
+from adapter.mapping.fml.compiler.parts import Creation, Placing
 from adapter.mapping.fml.compiler.tracing import context_of
 from adapter.mapping.fml.tree import Invocation, Written
 from adapter.mapping.run import Made
@@ -14,14 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from adapter.mapping.fml.compiler.compilation import Compilation
+    from adapter.mapping.fml.compiler.parts import Part
     from adapter.mapping.fml.compiler.scope import Action, Frame, Scope
     from adapter.mapping.fml.tree import Target
     from adapter.mapping.models import Shape, Slot
     from adapter.mapping.nodes import Item
-    from adapter.mapping.run import RuleMark
+    from adapter.mapping.run import RuleMark, Run
 
 
 _OPEN = "\x00open"
+Place: TypeAlias = "Callable[..., Item]"
+"""Puts a made node into its holder, and gives the node to go on with."""
 
 
 def created_shape(
@@ -47,7 +50,7 @@ def create(
     target: Target,
     name: str | None,
     mark: RuleMark,
-) -> Action | Creation:
+) -> Action | Part:
     """Compile a target that makes an element: of the declared type, or of the one `create` names."""
     holder_shape, element = slot_of(compilation, scope, target)
     declared = single_shape(compilation, scope, (holder_shape, element))
@@ -72,15 +75,18 @@ def create(
     is_list = element.is_list if element is not None else False
     is_open = element is None
     place = _place_made(key, is_list, is_open, target.mode, mark)
+    share = None if target.share is None else scope.layout.share(target.share)
     if compilation.is_traced:
         place = _noting(place, scope.focus)
-    if target.share is not None:
-        shared = scope.layout.share(target.share)
-        return _shared(shared, slot, hold, shape, place)
-    is_direct = len(target.path) == 1 and not compilation.is_traced
-    if is_direct and is_list and target.mode != "first":
-        return Creation(scope.targets[target.context or ""].slot, slot, key, shape)
+        return (
+            _closure(hold, slot, shape, place) if share is None else _shared(share, slot, hold, shape, place)
+        )
+    if len(target.path) == 1 and is_list and target.mode != "first" and share is None:
+        return Creation(hold.slot, slot, key, shape)
+    return Placing(hold, slot, shape, place, None if is_list or is_open else key, share)
 
+
+def _closure(hold: Holder, slot: int, shape: Shape | None, place: Place) -> Action:
     def create(frame: Frame) -> None:
         node = hold(frame)
         if node is None:
@@ -95,7 +101,7 @@ def _noting(place: Item, focus: Item) -> Item:
     """In a traced build a made node is noted with what the rule was reading."""
 
     def place_and_note(frame: Frame, node: Item, made: Made) -> Item:
-        there = place(frame, node, made)
+        there = place(frame[0], node, made)
         context = context_of(frame, focus)
         if context is not None:
             frame[0].created.append((there, context))
@@ -113,9 +119,7 @@ def _takes(compilation: Compilation, element: Slot, shape: Shape) -> bool:
     )
 
 
-def _shared(
-    shared: int, slot: int, hold: Callable[[Frame], Item], shape: Shape | None, place: Item
-) -> Action:
+def _shared(shared: int, slot: int, hold: Holder, shape: Shape | None, place: Place) -> Action:
     """Make the element once for each run of the group; rules that name the same share meet in it."""
 
     def create_shared(frame: Frame) -> None:
@@ -133,7 +137,7 @@ def _shared(
 def _place_made(key: str, is_list: bool, is_open: bool, mode: str | None, mark: RuleMark) -> Item:
     """Return what puts a made node into its holder, and gives the node to go on with."""
 
-    def into_list(_: Frame, node: Item, made: Made) -> Made:
+    def into_list(_: Run, node: Item, made: Made) -> Made:
         there = node.get(key)
         if there is None:
             node[key] = [made]
@@ -143,7 +147,7 @@ def _place_made(key: str, is_list: bool, is_open: bool, mode: str | None, mark: 
             there.append(made)
         return made
 
-    def into_single(frame: Frame, node: Item, made: Made) -> Made:
+    def into_single(run: Run, node: Item, made: Made) -> Made:
         there = node.get(key)
         if there is None:
             node[key] = made
@@ -151,11 +155,11 @@ def _place_made(key: str, is_list: bool, is_open: bool, mode: str | None, mark: 
         # The element can stand once only: what a second rule makes is the same element.
         if isinstance(there, Made) and there.shape is made.shape:
             return there
-        frame[0].fault("MP305", mark, None, element=key)
+        run.fault("MP305", mark, None, element=key)
         node[key] = made
         return made
 
-    def into_open(_: Frame, node: Item, made: Made) -> Made:
+    def into_open(_: Run, node: Item, made: Made) -> Made:
         add_open(node, key, made)
         return made
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from adapter.mapping.models import Shape, Slot
 from adapter.mapping.run import Made
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
     from adapter.mapping.fml.compiler.compilation import Compilation
     from adapter.mapping.fml.compiler.scope import Frame, Scope
+    from adapter.mapping.fml.compiler.script import Script
     from adapter.mapping.fml.tree import Target
     from adapter.mapping.nodes import Item
 
@@ -61,22 +64,36 @@ def single_shape(
     return compilation.models.of_element(shape, slot.types[0])
 
 
-def holder(compilation: Compilation, scope: Scope, target: Target) -> Callable[[Frame], Item]:
-    """Return what gives the node that holds the last element, making single ones on the way."""
-    var = scope.targets[target.context or ""]
-    slot = var.slot
-    if len(target.path) <= 1:
-        return lambda frame: frame[slot]
-    way: list[tuple[str, Shape | None]] = []
-    shape = var.shape
-    for name in target.path[:-1]:
-        element = shape.slots.get(name) if shape else None
-        shape = single_shape(compilation, scope, (shape, element))
-        way.append((name, shape))
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The node that holds a target's last element."""
 
-    def hold(frame: Frame) -> Item:
-        node = frame[slot]
-        for name, kind in way:
+    slot: int
+    """Slot of the variable that the target begins at."""
+    way: tuple[tuple[str, Shape | None], ...]
+    """Single elements from there to the node, which are made where they are not yet."""
+
+    def __call__(self, frame: Frame) -> Item:
+        """Give the node in a traced build, or None."""
+        return self.below(frame[self.slot])
+
+    def is_sure(self, script: Script) -> bool:
+        """True if there surely is a node, in a plain build."""
+        return not self.way and script.is_sure(self.slot)
+
+    @contextmanager
+    def held(self, script: Script) -> Iterator[str]:
+        """Write what gives the node in a plain build, around what needs it."""
+        node = f"v{self.slot}"
+        if self.way:
+            node = script.fresh()
+            script.line(f"{node} = {script.name(self)}.below(v{self.slot})")
+        with nullcontext() if self.is_sure(script) else script.block(f"if {node} is not None:"):
+            yield node
+
+    def below(self, node: Item) -> Item:
+        """Go down from the variable's value."""
+        for name, kind in self.way:
             if node is None:
                 return None
             below = node.get(name)
@@ -85,4 +102,14 @@ def holder(compilation: Compilation, scope: Scope, target: Target) -> Callable[[
             node = below
         return node
 
-    return hold
+
+def holder(compilation: Compilation, scope: Scope, target: Target) -> Holder:
+    """Return what gives the node that holds the last element, making single ones on the way."""
+    var = scope.targets[target.context or ""]
+    way: list[tuple[str, Shape | None]] = []
+    shape = var.shape
+    for name in target.path[:-1]:
+        element = shape.slots.get(name) if shape else None
+        shape = single_shape(compilation, scope, (shape, element))
+        way.append((name, shape))
+    return Holder(var.slot, tuple(way))

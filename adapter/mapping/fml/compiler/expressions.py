@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ from adapter.fhir.types import r4
 from adapter.fhirpath.tree import Binary, Call, Literal, Member, Special, Variable
 from adapter.fhirpath.values import Element
 from adapter.mapping.fml.compiler.conditions import UNSURE, question
-from adapter.mapping.fml.compiler.scope import Value, variable
+from adapter.mapping.fml.compiler.questions import written
+from adapter.mapping.fml.compiler.scope import Value, fixed, variable
 from adapter.mapping.fml.paths import (
     condition_names,
     gives_source,
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
 
     from adapter.fhirpath.tree import Tree
     from adapter.mapping.fml.compiler.compilation import Compilation
+    from adapter.mapping.fml.compiler.questions import Question
     from adapter.mapping.fml.compiler.scope import Frame, Scope, Var
+    from adapter.mapping.fml.compiler.script import Script
     from adapter.mapping.nodes import Item
     from adapter.mapping.run import RuleMark, Run
 
@@ -96,6 +100,26 @@ def expression(
     return evaluate
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition, ready to be asked of a frame and a focus."""
+
+    ask: Callable[[Frame, Item], bool]
+    slots: tuple[int, ...] = ()
+    """Variables that it reads."""
+    plain: Question | None = None
+    """The same as a plain question, which can write itself."""
+
+    def write(self, script: Script, value: int) -> str:
+        """Write it about the variable in a slot; return the text of its answer."""
+        if self.plain is None:
+            return self._whole(script, value)
+        return self.plain.write(script, value, lambda: self._whole(script, value))
+
+    def _whole(self, script: Script, value: int) -> str:
+        return f"{script.name(self.ask)}({script.frame(self.slots)}, v{value})"
+
+
 def condition(
     compilation: Compilation,
     scope: Scope,
@@ -103,19 +127,21 @@ def condition(
     mark: RuleMark,
     *,
     names: Collection[str] | None = None,
-) -> Callable[[Frame, Item], bool] | None:
+) -> Condition | None:
     """Compile FHIRPath to what is asked of a frame and a focus; None if it is faulty, which is noted."""
     evaluate = expression(compilation, scope, tree, mark, names=names)
     if evaluate is None:
         return None
     known = names_in_scope(scope) if names is None else names
-    plain = None if scope.is_fhir else question(scope, with_variables(tree, known))
+    marked = with_variables(tree, known)
+    plain = None if scope.is_fhir else question(scope, marked)
 
     def test(frame: Frame, focus: Item) -> bool:
         answer = UNSURE if plain is None else plain(frame, focus)
         return is_true(evaluate(frame, focus)) if answer is UNSURE else answer is True
 
-    return _remembering(test) if _is_about_text(tree) else test
+    asked = _remembering(test) if _is_about_text(tree) else test
+    return Condition(asked, slots_of(scope, tree), None if plain is None else written(scope, marked))
 
 
 _PARTS_ABOUT_TEXT = frozenset({"matches", "matchesFull", "contains", "startsWith", "endsWith", "not"})
@@ -252,38 +278,55 @@ def value_of(compilation: Compilation, scope: Scope, tree: Tree, mark: RuleMark)
         if direct is not None:
             return direct
     if isinstance(tree, Literal) and tree.kind == "string":
-        text = tree.text
-        return Value(lambda _: text, "string", is_constant=True, constant=text)
+        return fixed(tree.text, "string")
     evaluate = expression(compilation, scope, tree, mark)
     if evaluate is None:
         return None
     focus = scope.focus
-    used = _slots(scope, tree)
+    used = slots_of(scope, tree)
 
     def get(frame: Frame) -> Item:
-        found = evaluate(frame, None if focus is None else frame[focus.slot])
-        if len(found) == 1:
-            return found[0]
-        return found or None
+        return alone(evaluate(frame, None if focus is None else frame[focus.slot]))
+
+    def write(script: Script) -> str:
+        about = "None" if focus is None else f"v{focus.slot}"
+        return f"{script.name(alone)}({script.name(evaluate)}({script.frame(used)}, {about}))"
 
     slots = used or (() if focus is None else (focus.slot,))
     return Value(
-        get, kind_of(tree), slots=slots, is_path=True, is_list=True, is_condition=not gives_source(tree),
-        conditions=condition_names(tree),
+        get, write, kind_of(tree), slots=slots, is_path=True, is_list=True,
+        is_condition=not gives_source(tree), conditions=condition_names(tree),
     )  # fmt: skip
+
+
+def alone(found: list[Item]) -> Item:
+    """Return what an expression gives as a value: nothing, one, or a list of several."""
+    return found[0] if len(found) == 1 else found or None
 
 
 def _direct(scope: Scope, name: str, rest: tuple[str, ...]) -> Value | None:
     var = scope.vars[name]
-    slot = var.slot
     if not rest:
         return variable(var)
     if scope.is_fhir and var.mode == "source":
         return None
-    down = follow(rest)
-    return Value(lambda frame: down(frame[slot]), slots=(slot,), is_path=True, is_list=True)
+    return below_variable(var, rest)
 
 
-def _slots(scope: Scope, tree: Tree) -> tuple[int, ...]:
+def below_variable(var: Var, path: tuple[str, ...]) -> Value:
+    """Return the value of a plain path from a variable."""
+    slot, down = var.slot, follow(path)
+
+    def write(script: Script) -> str:
+        from_any = f"{script.name(down)}(v{slot})"
+        if len(path) > 1:
+            return from_any
+        return f"(v{slot}.get({script.name(path[0])}) if isinstance(v{slot}, dict) else {from_any})"
+
+    return Value(lambda frame: down(frame[slot]), write, slots=(slot,), is_path=True, is_list=True)
+
+
+def slots_of(scope: Scope, tree: Tree) -> tuple[int, ...]:
+    """Return the slots of the variables that an expression reads."""
     names = variables(with_variables(tree, names_in_scope(scope)))
     return tuple(scope.vars[name].slot for name in names if name in scope.vars)

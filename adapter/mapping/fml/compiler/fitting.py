@@ -73,7 +73,7 @@ def preparing(
         return _any_of(element)
     made = compilation.models.of_element(shape, kind)
     if made is None or not made.is_primitive:
-        return _complex
+        return whole
     one = _identity if value.is_constant and _is_kind(value, kind) else primitive_fit(scope, made)
     if element is not None and element.is_list:
         return lambda found: (
@@ -99,9 +99,10 @@ def _identity(value: Item) -> Item:
     return value
 
 
-def _complex(value: Item) -> Item:
+def whole(value: Item) -> Item:
+    """Make a value with parts fit: a copy of it. Raises RunFault MP314 for a leaf."""
     if isinstance(value, list):
-        return [_complex(one) for one in value]
+        return [whole(one) for one in value]
     if not isinstance(value, dict):
         raise RunFault("MP314")
     return copy_of(value)

@@ -7,23 +7,24 @@ is checked with the types it really meets and default groups are chosen before a
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 
 from adapter.mapping.fml.compiler import sources, targets
 from adapter.mapping.fml.compiler.assignment import plain_put, put
 from adapter.mapping.fml.compiler.elements import single_shape, slot_of
-from adapter.mapping.fml.compiler.parts import Copy, copies_its_source, element, merged
-from adapter.mapping.fml.compiler.scope import Layout, Scope, Value, nothing, variable
+from adapter.mapping.fml.compiler.parts import Calling, Copy, copies_its_source, rule_of, write_all
+from adapter.mapping.fml.compiler.scope import Layout, Scope, Value, variable
+from adapter.mapping.fml.compiler.script import Script
 from adapter.mapping.fml.compiler.values import parameter
 from adapter.mapping.fml.tree import Name, rule_name
 from adapter.mapping.models import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from adapter.mapping.fml.compiler.compilation import Compilation
     from adapter.mapping.fml.compiler.loops import Loop
-    from adapter.mapping.fml.compiler.parts import Part
+    from adapter.mapping.fml.compiler.parts import Part, Piece
     from adapter.mapping.fml.compiler.scope import Action, Frame, Var
     from adapter.mapping.fml.tree import Group, Input, Invocation, MapFile, Parameter, Rule
     from adapter.mapping.models import Shape
@@ -34,18 +35,32 @@ MADE = "\x00made"
 """Name of what `a.b -> c.d` makes, which no map can write."""
 
 
-class GroupCode:
-    """A compiled group. `actions` are filled in last, so that a group can call itself."""
+class GroupCode(Protocol):
+    """A compiled group. What it does is filled in last, so that a group can call itself."""
+
+    def __call__(self, run: Run, arguments: Sequence[Item]) -> None:
+        """Run the rules over the arguments; in a traced build each is followed by its origin."""
+
+    def fill(self, inputs: Sequence[Var], pieces: Sequence[Piece], size: int) -> None:
+        """Take what the rules do, and the size of the frame that they need."""
+
+
+class TracedGroup:
+    """A group of a traced build: closures over a frame."""
 
     __slots__ = ("actions", "name", "size")
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.actions: tuple[Action, ...] = ()
+        self.actions: Sequence[Action] = ()
         self.size = 1
 
+    def fill(self, _: Sequence[Var], actions: Sequence[Piece], size: int) -> None:
+        """Take the closures."""
+        self.actions, self.size = cast("Sequence[Action]", actions), size
+
     def __call__(self, run: Run, arguments: Sequence[Item]) -> None:
-        """Run the rules over the arguments; in a traced build each is followed by its origin."""
+        """Run them."""
         number = run.enter()
         if run.of_old is not None and run.passes_over(number, self.name):
             return
@@ -56,6 +71,42 @@ class GroupCode:
         for action in self.actions:
             action(frame)
         run.leave(number, heard)
+
+
+class WrittenGroup:
+    """A group of a plain build: a function that is written when it is first called."""
+
+    __slots__ = ("inputs", "parts", "run", "run_in_part", "size")
+
+    def __init__(self) -> None:
+        self.inputs: Sequence[Var] = ()
+        self.parts: Sequence[Part] = ()
+        self.size = 1
+        self.run: Callable[..., None] = self._first
+        self.run_in_part: Callable[..., None] | None = None
+
+    def fill(self, inputs: Sequence[Var], parts: Sequence[Piece], size: int) -> None:
+        """Take the parts."""
+        self.inputs, self.parts, self.size = inputs, cast("Sequence[Part]", parts), size
+
+    def __call__(self, run: Run, arguments: Sequence[Item]) -> None:
+        """Run them."""
+        self.run(run, *arguments)
+
+    def _first(self, run: Run, *arguments: Item) -> None:
+        self.run = self._written(self._in_part)
+        self.run(run, *arguments)
+
+    def _in_part(self, run: Run, *arguments: Item) -> None:
+        """Run where an argument has no value, which is rare: by a function that looks at each."""
+        if self.run_in_part is None:
+            self.run_in_part = self._written(None)
+        self.run_in_part(run, *arguments)
+
+    def _written(self, otherwise: Callable[..., None] | None) -> Callable[..., None]:
+        script = Script([var.slot for var in self.inputs], self.size, otherwise=otherwise)
+        write_all(script, self.parts)
+        return script.function()
 
 
 class Compiler:
@@ -92,7 +143,8 @@ class Compiler:
         known = self._groups.get(key)
         if known is not None:
             return known
-        code = self._groups[key] = GroupCode(group.name)
+        code: GroupCode = TracedGroup(group.name) if self.compilation.is_traced else WrittenGroup()
+        self._groups[key] = code
         self._reached.add(id(group))
         scope = Scope(
             file,
@@ -106,16 +158,15 @@ class Compiler:
         ]
         scope.focus = next((var for var in inputs if var.mode == "source"), None)
         before = scope.inner()
-        actions = list(self.inherited(scope, group, inputs, shapes))
-        actions += merged(self.rules(scope, group.rules))
+        pieces = [*self.inherited(scope, group, inputs, shapes), *self.rules(scope, group.rules)]
         if (stepping := self.compilation.stepping) is not None:
-            actions = stepping.group(before, group, actions)
-        code.actions, code.size = tuple(actions), scope.layout.size
+            pieces = stepping.group(before, group, pieces)
+        code.fill(inputs, pieces, scope.layout.size)
         return code
 
     def inherited(
         self, scope: Scope, group: Group, inputs: list[Var], shapes: list[Shape | None]
-    ) -> Iterator[Action]:
+    ) -> Iterator[Piece]:
         """Compile the group that this one extends; its rules run first, over the same arguments."""
         if group.extends is None:
             return
@@ -133,7 +184,7 @@ class Compiler:
         if not parent.inputs:
             parent = self._lent(parent, group)
         code = self.group(home, parent, shapes)
-        yield self.call(code, [(var.slot, None) for var in inputs])
+        yield self.call(code, [variable(var) for var in inputs])
 
     def _lent(self, parent: Group, group: Group) -> Group:
         """Return a parent without inputs as a group of the same inputs: it reads them by their names."""
@@ -156,11 +207,11 @@ class Compiler:
 
     # Rules
 
-    def rules(self, scope: Scope, rules: Iterable[Rule]) -> list[Part]:
+    def rules(self, scope: Scope, rules: Iterable[Rule]) -> list[Piece]:
         """Compile rules that follow each other."""
         return [self.rule(scope, rule, number) for number, rule in enumerate(rules, 1)]
 
-    def rule(self, outer: Scope, rule: Rule, number: int) -> Action | Copy:
+    def rule(self, outer: Scope, rule: Rule, number: int) -> Piece:
         """Compile one rule: loops over its sources, inside of them targets, groups and nested rules."""
         scope = outer.inner()
         name = rule.name or rule_name(rule) or str(number)
@@ -169,21 +220,21 @@ class Compiler:
         if rule.is_simple:
             return self.simple(outer, scope, rule, mark)
         loops = [self.loop(scope, rule, at, mark) for at in range(len(rule.sources))]
-        parts: list[Part] = [*self.visit(mark)]
-        parts += [self.target(scope, rule, at, mark) for at in range(len(rule.targets))]
-        parts += [action for one in rule.dependents if (action := self.dependent(scope, one, mark))]
-        parts += self.rules(scope, rule.rules or ())
+        pieces: list[Piece] = [self.target(scope, rule, at, mark) for at in range(len(rule.targets))]
+        pieces += [piece for one in rule.dependents if (piece := self.dependent(scope, one, mark))]
+        pieces += self.rules(scope, rule.rules or ())
         if copies_its_source(rule) and (copy := self.copy(scope, rule, loops[0], mark)):
             return copy
-        first, var = loops[0], scope.focus
-        if len(loops) == 1 and first.step is not None and var is not None:
-            made = element(first.step, var.slot, parts)
-            if made is not None:
-                return made
-        actions = merged(parts)
+        return self.stepped(outer, rule, self.nested(scope, loops, pieces, mark))
+
+    def nested(self, scope: Scope, loops: Sequence[Loop], pieces: Sequence[Piece], mark: RuleMark) -> Piece:
+        """Put the loops of a rule around what it does."""
+        if not self.compilation.is_traced:
+            return rule_of(loops, scope.focus, cast("Sequence[Part]", pieces))
+        actions = [_visit(mark), *cast("Sequence[Action]", pieces)]
         for loop in reversed(loops):
             actions = [loop.around(actions)]
-        return self.stepped(outer, rule, actions[0])
+        return actions[0]
 
     def loop(self, scope: Scope, rule: Rule, at: int, mark: RuleMark) -> Loop:
         """Compile one source of a rule."""
@@ -194,22 +245,20 @@ class Compiler:
         loop = sources.loop(self.compilation, scope, rule.sources[at], mark)
         return stepping.source(outer, scope, rule, at, loop)
 
-    def target(self, scope: Scope, rule: Rule, at: int, mark: RuleMark) -> Part:
+    def target(self, scope: Scope, rule: Rule, at: int, mark: RuleMark) -> Piece:
         """Compile one target of a rule."""
         part = targets.part(self.compilation, scope, rule.targets[at], mark)
         return self.stepped_target(scope, rule, at, part)
 
-    def stepped(self, outer: Scope, rule: Rule, action: Action) -> Action:
+    def stepped(self, outer: Scope, rule: Rule, piece: Piece) -> Piece:
         """Note that a rule is entered and left, where that is asked for."""
         stepping = self.compilation.stepping
-        return action if stepping is None else stepping.rule(outer, rule, action)
+        return piece if stepping is None else stepping.rule(outer, rule, cast("Action", piece))
 
-    def stepped_target(self, scope: Scope, rule: Rule, at: int, part: Part) -> Part:
-        """Note what a target did, where that is asked for; there a part is an action already."""
+    def stepped_target(self, scope: Scope, rule: Rule, at: int, piece: Piece) -> Piece:
+        """Note what a target did, where that is asked for."""
         stepping = self.compilation.stepping
-        if stepping is None or not callable(part):
-            return part
-        return stepping.target(scope, rule, at, part)
+        return piece if stepping is None else stepping.target(scope, rule, at, cast("Action", piece))
 
     def copy(self, scope: Scope, rule: Rule, loop: Loop, mark: RuleMark) -> Copy | None:
         """Compile a rule that is nothing but a copy of a primitive; None if it is more, or is traced."""
@@ -219,13 +268,13 @@ class Compiler:
         plain = plain_put(self.compilation, scope, target, variable(var), mark)
         return None if plain is None else Copy(*loop.step, plain)
 
-    def simple(self, outer: Scope, scope: Scope, rule: Rule, mark: RuleMark) -> Action | Copy:
+    def simple(self, outer: Scope, scope: Scope, rule: Rule, mark: RuleMark) -> Piece:
         """Compile `a.b -> c.d`: the default group of the two types, else a copy where types allow it."""
         target = rule.targets[0]
         loop = self.loop(scope, rule, 0, mark)
         var = scope.focus
         if var is None:
-            return nothing
+            return targets.none(self.compilation)
         slot = slot_of(self.compilation, scope, target)
         shape = single_shape(self.compilation, scope, slot)
         found = self.compilation.library.default_group(
@@ -236,21 +285,15 @@ class Compiler:
             create = self.stepped_target(scope, rule, 0, create)
             made = scope.targets[MADE]
             code = self.group(*found, [var.shape, made.shape])
-            call = self.call(code, [(var.slot, None), (made.slot, None)])
-            return self.stepped(outer, rule, loop.around(merged([*self.visit(mark), create, call])))
+            call = self.call(code, [variable(var), variable(made)])
+            return self.stepped(outer, rule, self.nested(scope, [loop], [create, call], mark))
         if shape is not None and not shape.is_primitive and not self.may_copy(var.shape, shape, scope):
             self.compilation.faults.add(
                 "MP203", scope.file, rule.span, source=var.shape.name if var.shape else "?", target=shape.name
             )
-        action = put(self.compilation, scope, target, variable(var), mark)
-        action = self.stepped_target(scope, rule, 0, action)
-        return self.copy(scope, rule, loop, mark) or self.stepped(
-            outer, rule, loop.around(merged([*self.visit(mark), action]))
-        )
-
-    def visit(self, mark: RuleMark) -> list[Action]:
-        """Make the action that notes that a rule ran; none in a plain build."""
-        return [_visit(mark)] if self.compilation.is_traced else []
+        piece = self.stepped_target(scope, rule, 0, put(self.compilation, scope, target, variable(var), mark))
+        copy = self.copy(scope, rule, loop, mark)
+        return copy or self.stepped(outer, rule, self.nested(scope, [loop], [piece], mark))
 
     def may_copy(self, source: Shape | None, target: Shape, scope: Scope) -> bool:
         """True if a value of the one type is as good as one of the other."""
@@ -260,7 +303,7 @@ class Compiler:
 
     # Groups that are called
 
-    def dependent(self, scope: Scope, call: Invocation, mark: RuleMark) -> Action | None:
+    def dependent(self, scope: Scope, call: Invocation, mark: RuleMark) -> Piece | None:
         """Compile `then Group(a, b)`."""
         found = self.compilation.library.group(scope.file, call.name)
         if found is None:
@@ -278,7 +321,7 @@ class Compiler:
                 given=len(call.parameters),
             )
             return None
-        arguments: list[tuple[int | None, Value | None]] = []
+        arguments: list[Value] = []
         shapes: list[Shape | None] = []
         for given, declared in zip(call.parameters, group.inputs, strict=True):
             value = self.argument(scope, given, declared, mark)
@@ -287,7 +330,7 @@ class Compiler:
             if declared.mode == "target" and (value.is_constant or len(value.slots) != 1):
                 self.compilation.faults.add("MP205", scope.file, given.span, input=declared.name)
             shapes.append(value.shape)
-            arguments.append((value.slot, value))
+            arguments.append(value)
         return self.call(self.group(file, group, shapes), arguments)
 
     def argument(self, scope: Scope, given: Parameter, declared: Input, mark: RuleMark) -> Value | None:
@@ -298,51 +341,20 @@ class Compiler:
                 return variable(there)
         return parameter(self.compilation, scope, given, mark)
 
-    def call(self, code: GroupCode, arguments: Sequence[tuple[int | None, Value | None]]) -> Action:
-        """Make the action that calls a group with values of the frame."""
-        if self.compilation.is_traced:
-            return _traced_call(code, arguments)
-        slots = [slot for slot, _ in arguments]
-        if all(slot is not None for slot in slots):
-            if len(slots) == 2:
-                first, second = slots
-
-                def call_with_two(frame: Frame) -> None:
-                    code(frame[0], (frame[first], frame[second]))  # type: ignore[index]
-
-                return call_with_two
-
-            def call_with(frame: Frame) -> None:
-                code(frame[0], [frame[slot] for slot in slots])  # type: ignore[index]
-
-            return call_with
-
-        getters = [
-            _slot_getter(slot) if slot is not None else value.get if value is not None else nothing
-            for slot, value in arguments
-        ]
-
-        def call(frame: Frame) -> None:
-            code(frame[0], [getter(frame) for getter in getters])
-
-        return call
+    def call(self, code: GroupCode, arguments: Sequence[Value]) -> Piece:
+        """Make what calls a group."""
+        return _traced_call(code, arguments) if self.compilation.is_traced else Calling(code, arguments)
 
 
-def _traced_call(code: GroupCode, arguments: Sequence[tuple[int | None, Value | None]]) -> Action:
+def _traced_call(code: GroupCode, arguments: Sequence[Value]) -> Action:
     def call(frame: Frame) -> None:
         given: list[Item] = []
-        for slot, value in arguments:
-            if slot is not None:
-                given += (frame[slot], frame[slot + 1])
-            elif value is not None:
-                given += (value.get(frame), None)
+        for value in arguments:
+            slot = value.slot
+            given += (value.get(frame), None) if slot is None else (frame[slot], frame[slot + 1])
         code(frame[0], given)
 
     return call
-
-
-def _slot_getter(slot: int) -> Item:
-    return lambda frame: frame[slot]
 
 
 def _visit(mark: RuleMark) -> Action:

@@ -2,38 +2,64 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from adapter.mapping.fml.compiler.scope import nothing
 from adapter.mapping.nodes import Item, Primitive, Watched, is_leaf, paired
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from adapter.mapping.fml.compiler.scope import Action, Frame, Var
-    from adapter.mapping.fml.tree import Source
+    from adapter.mapping.fml.compiler.script import Script
     from adapter.mapping.run import RuleMark
 
-Test: TypeAlias = "Callable[[Frame, Item], Item]"
+Ask: TypeAlias = "Callable[[Frame, Item], Item]"
 """What is asked of a value, with the frame around it."""
 Below: TypeAlias = "Callable[[Item, tuple[str, ...]], Item]"
 """Gives what stands under the first of some keys that is there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loop:
+class Test(Protocol):
+    """A condition of a source."""
+
+    @property
+    def ask(self) -> Ask:
+        """The question itself."""
+
+    def write(self, script: Script, value: int) -> str:
+        """Write it about the variable in a slot; return the text of its answer."""
+
+
+class Loop(Protocol):
     """One source of a rule, compiled."""
 
-    around: Callable[[Sequence[Action]], Action]
-    """Wraps what is to be done for each value."""
-    step: tuple[int, str] | None = None
-    """Slot and key, where it is nothing but one key down from a variable."""
+    @property
+    def step(self) -> tuple[int, str] | None:
+        """Slot and key, where it is nothing but one key down from a variable."""
+
+    def around(self, actions: Sequence[Action]) -> Action:
+        """Wrap what is to be done for each value, in a traced build."""
+
+    def write(self, script: Script, inside: Callable[[], None]) -> None:
+        """Write it around what `inside` writes, in a plain build."""
 
 
-def constant_loop(name: str, slot: int) -> Callable[[Sequence[Action]], Action]:
+@dataclass(frozen=True, slots=True)
+class Constantly:
     """A rule may begin at a constant: it runs once if the constant has a value."""
 
-    def bind(actions: Sequence[Action]) -> Action:
+    name: str
+    slot: int
+    step: None = None
+
+    def around(self, actions: Sequence[Action]) -> Action:
+        """Wrap what is to be done."""
+        name, slot = self.name, self.slot
+
         def run(frame: Frame) -> None:
             value = frame[0].constants.get(name)
             if value is not None:
@@ -43,106 +69,223 @@ def constant_loop(name: str, slot: int) -> Callable[[Sequence[Action]], Action]:
 
         return run
 
-    return bind
+    def write(self, script: Script, inside: Callable[[], None]) -> None:
+        """Write it."""
+        script.line(f"v{self.slot} = run.constants.get({script.name(self.name)})")
+        with script.block(f"if v{self.slot} is not None:"):
+            inside()
 
 
-def fast_loop(
-    context: int, keys: tuple[str, ...], slot: int, tests: Sequence[Test], below: Below
-) -> Callable[[Sequence[Action]], Action]:
-    """The loop of most rules: one step down at most, and nothing but conditions."""
-    key = keys[0] if keys else ""
+@dataclass(frozen=True, slots=True)
+class Never:
+    """A source that is faulty, which is noted: nothing is found."""
 
-    def bind(actions: Sequence[Action]) -> Action:
-        guarded = _guarded(slot, tests, actions)
-        if not keys:
+    step: None = None
 
-            def run_itself(frame: Frame) -> None:
-                value = frame[context]
-                if value is not None:
-                    guarded(frame, value)
+    def around(self, _: Sequence[Action]) -> Action:
+        """Do nothing."""
+        return nothing
 
-            return run_itself
-
-        if len(keys) == 1 and not tests and below is below_in:
-            return _plain_step(context, key, slot, actions)
-
-        def run(frame: Frame) -> None:
-            value = frame[context]
-            for one in value.copy() if value.__class__ is list else (value,):
-                found = below(one, keys)
-                if found is None:
-                    continue
-                for item in found.copy() if found.__class__ is list else (found,):
-                    if item is not None:
-                        guarded(frame, item)
-
-        return run
-
-    return bind
+    def write(self, script: Script, inside: Callable[[], None]) -> None:
+        """Write nothing that runs."""
+        with script.block("if False:"):
+            inside()
 
 
-def _plain_step(context: int, key: str, slot: int, actions: Sequence[Action]) -> Action:
-    """One key down, no conditions: what nearly every rule does."""
+@dataclass(frozen=True, slots=True)
+class Each:
+    """Each value that stands at a path and that the conditions let through."""
+
+    context: Var
+    steps: tuple[tuple[str, ...], ...]
+    """The keys to look for at each step: of a choice element several."""
+    var: Var
+    tests: tuple[Test, ...]
+    below: Below
+    choice: Choice | None = None
+    """What has to know all that are found: a list mode, a cardinality, a default."""
+
+    @property
+    def step(self) -> tuple[int, str] | None:
+        """Slot and key, where it is nothing but one key down from a variable."""
+        is_plain = len(self.steps) == 1 and len(self.steps[0]) == 1 and self.below is below_in
+        return (
+            (self.context.slot, self.steps[0][0]) if is_plain and not self.tests and not self.choice else None
+        )
+
+    def around(self, actions: Sequence[Action]) -> Action:
+        """Wrap what is to be done for each value."""
+        tests = [test.ask for test in self.tests]
+        if self.choice is not None or len(self.steps) > 1:
+            return _choosing_loop(self, tests, actions)
+        keys = self.steps[0] if self.steps else ()
+        return _traced_loop(self.context.slot, keys, self.var.slot, tests, self.below, actions)
+
+    def write(self, script: Script, inside: Callable[[], None]) -> None:
+        """Write it."""
+        if self.choice is not None:
+            self._write_choice(script, self.choice, inside)
+        elif not self.steps:
+            with self._held(script):
+                script.line(f"v{self.var.slot} = v{self.context.slot}")
+                script.make_sure(self.var.slot)
+                self._write_tests(script, inside)
+        else:
+            self._write_each(script, inside)
+
+    def _held(self, script: Script) -> AbstractContextManager[None]:
+        slot = self.context.slot
+        return nullcontext() if script.is_sure(slot) else script.block(f"if v{slot} is not None:")
+
+    def _write_each(self, script: Script, inside: Callable[[], None]) -> None:
+        value, found = f"v{self.var.slot}", script.fresh()
+        script.line(f"{found} = {self._found(script)}")
+        with script.block(f"if {found} is not None:"):
+            # A rule may write to the very list it reads, where that is no source.
+            several = f"{found}.copy()" if self.var.is_written else found
+            each = f"for {value} in {several} if {found}.__class__ is list else ({found},):"
+            with script.loop(each), script.block(f"if {value} is not None:"):
+                script.make_sure(self.var.slot)
+                self._write_tests(script, inside)
+
+    def _found(self, script: Script) -> str:
+        """Return the text of what stands at the path: a value, a list of them, or None."""
+        context = f"v{self.context.slot}"
+        if len(self.steps) == 1 and len(self.steps[0]) == 1 and self.below is below_in:
+            key = self.steps[0][0]
+            beside = f"{script.name(beside_nodes)}({context}, {script.name(key)})"
+            return f"{context}.get({script.name(key)}) if isinstance({context}, dict) else {beside}"
+        return f"{script.name(way_down(self.steps, self.below))}({context})"
+
+    def _write_tests(self, script: Script, inside: Callable[[], None]) -> None:
+        with ExitStack() as blocks:
+            for test in self.tests:
+                blocks.enter_context(script.block(f"if {test.write(script, self.var.slot)}:"))
+            inside()
+
+    def _write_choice(self, script: Script, choice: Choice, inside: Callable[[], None]) -> None:
+        passed, value = script.fresh(), f"v{self.var.slot}"
+        script.line(f"{passed} = []")
+        with script.loop(
+            f"for {value} in {script.name(way_to_each(self.steps, self.below))}(v{self.context.slot}):"
+        ):
+            script.make_sure(self.var.slot)
+            self._write_tests(script, lambda: script.line(f"{passed}.append({value})"))
+        frame = script.frame(choice.slots)
+        context = f"v{self.context.slot}"
+        with script.loop(f"for {value} in {script.name(choice.plain)}({frame}, {context}, {passed}):"):
+            script.make_sure(self.var.slot)
+            inside()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a source takes of all that is found: by list mode and cardinality, or what stands for nothing."""
+
+    mode: str | None
+    cardinality: tuple[int, int | None] | None
+    default: Callable[[Frame, Item], Item] | None
+    slots: tuple[int, ...]
+    """Variables that the default may read."""
+    mark: RuleMark
+
+    def of(self, frame: Frame, context: Item, passed: list[tuple[Item, Item]]) -> list[tuple[Item, Item]]:
+        """Choose among values, each with its place or None."""
+        run = frame[0]
+        if self.mode is not None:
+            if self.mode == "only_one" and len(passed) > 1:
+                place = run.place_of(passed[1][1], passed[1][0])
+                run.fault("MP303", self.mark, place, count=len(passed))
+            passed = _MODES[self.mode](passed)
+        least, most = self.cardinality or (0, None)
+        if len(passed) < least or (most is not None and len(passed) > most):
+            run.fault(
+                "MP302", self.mark, run.place_of(None, context), least=least,
+                most="*" if most is None else most, found=len(passed),
+            )  # fmt: skip
+        if not passed and self.default is not None:
+            return [(value, None) for value in self.default(frame, context)]
+        return passed
+
+    def plain(self, frame: Frame, context: Item, passed: list[Item]) -> list[Item]:
+        """Choose among values."""
+        return [value for value, _ in self.of(frame, context, [(value, None) for value in passed])]
+
+
+def beside_nodes(value: Item, key: str) -> Item:
+    """Return what stands below something that is not a node: of several each, of a leaf its value."""
+    if value.__class__ is list:
+        return _below_each(value, (key,), below_in)
+    return value if key == "value" else None
+
+
+def _below_each(values: list[Item], keys: tuple[str, ...], below: Below) -> list[Item]:
+    found: list[Item] = []
+    for one in values:
+        there = _below_each(one, keys, below) if one.__class__ is list else below(one, keys)
+        if there.__class__ is list:
+            found += there
+        elif there is not None:
+            found.append(there)
+    return found
+
+
+def way_down(steps: tuple[tuple[str, ...], ...], below: Below) -> Callable[[Item], Item]:
+    """Return what goes down: it gives a value, a list of them, or None."""
+
+    def down(value: Item) -> Item:
+        for keys in steps:
+            if value is None:
+                return None
+            value = _below_each(value, keys, below) if value.__class__ is list else below(value, keys)
+        return value
+
+    return down
+
+
+def way_to_each(steps: tuple[tuple[str, ...], ...], below: Below) -> Callable[[Item], list[Item]]:
+    """Return what goes down and gives a list."""
+    down = way_down(steps, below)
+
+    def each(value: Item) -> list[Item]:
+        found = down(value)
+        return [one for one in (found if found.__class__ is list else (found,)) if one is not None]
+
+    return each
+
+
+def _traced_loop(
+    context: int,
+    keys: tuple[str, ...],
+    slot: int,
+    tests: Sequence[Ask],
+    below: Below,
+    actions: Sequence[Action],
+) -> Action:
+    """The loop of most rules in a traced build."""
+    guarded = _guarded(slot, tests, actions)
+
+    def run_itself(frame: Frame) -> None:
+        value = frame[context]
+        if value is not None:
+            frame[slot + 1] = frame[context + 1]
+            guarded(frame, value)
 
     def run(frame: Frame) -> None:
         value = frame[context]
-        if isinstance(value, dict):
-            found = value.get(key)
-        elif value.__class__ is list:
-            for one in value:
-                frame[context] = one
-                run(frame)
-            frame[context] = value
+        if value is None:
             return
-        else:
-            found = value if key == "value" else None
-        if found is None:
-            return
-        if found.__class__ is not list:
-            frame[slot] = found
-            for action in actions:
-                action(frame)
-            return
-        for one in found.copy():  # a rule may write to the very list it reads
-            if one is not None:
-                frame[slot] = one
-                for action in actions:
-                    action(frame)
+        met = frame[0].met
+        for one, origin in _each_below(value, frame[context + 1], keys, below):
+            if origin is not None:
+                met.append(origin)
+            frame[slot + 1] = origin
+            guarded(frame, one)
 
-    return run
+    return run if keys else run_itself
 
 
-def traced_loop(
-    context: int, keys: tuple[str, ...], slot: int, tests: Sequence[Test], below: Below
-) -> Callable[[Sequence[Action]], Action]:
-    """The loop of most rules in a traced build."""
-
-    def bind(actions: Sequence[Action]) -> Action:
-        guarded = _guarded(slot, tests, actions)
-
-        def run_itself(frame: Frame) -> None:
-            value = frame[context]
-            if value is not None:
-                frame[slot + 1] = frame[context + 1]
-                guarded(frame, value)
-
-        def run(frame: Frame) -> None:
-            value = frame[context]
-            if value is None:
-                return
-            met = frame[0].met
-            for one, origin in _each_below(value, frame[context + 1], keys, below):
-                if origin is not None:
-                    met.append(origin)
-                frame[slot + 1] = origin
-                guarded(frame, one)
-
-        return run if keys else run_itself
-
-    return bind
-
-
-def _guarded(slot: int, tests: Sequence[Test], actions: Sequence[Action]) -> Callable[[Frame, Item], None]:
+def _guarded(slot: int, tests: Sequence[Ask], actions: Sequence[Action]) -> Callable[[Frame, Item], None]:
     if not tests:
 
         def take(frame: Frame, value: Item) -> None:
@@ -174,63 +317,33 @@ def below_in(value: Item, keys: tuple[str, ...]) -> Item:
     return value if keys[0] == "value" and value is not None and not isinstance(value, list) else None
 
 
-def full_loop(
-    traced: bool,
-    context: Var,
-    steps: list[tuple[str, ...]],
-    var: Var,
-    source: Source,
-    tests: Sequence[Test],
-    default: Callable[[Frame, Item], Item] | None,
-    mark: RuleMark,
-    below: Below,
-) -> Callable[[Sequence[Action]], Action]:
-    """The loop with everything: several steps, list modes, cardinality, defaults, origins."""
-    slot = var.slot
-    choose = _MODES.get(source.mode or "")
-    least, most = source.cardinality or (0, None)
+def _choosing_loop(each: Each, tests: Sequence[Ask], actions: Sequence[Action]) -> Action:
+    """The loop with everything in a traced build: several steps, list modes, cardinality, defaults."""
+    context, slot, choice, below = each.context, each.var.slot, each.choice, each.below
 
     def items(frame: Frame) -> list[tuple[Item, Item]]:
         value = frame[context.slot]
-        found = [] if value is None else [(value, frame[context.slot + 1] if traced else None)]
-        for keys in steps:
+        found = [] if value is None else [(value, frame[context.slot + 1])]
+        for keys in each.steps:
             found = [pair for one, origin in found for pair in _each_below(one, origin, keys, below)]
         return found
 
-    def bind(actions: Sequence[Action]) -> Action:
-        def run(frame: Frame) -> None:
-            passed = [(value, origin) for value, origin in items(frame) if passes(frame, value, origin)]
-            if choose is not None:
-                if source.mode == "only_one" and len(passed) > 1:
-                    frame[0].fault(
-                        "MP303", mark, frame[0].place_of(passed[1][1], passed[1][0]), count=len(passed)
-                    )
-                passed = choose(passed)
-            if len(passed) < least or (most is not None and len(passed) > most):
-                frame[0].fault(
-                    "MP302", mark, frame[0].place_of(None, frame[context.slot]), least=least,
-                    most="*" if most is None else most, found=len(passed),
-                )  # fmt: skip
-            if not passed and default is not None:
-                passed = [(value, None) for value in default(frame, frame[context.slot])]
-            for value, origin in passed:
-                frame[slot] = value
-                if traced:
-                    frame[slot + 1] = origin
-                for action in actions:
-                    action(frame)
-
-        return run
-
     def passes(frame: Frame, value: Item, origin: Item) -> bool:
-        frame[slot] = value
-        if traced:
-            frame[slot + 1] = origin
-            if origin is not None and source.path:
-                frame[0].met.append(origin)
+        frame[slot], frame[slot + 1] = value, origin
+        if origin is not None and each.steps:
+            frame[0].met.append(origin)
         return all(test(frame, value) for test in tests)
 
-    return bind
+    def run(frame: Frame) -> None:
+        passed = [(value, origin) for value, origin in items(frame) if passes(frame, value, origin)]
+        if choice is not None:
+            passed = choice.of(frame, frame[context.slot], passed)
+        for value, origin in passed:
+            frame[slot], frame[slot + 1] = value, origin
+            for action in actions:
+                action(frame)
+
+    return run
 
 
 def below_fhir(value: Item, keys: tuple[str, ...]) -> Item:

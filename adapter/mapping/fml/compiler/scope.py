@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from adapter.mapping.fml.compiler.script import Script
     from adapter.mapping.fml.tree import Group, MapFile
     from adapter.mapping.models import Shape
     from adapter.mapping.nodes import Item
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Frame: TypeAlias = "list[Item]"
 Action: TypeAlias = "Callable[[Frame], None]"
 Getter: TypeAlias = "Callable[[Frame], Item]"
+Writer: TypeAlias = "Callable[[Script], str]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Var:
     shape: Shape | None = None
     kind: str | None = None
     """Name of the primitive or type of a value that has no shape of its own to walk into."""
+    is_written: bool = False
+    """True if rules may write to it, so that what it holds may change."""
 
 
 @dataclass(slots=True)
@@ -89,9 +93,13 @@ class Scope:
         mode: Literal["source", "target", "value"],
         shape: Shape | None = None,
         kind: str | None = None,
+        *,
+        is_written: bool | None = None,
     ) -> Var:
         """Make a variable; without a name it has a slot only."""
-        var = Var(name or "", self.layout.new(), mode, shape, kind)
+        if is_written is None:
+            is_written = mode != "source"
+        var = Var(name or "", self.layout.new(), mode, shape, kind, is_written)
         if name and mode == "target":
             self.targets[name] = var
         is_hidden = mode == "target" and name in self.vars and self.vars[name].mode == "source"
@@ -105,6 +113,9 @@ class Value:
     """A compiled transform: how to get its value, and what is known of it."""
 
     get: Getter
+    """Gives it in a traced build."""
+    write: Writer
+    """Writes what gives it in a plain build; returns the text of the value."""
     kind: str | None = None
     """Type name, where known: `dateTime`, `CodeableConcept`."""
     shape: Shape | None = None
@@ -122,12 +133,23 @@ class Value:
     """True if what it reads decides about the value and is not in it, as in `iif(x = 'a', 'b', 'c')`."""
     conditions: frozenset[str] = frozenset()
     """Names of elements that it reads in conditions only."""
+    is_risky: bool = False
+    """True if getting it may raise RunFault."""
+    is_fresh: bool = False
+    """True if it is made anew each time, so that nobody else holds it."""
 
 
 def variable(var: Var) -> Value:
     """Return the value of a variable as it stands."""
     slot = var.slot
-    return Value(lambda frame: frame[slot], var.kind, var.shape, (slot,), slot)
+    return Value(lambda frame: frame[slot], lambda _: f"v{slot}", var.kind, var.shape, (slot,), slot)
+
+
+def fixed(constant: Item, kind: str) -> Value:
+    """Return a value that the map itself writes."""
+    return Value(
+        lambda _: constant, lambda script: script.name(constant), kind, is_constant=True, constant=constant
+    )
 
 
 def nothing(_: Frame) -> None:

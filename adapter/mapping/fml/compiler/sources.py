@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from adapter.fhir.decimals import ExactDecimal
 from adapter.mapping.fml.compiler import expressions
-from adapter.mapping.fml.compiler.loops import (
-    Loop,
-    below_fhir,
-    below_in,
-    constant_loop,
-    fast_loop,
-    full_loop,
-    traced_loop,
-)
-from adapter.mapping.fml.compiler.scope import nothing
+from adapter.mapping.fml.compiler.expressions import Condition
+from adapter.mapping.fml.compiler.loops import Choice, Constantly, Each, Never, below_fhir, below_in
 from adapter.mapping.fml.paths import bare_names
 from adapter.mapping.nodes import Item, Primitive, looked_at
 
@@ -24,14 +17,12 @@ if TYPE_CHECKING:
 
     from adapter.fhirpath.tree import Tree
     from adapter.mapping.fml.compiler.compilation import Compilation
-    from adapter.mapping.fml.compiler.loops import Test
+    from adapter.mapping.fml.compiler.loops import Ask, Loop, Test
     from adapter.mapping.fml.compiler.scope import Frame, Scope, Var
+    from adapter.mapping.fml.compiler.script import Script
     from adapter.mapping.fml.tree import Source
     from adapter.mapping.models import Shape
     from adapter.mapping.run import RuleMark
-
-
-Compiling: TypeAlias = "Callable[..., Test | None]"
 
 
 def loop(compilation: Compilation, scope: Scope, source: Source, mark: RuleMark) -> Loop:
@@ -41,27 +32,24 @@ def loop(compilation: Compilation, scope: Scope, source: Source, mark: RuleMark)
     """
     context = scope.vars.get(source.context)
     if context is None and source.context in scope.constants:
-        return Loop(constant_loop(source.context, scope.bind(source.variable, "source").slot))
+        return Constantly(source.context, scope.bind(source.variable, "source").slot)
     if context is None:
         compilation.no_variable(scope, source.span, source.context, scope.vars)
         scope.bind(source.variable, "source")
-        return Loop(lambda _: nothing)
+        return Never()
     steps, shape, kind = _steps(compilation, scope, context, source)
     outside = expressions.names_in_scope(scope)
-    var = scope.bind(source.variable, "source", shape, kind)
+    var = scope.bind(source.variable, "source", shape, kind, is_written=context.is_written)
     scope.focus = var
     tests = _tests(compilation, scope, source, mark, _Condition(compilation, scope, mark, outside, var))
     default = _default(compilation, scope, source, mark)
     may_have_beside = scope.is_fhir and not (shape is not None and shape.kind in ("complex", "resource"))
     below = below_fhir if may_have_beside else below_in
-    is_plain = not (source.mode or source.cardinality or default or compilation.is_traced)
-    if is_plain and len(steps) <= 1:
-        is_step = len(steps) == 1 and len(steps[0]) == 1 and not tests and not may_have_beside
-        around = fast_loop(context.slot, steps[0] if steps else (), var.slot, tests, below)
-        return Loop(around, (context.slot, steps[0][0]) if is_step else None)
-    if len(steps) <= 1 and not (source.mode or source.cardinality or default):
-        return Loop(traced_loop(context.slot, steps[0] if steps else (), var.slot, tests, below))
-    return Loop(full_loop(compilation.is_traced, context, steps, var, source, tests, default, mark, below))
+    choice = None
+    if source.mode or source.cardinality or default:
+        slots = () if source.default is None else expressions.slots_of(scope, source.default)
+        choice = Choice(source.mode, source.cardinality, default, slots, mark)
+    return Each(context, tuple(steps), var, tuple(tests), below, choice)
 
 
 def _steps(
@@ -144,22 +132,42 @@ class _Condition:
         self.around = around
         self.var = var
 
-    def compiled(self, tree: Tree, kind: Compiling = expressions.condition) -> Test | None:
-        """Compile one condition; with `expressions.expression` for `kind` it gives the values themselves."""
+    def compiled(self, tree: Tree) -> Condition | None:
+        """Compile one condition."""
         own = self.var.name
         names = {*self.around, own} if own else self.around
-        with_own = kind(self.compilation, self.scope, tree, self.mark, names=names)
+        with_own = expressions.condition(self.compilation, self.scope, tree, self.mark, names=names)
         if not own or own in self.around or own not in bare_names(tree):
             return with_own
-        without = kind(self.compilation, self.scope, tree, self.mark, names=self.around)
+        without = expressions.condition(self.compilation, self.scope, tree, self.mark, names=self.around)
         if with_own is None or without is None:
             return None
+        ask_element, ask_variable = without.ask, with_own.ask
 
-        def condition(frame: Frame, value: Item) -> Item:
+        def ask(frame: Frame, value: Item) -> Item:
             has_element = isinstance(value, dict) and own in value
-            return without(frame, value) if has_element else with_own(frame, value)
+            return ask_element(frame, value) if has_element else ask_variable(frame, value)
 
-        return condition
+        return Condition(ask, (*with_own.slots, *without.slots))
+
+    def values(self, tree: Tree) -> Condition | None:
+        """Compile what gives the very values of an expression."""
+        names = {*self.around, self.var.name} if self.var.name else self.around
+        evaluate = expressions.expression(self.compilation, self.scope, tree, self.mark, names=names)
+        return None if evaluate is None else Condition(evaluate, expressions.slots_of(self.scope, tree))
+
+
+@dataclass(frozen=True, slots=True)
+class _OfType:
+    """Whether a value is of a type."""
+
+    name: str
+
+    def ask(self, _: Frame, value: Item) -> bool:
+        return is_of_type(value, self.name)
+
+    def write(self, script: Script, value: int) -> str:
+        return f"{script.name(is_of_type)}(v{value}, {script.name(self.name)})"
 
 
 def _tests(
@@ -167,25 +175,24 @@ def _tests(
 ) -> list[Test]:
     tests: list[Test] = []
     if source.type is not None:
-        wanted = source.type.rpartition(".")[2]
-        tests.append(lambda _, value: is_of_type(value, wanted))
+        tests.append(_OfType(source.type.rpartition(".")[2]))
     if source.where is not None:
         where = condition.compiled(source.where)
         if where is not None:
-            tests.append(_watching(where) if compilation.is_traced else where)
+            tests.append(Condition(_watching(where.ask)) if compilation.is_traced else where)
     if source.check is not None:
         check = condition.compiled(source.check)
         if check is not None:
             slot = condition.var.slot + 1 if compilation.is_traced else None
-            tests.append(_checking(check, mark, slot))
+            tests.append(Condition(_checking(check.ask, mark, slot), check.slots))
     if source.log is not None:
-        log = condition.compiled(source.log, expressions.expression)
+        log = condition.values(source.log)
         if log is not None:
-            tests.append(_logging(log, mark))
+            tests.append(Condition(_logging(log.ask, mark), log.slots))
     return tests
 
 
-def _watching(where: Test) -> Test:
+def _watching(where: Ask) -> Ask:
     """In a traced build the leaves a condition looks at count as tested."""
 
     def test(frame: Frame, value: Item) -> bool:
@@ -198,7 +205,7 @@ def _watching(where: Test) -> Test:
     return test
 
 
-def _checking(check: Test, mark: RuleMark, origin_slot: int | None) -> Test:
+def _checking(check: Ask, mark: RuleMark, origin_slot: int | None) -> Ask:
     def test(frame: Frame, value: Item) -> bool:
         run = frame[0]
         run.log.clear()
@@ -211,7 +218,7 @@ def _checking(check: Test, mark: RuleMark, origin_slot: int | None) -> Test:
     return test
 
 
-def _logging(log: Test, mark: RuleMark) -> Test:
+def _logging(log: Ask, mark: RuleMark) -> Ask:
     def test(frame: Frame, value: Item) -> bool:
         frame[0].said.append((mark.rule, " ".join(str(one) for one in log(frame, value))))
         return True

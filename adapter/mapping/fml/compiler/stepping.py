@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from adapter.mapping.fml.compiler.loops import Loop
 from adapter.mapping.fml.tree import Invocation, Name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from adapter.fhirpath.tree import Span
+    from adapter.mapping.fml.compiler.loops import Loop
+    from adapter.mapping.fml.compiler.parts import Piece
     from adapter.mapping.fml.compiler.scope import Action, Frame, Scope, Var
+    from adapter.mapping.fml.compiler.script import Script
     from adapter.mapping.fml.tree import Group, MapFile, Rule, Target
     from adapter.mapping.nodes import Item
 
@@ -49,13 +51,38 @@ class Place:
     """Gives the value of each variable, and behind these the origin of each."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """A source each value of which is a step."""
+
+    loop: Loop
+    found: Action
+    nothing: Action
+    step: None = None
+
+    def around(self, actions: Sequence[Action]) -> Action:
+        look, nothing = self.loop.around([self.found, *actions]), self.nothing
+
+        def run(frame: Frame) -> None:
+            steps = frame[0].steps
+            before = steps.count
+            look(frame)
+            if steps.count == before:
+                nothing(frame)
+
+        return run
+
+    def write(self, script: Script, inside: Callable[[], None]) -> None:
+        self.loop.write(script, inside)
+
+
 class Stepping:
     """Makes the notes of one build."""
 
     def __init__(self) -> None:
         self._paths: dict[int, str] = {}
 
-    def group(self, scope: Scope, group: Group, actions: Sequence[Action]) -> list[Action]:
+    def group(self, scope: Scope, group: Group, actions: Sequence[Piece]) -> list[Piece]:
         """Note that a group is entered and left."""
         at = _place(scope, self._path(scope.file, group), group.span)
         return [_note("enter", at), *actions, _note("exit", at)]
@@ -79,19 +106,7 @@ class Stepping:
         found = _note("step", _place(inner, path, source.span))
         nothing = _note("step", _place(outer, path, source.span))
 
-        def around(actions: Sequence[Action]) -> Action:
-            look = loop.around([found, *actions])
-
-            def run(frame: Frame) -> None:
-                steps = frame[0].steps
-                before = steps.count
-                look(frame)
-                if steps.count == before:
-                    nothing(frame)
-
-            return run
-
-        return Loop(around)
+        return _Noted(loop, found, nothing)
 
     def target(self, scope: Scope, rule: Rule, at: int, action: Action) -> Action:
         """Note what a target has made or filled."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapter.mapping.fml.compiler.assignment import put, safely
+from adapter.mapping.fml.compiler.assignment import put
 from adapter.mapping.fml.compiler.creation import create, created_shape
+from adapter.mapping.fml.compiler.parts import Alias, Alone, Keeping, Nothing
 from adapter.mapping.fml.compiler.scope import nothing
+from adapter.mapping.fml.compiler.tracing import traced_get
 from adapter.mapping.fml.compiler.values import transform
 from adapter.mapping.fml.tree import Invocation
 from adapter.mapping.run import Made
@@ -14,8 +16,9 @@ from adapter.mapping.run import Made
 if TYPE_CHECKING:
     from adapter.mapping.fml.compiler.compilation import Compilation
     from adapter.mapping.fml.compiler.parts import Part
-    from adapter.mapping.fml.compiler.scope import Action, Frame, Scope
+    from adapter.mapping.fml.compiler.scope import Action, Frame, Scope, Value
     from adapter.mapping.fml.tree import Target, Transform
+    from adapter.mapping.models import Shape
     from adapter.mapping.run import RuleMark
 
 
@@ -26,13 +29,13 @@ def part(
     mark: RuleMark,
     *,
     name: str | None = None,
-) -> Part:
+) -> Action | Part:
     """Compile one target. `name` binds a variable the map does not name."""
     name = target.variable or name
     if target.context is None:
         return _bare(compilation, scope, target, name, mark)
     if not target.path and target.transform is None and target.context in scope.vars:
-        return _alias(scope, target, name)
+        return _alias(compilation, scope, target, name)
     if target.context not in scope.targets:
         if target.context in scope.vars:
             compilation.faults.add("MP226", scope.file, target.span, variable=target.context)
@@ -40,14 +43,14 @@ def part(
             compilation.no_variable(scope, target.span, target.context, scope.targets)
         if name:
             scope.bind(name, "target")
-        return nothing
+        return none(compilation)
     if target.transform is None or _is_create(target.transform):
         return create(compilation, scope, target, name, mark)
     value = transform(compilation, scope, target, target.transform, mark)
     if value is None:
         if name:
             scope.bind(name, "target")
-        return nothing
+        return none(compilation)
     return put(compilation, scope, target, value, mark, name=name)
 
 
@@ -55,36 +58,52 @@ def _is_create(value: Transform) -> bool:
     return isinstance(value, Invocation) and value.name == "create"
 
 
-def _bare(compilation: Compilation, scope: Scope, target: Target, name: str | None, mark: RuleMark) -> Action:
+def none(compilation: Compilation) -> Action | Part:
+    """Return what does nothing, for what is faulty."""
+    return nothing if compilation.is_traced else Nothing()
+
+
+def _bare(
+    compilation: Compilation, scope: Scope, target: Target, name: str | None, mark: RuleMark
+) -> Action | Part:
     """Compile `(expression) as x` or `uuid() as x`: the value goes to the variable only."""
     if target.transform is None:
-        return nothing
+        return none(compilation)
     if _is_create(target.transform):
         shape = created_shape(compilation, scope, target, None)
-        made_in = scope.bind(name, "target", shape)
-
-        def create_alone(frame: Frame) -> None:
-            frame[made_in.slot] = Made.of(shape)
-
-        return create_alone
+        made_in = scope.bind(name, "target", shape).slot
+        return _alone(made_in, shape) if compilation.is_traced else Alone(made_in, shape)
     value = transform(compilation, scope, target, target.transform, mark)
     if value is None:
-        return nothing
+        return none(compilation)
     var = scope.bind(name, "value", value.shape, value.kind)
-    get = safely(value, mark, compilation.is_traced)
+    return _keep(var.slot, value, mark) if compilation.is_traced else Keeping(var.slot, value, mark)
+
+
+def _alone(slot: int, shape: Shape | None) -> Action:
+    def create_alone(frame: Frame) -> None:
+        frame[slot] = Made.of(shape)
+
+    return create_alone
+
+
+def _keep(slot: int, value: Value, mark: RuleMark) -> Action:
+    get = traced_get(value, mark)
 
     def keep(frame: Frame) -> None:
-        frame[var.slot] = get(frame)
+        frame[slot] = get(frame)
 
     return keep
 
 
-def _alias(scope: Scope, target: Target, name: str | None) -> Action:
+def _alias(compilation: Compilation, scope: Scope, target: Target, name: str | None) -> Action | Part:
     context = target.context or ""
     there = scope.targets.get(context) or scope.vars[context]
-    var = scope.bind(name, "target", there.shape, there.kind)
+    slot = scope.bind(name, "target", there.shape, there.kind).slot
+    if not compilation.is_traced:
+        return Alias(slot, there.slot)
 
     def alias(frame: Frame) -> None:
-        frame[var.slot] = frame[there.slot]
+        frame[slot] = frame[there.slot]
 
     return alias

@@ -70,6 +70,20 @@ def first_place(run: Run, found: tuple[Item, ...]) -> str | None:
     return run.place_of(found[-1], None) if found else None
 
 
+def traced_get(value: Value, mark: RuleMark) -> Callable[[Frame], Item]:
+    """Return what gives the value, or None with the issue that says why there is none."""
+    get = value.get
+
+    def safely(frame: Frame) -> Item:
+        try:
+            return get(frame)
+        except RunFault as fault:
+            frame[0].fault(fault.code, mark, first_place(frame[0], origins(frame, value)), **fault.params)
+            return None
+
+    return safely
+
+
 def traced_put(
     scope: Scope,
     hold: Callable[[Frame], Item],
@@ -121,7 +135,7 @@ def traced_put(
         if made is None:
             run.met.extend(where)
         else:
-            index = store(frame, node, made)
+            index = store(run, node, made)
             at = key if key in node else _key_written(node, key, made)
             _write(run, node, at, index, found, made, where, mark, context)
         if len(run.issues) != noted:
@@ -140,7 +154,7 @@ def _traced_constant(
         run: Run = frame[0]
         context = context_of(frame, focus)
         noted = len(run.issues)
-        index = store(frame, node, constant)
+        index = store(run, node, constant)
         if len(run.issues) != noted:
             run.place_issues(noted, (), context)
         at = key if key in node else _key_written(node, key, constant)
@@ -180,7 +194,7 @@ def _traced_variable(
         if made is None:
             run.met.extend(where)
             return
-        index = store(frame, node, made)
+        index = store(run, node, made)
         if len(run.issues) != noted:
             run.place_issues(noted, where, context)
         run.row = None

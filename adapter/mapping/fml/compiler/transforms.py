@@ -389,6 +389,8 @@ TRANSFORMS: dict[str, Transform] = {
     "cp": Transform(1, 2, "ContactPoint", contact),
 }
 """Transforms that are plain functions; `values` and `creation` know the others."""
+MADE_ANEW = frozenset({"CodeableConcept", "Coding", "Quantity", "Identifier", "ContactPoint"})
+"""Types of values that a transform makes, and hands to nobody else."""
 SPECIAL = frozenset({"create", "copy", "cast", "translate", "evaluate"})
 REFUSED = frozenset({"escape", "dateOp"})
 """Named by the standard and never defined by it."""

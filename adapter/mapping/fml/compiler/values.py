@@ -6,8 +6,16 @@ from typing import TYPE_CHECKING
 
 from adapter.fhirpath.tree import Literal as PathLiteral
 from adapter.mapping.fml.compiler import expressions
-from adapter.mapping.fml.compiler.scope import Value, variable
-from adapter.mapping.fml.compiler.transforms import CAST_TYPES, NAMES, REFUSED, TRANSFORMS, cast, translate
+from adapter.mapping.fml.compiler.scope import Value, fixed, variable
+from adapter.mapping.fml.compiler.transforms import (
+    CAST_TYPES,
+    MADE_ANEW,
+    NAMES,
+    REFUSED,
+    TRANSFORMS,
+    cast,
+    translate,
+)
 from adapter.mapping.fml.paths import condition_names, gives_source, kind_of
 from adapter.mapping.fml.tree import Expression, Invocation, Name, Written
 from adapter.mapping.models import nearest
@@ -17,6 +25,7 @@ if TYPE_CHECKING:
 
     from adapter.mapping.fml.compiler.compilation import Compilation
     from adapter.mapping.fml.compiler.scope import Frame, Scope
+    from adapter.mapping.fml.compiler.script import Script
     from adapter.mapping.fml.tree import Parameter, Target, Transform
     from adapter.mapping.nodes import Item
     from adapter.mapping.run import RuleMark
@@ -40,24 +49,22 @@ def _literal(given: Written) -> Value:
         from adapter.fhir.decimals import ExactDecimal
 
         value = ExactDecimal(str(value))
-    return Value(lambda _: value, given.kind, is_constant=True, constant=value)
+    return fixed(value, given.kind)
 
 
 def _named(compilation: Compilation, scope: Scope, given: Name, mark: RuleMark) -> Value | None:
     name = given.name
     var = scope.vars.get(name)
     if var is not None:
-        slot = var.slot
         if not given.path:
             return variable(var)
-        down = expressions.follow(given.path)
-        return Value(lambda frame: down(frame[slot]), slots=(slot,), is_path=True, is_list=True)
+        return expressions.below_variable(var, given.path)
     if name in scope.constants:
 
         def constant(frame: Frame) -> Item:
             return frame[0].constants.get(name)
 
-        return Value(constant)
+        return Value(constant, lambda script: f"run.constants.get({script.name(name)})")
     compilation.no_variable(scope, given.span, name, expressions.names_in_scope(scope))
     return None
 
@@ -105,11 +112,23 @@ def _function(compilation: Compilation, scope: Scope, given: Invocation, mark: R
     def get(frame: Frame) -> Item:
         return function(frame[0], mark, *[getter(frame) for getter in getters])
 
+    def write(script: Script) -> str:
+        given = ["run", script.name(mark), *(value.write(script) for value in known)]
+        return f"{script.name(function)}({', '.join(given)})"
+
     return Value(
-        get, row.kind, slots=tuple(slot for value in known for slot in value.slots),
+        get, write, row.kind, slots=tuple(slot for value in known for slot in value.slots),
         is_path=any(value.is_path for value in known),
         conditions=frozenset().union(*(value.conditions for value in known)),
+        is_risky=_may_fail(given.name, known), is_fresh=row.kind in MADE_ANEW,
     )  # fmt: skip
+
+
+def _may_fail(name: str, given: list[Value]) -> bool:
+    """False for what has nothing to complain of: fixed texts, and a link to what surely is a resource."""
+    if name in ("pointer", "reference"):
+        return given[0].shape is None or given[0].shape.kind != "resource"
+    return not all(value.is_constant for value in given)
 
 
 def _copy(compilation: Compilation, scope: Scope, given: Invocation, mark: RuleMark) -> Value | None:
@@ -134,12 +153,17 @@ def _cast(compilation: Compilation, scope: Scope, given: Invocation, mark: RuleM
         return None
     if value is None:
         return None
-    source = value.get
+    source, given_as = value.get, value.write
 
     def get(frame: Frame) -> Item:
         return cast(frame[0], mark, source(frame), kind)
 
-    return Value(get, kind, slots=value.slots, is_path=value.is_path, conditions=value.conditions)
+    def write(script: Script) -> str:
+        return f"{script.name(cast)}(run, {script.name(mark)}, {given_as(script)}, {script.name(kind)})"
+
+    return Value(
+        get, write, kind, slots=value.slots, is_path=value.is_path, conditions=value.conditions, is_risky=True
+    )
 
 
 def _translate(compilation: Compilation, scope: Scope, given: Invocation, mark: RuleMark) -> Value | None:
@@ -168,12 +192,19 @@ def _translate(compilation: Compilation, scope: Scope, given: Invocation, mark: 
         return None
     if value is None:
         return None
-    source, kind = value.get, str(output.value)
+    source, kind, given_as = value.get, str(output.value), value.write
 
     def get(frame: Frame) -> Item:
         return translate(frame[0], mark, source(frame), table, kind)
 
-    return Value(get, "string" if kind == "display" else kind, slots=value.slots, is_path=value.is_path)
+    def write(script: Script) -> str:
+        looked_up = f"{given_as(script)}, {script.name(table)}, {script.name(kind)}"
+        return f"{script.name(translate)}(run, {script.name(mark)}, {looked_up})"
+
+    return Value(
+        get, write, "string" if kind == "display" else kind, slots=value.slots, is_path=value.is_path,
+        is_risky=True, is_fresh=kind in MADE_ANEW,
+    )  # fmt: skip
 
 
 def _evaluate(compilation: Compilation, scope: Scope, given: Invocation, mark: RuleMark) -> Value | None:
@@ -194,13 +225,18 @@ def _evaluate(compilation: Compilation, scope: Scope, given: Invocation, mark: R
 
     def get(frame: Frame) -> Item:
         value = about(frame) if about else frame[around.slot] if around else None
-        found = evaluate(frame, value)
-        return found[0] if len(found) == 1 else found or None
+        return expressions.alone(evaluate(frame, value))
+
+    def write(script: Script) -> str:
+        value = focus.write(script) if focus is not None else f"v{around.slot}" if around else "None"
+        frame = script.frame(expressions.slots_of(scope, tree))
+        return f"{script.name(expressions.alone)}({script.name(evaluate)}({frame}, {value}))"
 
     slots = focus.slots if focus is not None else ()
     return Value(
-        get, kind_of(tree), slots=slots, is_path=True, is_list=True,
+        get, write, kind_of(tree), slots=slots, is_path=True, is_list=True,
         is_condition=not gives_source(tree), conditions=condition_names(tree),
+        is_risky=focus is not None and focus.is_risky,
     )  # fmt: skip
 
 
