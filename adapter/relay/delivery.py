@@ -226,6 +226,7 @@ class _Engine:
     async def keep_house(self, now: datetime) -> None:
         """Do what time alone brings."""
         await _prepare(self._relay)
+        await self._write(claims.recover_dead, now)
         await self._write(claims.expire, now)
         overdue, asked = await self._write(claims.due, now)
         for delivery in overdue:

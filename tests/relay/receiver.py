@@ -3,7 +3,8 @@
     python -m tests.relay.receiver LOG PORTFILE [--mute]
 
 LOG gets one line per request before the answer leaves: request id, SHA-256 of the body, the Bundle's `number`
-and `lane` if it carries them. Used by the kill tests and the benchmark; nothing of the adapter is imported.
+and `lane` if it carries them, the time. Used by the kill tests and the
+benchmark; nothing of the adapter is imported.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 import hashlib
 import json
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -77,7 +79,7 @@ class Receiver:
     def _line(self, identifier: str, body: bytes) -> str:
         said = json.loads(body)
         digest = hashlib.sha256(body).hexdigest()
-        return f"{identifier} {digest} {said.get('number', '-')} {said.get('lane', '-')}\n"
+        return f"{identifier} {digest} {said.get('number', '-')} {said.get('lane', '-')} {time.time():.3f}\n"
 
 
 async def main(log: Path, port_file: Path, *, mute: bool) -> None:

@@ -6,11 +6,12 @@ import sqlite3
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from adapter.relay import audit
 from adapter.relay.message import AuditRecord
-from tests.relay.world import CLINIC, NOON, World
+from tests.relay.world import CLINIC, NOON, World, open_to_change, raw_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,22 +121,17 @@ def test_the_database_refuses_to_change_its_audit(world: World) -> None:
     """The audit and attempt tables are append-only for everybody who comes through SQL."""
     world.take(1)
     world.drain()
-    connection = sqlite3.connect(world.file)
 
-    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-        connection.execute("UPDATE audit SET actor = 'nobody'")
-    connection.close()
+    with pytest.raises((sqlite3.IntegrityError, psycopg.IntegrityError), match="append-only"):
+        raw_rows(world.folder, "UPDATE audit SET actor = 'nobody'")
 
 
 def test_a_row_changed_in_the_file_is_named(world: World) -> None:
     """Whoever drops the triggers and changes the file is found by the store."""
     world.take(1)
     world.drain()
-    connection = sqlite3.connect(world.file)
-    connection.execute("DROP TRIGGER audit_unchanged")
-    connection.execute("UPDATE audit SET outcome = 'denied' WHERE sequence = 2")
-    connection.commit()
-    connection.close()
+    open_to_change(world.folder, "audit")
+    raw_rows(world.folder, "UPDATE audit SET outcome = 'denied' WHERE sequence = 2")
 
     bad = world.store.verify_audit()
 
@@ -148,11 +144,8 @@ def test_a_cut_tail_shows_against_an_exported_head(world: World) -> None:
     world.take(1)
     world.drain()
     head = world.store.audit_head()
-    connection = sqlite3.connect(world.file)
-    connection.execute("DROP TRIGGER audit_undeleted")
-    connection.execute("DELETE FROM audit WHERE sequence > ?", (head.sequence - 2,))
-    connection.commit()
-    connection.close()
+    open_to_change(world.folder, "audit")
+    raw_rows(world.folder, "DELETE FROM audit WHERE sequence > ?", head.sequence - 2)
 
     bad = world.store.verify_audit(head)
 

@@ -562,8 +562,8 @@ def test_a_claimed_lane_is_nobody_elses(world: World) -> None:
     world.take(1)
     assert len(world.store.submit(claims.claim, NOON, 9).result()) == 1
     assert world.store.submit(claims.claim, NOON, 9).result() == []
-    later = NOON + claims.LEASE
-    (again,) = world.store.submit(claims.claim, later, 9).result()
+    world.clock.move(claims.LEASE)
+    (again,) = world.store.submit(claims.claim, world.clock.now(), 9).result()
     assert again.token == 2
 
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import sqlite3
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+import psycopg
 
 from adapter.errors import DeliveryError
 from adapter.relay import delivery
@@ -49,9 +52,38 @@ PERMIT = Permit(level=Level.MINIMAL, basis=next(iter(Basis)), consent="Consent/1
 TTL = timedelta(days=5)
 
 
+def settle_on(folder: Path, address: str) -> None:
+    """Let the store of this folder be a database; without it the folder has a file."""
+    (folder / "address").write_text(address)
+
+
+def address_of(folder: Path) -> str:
+    """The URL of the folder's store."""
+    place = folder / "address"
+    return place.read_text() if place.exists() else f"sqlite:///{folder / 'silta.db'}"
+
+
 def open_store(folder: Path, clock: SetClock | None = None, **more: Any) -> Store:
-    """Open a store in `folder`, the same one every time."""
-    return Store.open(f"sqlite:///{folder / 'silta.db'}", key=KEY, clock=clock or SetClock(NOON), **more)
+    """Open the store of `folder`, the same one every time; leases go by a clock that is set."""
+    clock = clock or SetClock(NOON)
+    times = clock if isinstance(clock, SetClock) else None
+    return Store.open(address_of(folder), key=KEY, clock=clock, lease_times=times, **more)
+
+
+def raw_rows(folder: Path, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    """Ask the folder's database without the store, behind its back; `?` stands for a value."""
+    address = address_of(folder)
+    if address.startswith("sqlite"):
+        file = sqlite3.connect(folder / "silta.db")
+        try:
+            rows = file.execute(sql, values).fetchall()
+            file.commit()
+        finally:
+            file.close()
+        return rows
+    with psycopg.connect(address, autocommit=True) as connection:
+        cursor = connection.execute(sql.replace("%", "%%").replace("?", "%s").encode(), values)
+        return cursor.fetchall() if cursor.description else []
 
 
 def ok_reply(request: Outbound) -> Inbound:
@@ -88,6 +120,13 @@ def status(code: int, body: bytes = b"", **headers: str) -> Callable[[Outbound],
 
 
 Step = "DeliveryError | Callable[[Outbound], Inbound]"
+
+
+def open_to_change(folder: Path, table: str) -> None:
+    """Drop what keeps an append-only table from changes, as somebody with the database in hand can."""
+    where = "" if address_of(folder).startswith("sqlite") else f" ON {table}"
+    for name in ("unchanged", "undeleted"):
+        raw_rows(folder, f"DROP TRIGGER {table}_{name}{where}")
 
 
 @dataclass
@@ -159,6 +198,12 @@ class World:
     ids: CountedIds = field(default_factory=lambda: CountedIds(7))
     pace: delivery.Pace = delivery.PACE
     file: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the store is found."""
+        assert self.file is not None
+        return self.file.parent
 
     def due(self, limit: int = 64) -> int:
         """Deliver what is due, once."""

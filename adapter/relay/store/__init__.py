@@ -4,7 +4,9 @@ SQL lives in this folder alone. Writes go through one thread with one connection
 query-only connections. Every write method blocks until its transaction is on disk; `submit` is the same
 without blocking.
 
+    ground       what differs between the engines
     sqlite       the file: mode, lock, pragmas, transactions
+    postgres     the database that several nodes share            process    when a node is proven dead
     schema       the tables            upgrade, migrations    how they came to be
     cipher       keys and envelopes    writer, book           one write transaction
     intake, claims, deliveries, outcomes, consents, references, retention    operations
@@ -14,13 +16,12 @@ without blocking.
 from __future__ import annotations
 
 import logging
-import sqlite3
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
 
 import adapter
 from adapter.errors import Conflict, StoreError
@@ -31,8 +32,11 @@ from adapter.relay.store import (
     assertions,
     claims,
     consents,
+    deliveries,
     intake,
     outcomes,
+    postgres,
+    process,
     references,
     retention,
     schema,
@@ -51,12 +55,13 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from pathlib import Path
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection
     from sqlalchemy.engine import URL
 
     from adapter.outcome import Issue
     from adapter.relay.clock import Clock, Ids
     from adapter.relay.message import Answer, AuditRecord, DeliveryState, Intake, Level, NewDelivery
+    from adapter.relay.store.ground import Ground
     from adapter.relay.store.values import (
         AckCode,
         Claimed,
@@ -67,7 +72,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_NODE = select(schema.node.c.master).order_by(schema.node.c.started_at).limit(1)
+_MASTER = select(schema.node.c.master).order_by(schema.node.c.started_at).limit(1)
+_PROCESS = select(schema.node.c.process).where(schema.node.c.name == bindparam("the_name"))
 _ADD_NODE = insert(schema.node)
 _START_NODE = update(schema.node).where(schema.node.c.name == bindparam("the_name"))
 _NODES = select(schema.audit.c.node).distinct()
@@ -83,29 +89,26 @@ class Store(Reader):
     findings: tuple[Issue, ...]
     """What is worth saying about the ground it stands on: an SQLite with a known fault."""
 
-    def __init__(
-        self,
-        *,
-        lock: sqlite.Lock,
-        writing: Engine,
-        reading_: Engine,
-        vault: Vault,
-        clock: Clock,
-        ids: Ids,
-        node: str,
-    ) -> None:
-        super().__init__(reading_, Library(writing.dialect), vault)
-        self._lock = lock
-        self._writing = writing
+    def __init__(self, *, ground: Ground, vault: Vault, clock: Clock, ids: Ids, node: str) -> None:
+        super().__init__(ground, vault)
         self._clock = clock
         self._ids = ids
         self.parties_known: dict[str, bool] | None = None
+        self._known_parties: frozenset[str] = frozenset()
         self._listeners: list[Callable[[], None]] = []
+        self._wanted = node
         self.node = node
-        self.findings = sqlite.findings()
-        with writing.begin() as connection:
-            self._head = newest_head(connection, node)
-        self._writer = Writer(writing, self._open_book, self._committed)
+        """Name of this process in audit and leases; where others have it too, with a number behind."""
+        self._is_successor = False
+        self.findings = ground.findings
+        self._statements = Library(ground.writing.dialect)
+        self._writer = Writer(
+            ground,
+            self._connect,
+            self._open_book,
+            self._committed,
+            apart=frozenset((claims.claim,)) if ground.has_others else frozenset(),
+        )
 
     # -- opening and closing -----------------------------------------------------------------------------
 
@@ -119,59 +122,54 @@ class Store(Reader):
         node: str = "silta",
         ids: Ids | None = None,
         steps: Path | None = None,
+        lease_times: Clock | None = None,
     ) -> Store:
-        """Open the store at `url` (`sqlite:///path`) and lead it to the newest schema first.
+        """Open the store at `url` and lead it to the newest schema first.
 
-        `key`: the master key, 32 bytes, which the database never holds. `steps`: folder of migrations, for
-        tests. Leases that a dead process left are void at once, because the lock proves that nobody lives.
+        `url`: `sqlite:///path` or `postgresql://…`. `key`: the master key, 32 bytes, which the database never
+        holds. `steps`: folder of migrations, for tests. `lease_times`: whose time the leases of several nodes
+        go by, for simulations; None: the database's. Leases that a dead process left are void at once where
+        it is proven dead.
 
         Raises StoreError ST101 (another process has it), ST102 (a migration failed and changed nothing),
         ST103 (made with another key), ST104 (the file cannot be used), ST106 (no such engine), ST109 (newer
-        than this program), ST115 (damaged); ConfigurationError ST105 (key length).
+        than this program), ST115 (damaged), ST116 (not there), ST117 (no driver), ST118 (too old);
+        ConfigurationError ST105 (key length).
         """
         vault = Vault(key)
-        address = make_url(url)
-        place = sqlite.place_of(address)
-        sqlite.make_file(place)
-        lock = sqlite.Lock(place)
+        ground = _ground(make_url(url), lease_times)
         try:
-            return cls._opened(address, lock, vault, clock, ids or RandomIds(), node, steps)
+            ground.check()
+            upgrade(ground, *([steps] if steps else []))
+            store = cls(ground=ground, vault=vault, clock=clock, ids=ids or RandomIds(), node=node)
         except BaseException:
-            lock.release()
+            ground.abandon()
             raise
-
-    @classmethod
-    def _opened(
-        cls, url: URL, lock: sqlite.Lock, vault: Vault, clock: Clock, ids: Ids, node: str, steps: Path | None
-    ) -> Store:
-        writing = sqlite.writing(url)
         try:
-            _check_file(writing)
-            upgrade(writing, *([steps] if steps else []))
-            _enter(writing, vault, node, clock.now())
-            store = cls(
-                lock=lock,
-                writing=writing,
-                reading_=sqlite.reading(url),
-                vault=vault,
-                clock=clock,
-                ids=ids,
-                node=node,
-            )
+            store._begin()
         except BaseException:
-            writing.dispose()
+            store._writer.close()
+            ground.abandon()
             raise
-        store.submit(claims.recover, clock.now(), everything=True).result()
         return store
 
+    def _begin(self) -> None:
+        """Take back what a dead process held, and hear of other nodes' work."""
+        now = self._clock.now()
+        self._do(_nothing)
+        if not self._ground.has_others:
+            self._do(claims.recover, now, everything=True)
+        elif self._is_successor:
+            self._do(claims.recover_own, now)
+        self._ground.listen(self._wake)
+
     def close(self) -> None:
-        """Finish what is queued, fold the write-ahead log into the file, and let others have it."""
-        if not self._writer.close():
-            return
-        self._engine.dispose()
-        sqlite.truncate_log(self._writing)
-        self._writing.dispose()
-        self._lock.release()
+        """Finish what is queued, give back what is leased, and let others have the store."""
+        if self._ground.has_others:
+            with suppress(StoreError):  # without the database the leases end by themselves
+                self._do(claims.recover_own, self._clock.now())
+        if self._writer.close():
+            self._ground.close()
 
     def __enter__(self) -> Store:
         return self
@@ -179,20 +177,50 @@ class Store(Reader):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _connect(self) -> Connection:
+        """Open the connection that writes: take the node's name, see that the key fits, find its chain.
+
+        Raises StoreError ST103 if the store was made with another master key.
+        """
+        connection = self._ground.writing.connect()
+        try:
+            with connection.begin():
+                self.node = self._ground.take_name(connection, self._wanted)
+                self._is_successor = _enter(connection, self._vault, self.node, self._clock.now())
+                self._head = newest_head(connection, self.node)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
     # -- writing -----------------------------------------------------------------------------------------
 
     def _open_book(self, connection: Connection) -> Book:
-        return Book(connection, self._library, self._vault, self._clock, self._ids, self._head)
+        return Book(
+            connection,
+            self._statements,
+            self._vault,
+            self._clock,
+            self._ids,
+            self._head,
+            self._ground,
+            deliveries.last,
+            self._known_parties,
+        )
 
     def _committed(self, book: Book) -> None:
         self._head = book.head
+        self._known_parties = book.known_parties
         if book.work:
-            for listener in tuple(self._listeners):
-                try:
-                    listener()
-                except Exception as exc:
-                    # It is committed, whoever does not hear of it; time alone wakes the delivery too.
-                    log.error("store: a listener failed: %s", exc.__class__.__name__)
+            self._wake()
+
+    def _wake(self) -> None:
+        for listener in tuple(self._listeners):
+            try:
+                listener()
+            except Exception as exc:
+                # It is committed, whoever does not hear of it; time alone wakes the delivery too.
+                log.error("store: a listener failed: %s", exc.__class__.__name__)
 
     def on_work(self, listener: Callable[[], None]) -> None:
         """Call `listener`, in the writer's thread, after each commit that may have made something due."""
@@ -410,7 +438,7 @@ class Store(Reader):
         while done := self._do(retention.forget, now, kept or retention.DEFAULT):
             total += done
         if total:
-            self._writer.alone(sqlite.truncate_log).result()
+            self._writer.alone(self._ground.sweep).result()
         return total
 
 
@@ -424,30 +452,38 @@ def _head(book: Book) -> chain.Head:
     return book.head
 
 
-def _check_file(engine: Engine) -> None:
-    """Raise StoreError ST115 if the file is damaged, or is no database of ours."""
-    try:
-        with engine.connect() as connection:
-            answer = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
-    except (SQLAlchemyError, sqlite3.Error) as exc:
-        name = getattr(getattr(exc, "orig", exc), "sqlite_errorname", exc.__class__.__name__)
-        raise StoreError("ST115", params={"name": name}) from None
-    if answer != "ok":
-        raise StoreError("ST115", params={"name": "quick_check"})
+def _nothing(_book: Book) -> None:
+    """See that the database can be written to."""
 
 
-def _enter(engine: Engine, vault: Vault, node: str, now: datetime) -> None:
-    """Write down that this node starts.
+def _ground(url: URL, lease_times: Clock | None) -> Ground:
+    """Return the ground of an address. Raises StoreError ST106 for an engine without one."""
+    engine = url.get_backend_name()
+    if engine == "sqlite":
+        return sqlite.SqliteGround(url)
+    if engine == "postgresql":
+        return postgres.PostgresGround(url, lease_times)
+    raise StoreError("ST106", params={"engine": engine})
+
+
+def _enter(connection: Connection, vault: Vault, node: str, now: datetime) -> bool:
+    """Write down that this node starts; True if the process that had its name is proven dead.
 
     Raises StoreError ST103 if the store was made with another master key.
     """
-    with engine.begin() as connection:
-        made_with = connection.execute(_NODE).scalar()
-        if made_with is not None and made_with != vault.name:
-            raise StoreError("ST103")
-        values = {"started_at": now, "version": adapter.__version__, "master": vault.name}
-        if not connection.execute(_START_NODE.values(**values), {"the_name": node}).rowcount:
-            connection.execute(_ADD_NODE, {"name": node, **values})
+    made_with = connection.execute(_MASTER).scalar()
+    if made_with is not None and made_with != vault.name:
+        raise StoreError("ST103")
+    before = connection.execute(_PROCESS, {"the_name": node}).scalar()
+    values = {
+        "started_at": now,
+        "version": adapter.__version__,
+        "master": vault.name,
+        "process": process.here(),
+    }
+    if not connection.execute(_START_NODE.values(**values), {"the_name": node}).rowcount:
+        connection.execute(_ADD_NODE, {"name": node, **values})
+    return process.is_dead(before)
 
 
 def _written(resource: dict[str, Any]) -> bytes:

@@ -1,7 +1,13 @@
-"""One write transaction: the connection, what operations need beside it, and the audit rows they leave."""
+"""One write transaction: the connection, what operations need beside it, and what is written at its end.
+
+Written at the end, once for all operations of the group: what they did to lanes, which messages may be
+settled, and the audit rows. Lanes and messages are what several nodes write to at the same time; locked last
+and in one order, they never make two nodes wait for each other.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +18,7 @@ from adapter.relay.message import AuditRecord
 from adapter.relay.store import schema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -20,6 +26,7 @@ if TYPE_CHECKING:
 
     from adapter.relay.clock import Clock, Ids
     from adapter.relay.store.cipher import Envelope, Vault
+    from adapter.relay.store.ground import Ground
     from adapter.relay.store.prepared import Library, Row
 
 ENGINE = "silta"
@@ -35,6 +42,16 @@ _ADD_PAYLOAD = insert(schema.payload)
 _WRAPPED = select(schema.content_key.c.wrapped).where(schema.content_key.c.owner == bindparam("owner"))
 
 
+@dataclass(slots=True)
+class LaneStep:
+    """What the operations of a transaction did to one lane."""
+
+    step: int = 0
+    """How many more wait in it."""
+    token: int | None = None
+    """Token of the lease that is given back; None if none is."""
+
+
 class Book:
     """What an operation writes with, from BEGIN to COMMIT; a new one for every transaction.
 
@@ -42,7 +59,23 @@ class Book:
     the database.
     """
 
-    __slots__ = ("_cursor", "_library", "_records", "clock", "head", "ids", "node", "vault", "work")
+    __slots__ = (
+        "_last",
+        "_library",
+        "_records",
+        "asked_time",
+        "clock",
+        "cursor",
+        "ground",
+        "head",
+        "ids",
+        "known_parties",
+        "lanes",
+        "node",
+        "settling",
+        "vault",
+        "work",
+    )
 
     def __init__(
         self,
@@ -52,9 +85,14 @@ class Book:
         clock: Clock,
         ids: Ids,
         head: audit.Head,
+        ground: Ground,
+        last: Callable[[Book], None],
+        known_parties: frozenset[str] = frozenset(),
     ) -> None:
-        self._cursor: Any = connection.connection.cursor()
+        self.cursor: Any = connection.connection.cursor()
         self._library = library
+        self._last = last
+        self.ground = ground
         self._records: list[AuditRecord] = []
         self.vault = vault
         self.clock = clock
@@ -63,24 +101,32 @@ class Book:
         self.node = head.node
         self.work = False
         """True if something may now be due that was not before."""
+        self.asked_time: datetime | None = None
+        """The database's time, once it was asked."""
+        self.lanes: dict[str, LaneStep] = {}
+        """What becomes of lanes at the end, by key."""
+        self.settling: dict[str, datetime] = {}
+        """Messages that may be settled at the end, with when."""
+        self.known_parties = known_parties
+        """Partners that are in the database already."""
 
     def run(self, statement: ClauseElement, parameters: Mapping[str, Any] = NOTHING) -> int:
         """Execute one prebuilt statement; returns how many rows it touched."""
         prepared = self._library.find(statement, tuple(parameters))
-        self._cursor.execute(prepared.sql, prepared.bound(parameters))
-        return int(self._cursor.rowcount)
+        self.cursor.execute(prepared.sql, prepared.bound(parameters))
+        return int(self.cursor.rowcount)
 
     def run_all(self, statement: ClauseElement, parameters: Sequence[Mapping[str, Any]]) -> None:
         """Execute one prebuilt statement for each set of parameters; all name the same ones."""
         if parameters:
             prepared = self._library.find(statement, tuple(parameters[0]))
-            self._cursor.executemany(prepared.sql, [prepared.bound(each) for each in parameters])
+            self.cursor.executemany(prepared.sql, [prepared.bound(each) for each in parameters])
 
     def all(self, statement: ClauseElement, parameters: Mapping[str, Any] = NOTHING) -> list[Row]:
         """Return every row."""
         prepared = self._library.find(statement, tuple(parameters))
-        self._cursor.execute(prepared.sql, prepared.bound(parameters))
-        rows: list[Row] = prepared.rows(self._cursor)
+        self.cursor.execute(prepared.sql, prepared.bound(parameters))
+        rows: list[Row] = prepared.rows(self.cursor)
         return rows
 
     def first(self, statement: ClauseElement, parameters: Mapping[str, Any] = NOTHING) -> Row | None:
@@ -116,7 +162,10 @@ class Book:
         self._records.append(record)
 
     def flush(self) -> None:
-        """Write the audit rows, linked to the chain."""
+        """Write what is written at the end; the audit rows, linked to the chain, are the last."""
+        self._last(self)
+        if self.work and self.ground.has_others:
+            self.ground.announce(self)
         rows = []
         for record in self._records:
             row = audit.link(self.head, record, self.vault.audit)

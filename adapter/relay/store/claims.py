@@ -14,7 +14,18 @@ from datetime import timedelta
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, bindparam, func, literal, literal_column, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    bindparam,
+    exists,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from adapter.errors import NotFound
 from adapter.relay.message import (
@@ -27,7 +38,7 @@ from adapter.relay.message import (
     Mode,
 )
 from adapter.relay.retry import FAILURES_THAT_SLOW
-from adapter.relay.store import deliveries, schema
+from adapter.relay.store import deliveries, process, schema
 from adapter.relay.store.values import Claimed, Ended, Freeze, Frozen
 from adapter.relay.transitions import advance
 
@@ -50,8 +61,14 @@ _now = bindparam("now", type_=schema.Moment)
 _QUEUED: ColumnElement[str] = literal_column(f"'{DeliveryState.QUEUED.value}'")
 _SENDING: ColumnElement[str] = literal_column(f"'{DeliveryState.SENDING.value}'")
 
+_READY_NOW = (
+    _L.waiting > literal_column("0"),
+    _L.lease_until.is_(None),
+    _L.ready_at <= _now,
+)
 _PARTIES = select(_P.key, _P.failures, _P.pauses).where(
-    _P.waiting > 0, or_(_P.paused_until.is_(None), _P.paused_until <= _now)
+    or_(_P.paused_until.is_(None), _P.paused_until <= _now),
+    exists().where(_L.recipient == _P.key, *_READY_NOW),
 )
 _LEASED = (
     select(_L.recipient, func.count().label("leases"))
@@ -60,15 +77,10 @@ _LEASED = (
 )
 _READY = (
     select(_L.key)
-    .where(
-        _L.recipient == bindparam("recipient"),
-        _L.waiting > literal_column("0"),
-        _L.lease_until.is_(None),
-        _L.ready_at <= _now,
-    )
+    .where(_L.recipient == bindparam("recipient"), *_READY_NOW)
     .order_by(_L.ready_at)
     .limit(bindparam("room"))
-    .with_for_update(skip_locked=True)
+    .with_for_update(skip_locked=True, key_share=True)
 )
 _FULL = (
     select(
@@ -104,17 +116,13 @@ _LEASE_LANE = (
 )
 _TAKE = (
     update(schema.delivery)
-    .where(_D.id == bindparam("the_delivery"))
+    .where(_D.id == bindparam("the_delivery"), _D.state == _QUEUED)
     .values(
+        token=bindparam("the_token"),
         state=advance(DELIVERY_TRANSITIONS, DeliveryState.QUEUED, DeliveryEvent.CLAIMED).value,
         changed_at=_now,
         due_at=None,
     )
-)
-_LESS_WAITING = (
-    update(schema.party)
-    .where(_P.key == bindparam("the_party"))
-    .values(waiting=_P.waiting - bindparam("taken"))
 )
 _CONSENTS = select(func.coalesce(func.max(_C.number), 0)).where(_C.subject == bindparam("subject"))
 _ABOUT = select(_D.recipient, _D.kind).where(_D.id == bindparam("the_delivery"))
@@ -125,22 +133,21 @@ _EARLIER = select(_D.bundle_id, _D.header_id, _D.reached).where(
 )
 _CANCELLED_BEFORE = select(_M.cancels).where(_M.id == bindparam("the_message"))
 _CHECK = (
-    select(_L.lease_token, _L.lease_until, _D.state, _D.kind, _D.frozen_type, _M.subject, _M.superseded_by)
+    select(_D.token, _L.lease_until, _D.state, _D.kind, _D.frozen_type, _M.subject, _M.superseded_by)
     .select_from(schema.delivery)
     .join(schema.lane, _L.key == _D.lane)
     .join(schema.message, _M.id == _D.message)
     .where(_D.id == bindparam("the_delivery"))
+    .with_for_update(of=schema.delivery)
 )
 _FREEZE = update(schema.delivery).where(_D.id == bindparam("the_delivery"))
 _DROP_PAYLOAD = schema.payload.delete().where(
     _Y.owner == bindparam("owner"), _Y.part == bindparam("the_part")
 )
-_EXPIRED_LEASES = select(_L.key).where(_L.lease_until.is_not(None), _L.lease_until <= _now)
-_ALL_LEASES = select(_L.key).where(_L.lease_until.is_not(None))
+_LEASES = select(_L.key, _L.lease_token, _L.lease_owner).where(_L.lease_until.is_not(None))
+_EXPIRED_LEASES = _LEASES.where(_L.lease_until <= _now)
+_NODES = select(schema.node.c.name, schema.node.c.process)
 _IN_LANE = select(_D.id).where(_D.lane == bindparam("the_lane"), _D.state == _SENDING)
-_FREE_LANE = (
-    update(schema.lane).where(_L.key == bindparam("the_lane")).values(lease_until=None, lease_owner=None)
-)
 _EXPIRED = select(_D.id).where(text(schema.OPEN), _D.expires_at <= _now).limit(bindparam("room"))
 _DUE = select(_D.id, _D.state).where(text(schema.DUE), _D.due_at <= _now).limit(bindparam("room"))
 
@@ -148,6 +155,11 @@ _DUE = select(_D.id, _D.state).where(text(schema.DUE), _D.due_at <= _now).limit(
 def owner_of(message: str) -> str:
     """Return the name under which a message's content is sealed."""
     return f"message/{message}"
+
+
+def consents_of(subject: str) -> str:
+    """Return the name of the lock that a decision on a person's consents is taken under."""
+    return f"consents/{subject}"
 
 
 def part_of(delivery: str) -> str:
@@ -162,16 +174,16 @@ def claim(
 
     Leases that ended are taken back first. Heads that have expired, or were superseded or cancelled, are
     closed on the way and do not count. A partner that failed several times in a row gets one lane at a time.
+    What is handed out counts the lease by this process's own time, from before it began.
     """
     recover(book, now)
+    deliveries.last(book)
+    until = book.ground.lease_time(book, now) + lease
     claimed: list[Claimed] = []
     for lane in _lanes_in_turn(book, now, limit, each):
         head = _sendable_head(book, lane, now)
-        if head is not None:
-            claimed.append(_take(book, head, now, now + lease))
-    for recipient in {one.recipient for one in claimed}:
-        taken = sum(one.recipient == recipient for one in claimed)
-        book.run(_LESS_WAITING, {"the_party": recipient, "taken": taken})
+        if head is not None and _take(book, head, now, until):
+            claimed.append(_claimed(book, head, head.lease_token + 1, now + lease))
     return claimed
 
 
@@ -222,11 +234,13 @@ def _got_anything(book: Book, head: Row) -> bool:
     return False
 
 
-def _take(book: Book, head: Row, now: datetime, until: datetime) -> Claimed:
-    """Lease the lane and give its head out."""
+def _take(book: Book, head: Row, now: datetime, until: datetime) -> bool:
+    """Lease the lane and give its head out; False if the head moved on since it was looked at."""
+    token = head.lease_token + 1
+    if not book.run(_TAKE, {"the_delivery": head.id, "the_token": token, "now": now}):
+        return False
     book.run(_LEASE_LANE, {"the_lane": head.lane, "owner": book.node, "until": until})
-    book.run(_TAKE, {"the_delivery": head.id, "now": now})
-    return _claimed(book, head, head.lease_token + 1, until)
+    return True
 
 
 def look(book: Book, delivery: str) -> Claimed:
@@ -339,8 +353,11 @@ def freeze(
     the decision was made on. `until`: the send would have ended by then, so the lease must not end before.
     Returns what to do, and the mark of the consents as they are now.
     """
+    if claimed.subject is not None:
+        book.ground.lock(book, consents_of(claimed.subject), shared=True)
     row = book.first(_CHECK, {"the_delivery": claimed.delivery})
-    if row is None or row.lease_token != claimed.token or row.lease_until is None or row.lease_until < until:
+    needed = book.ground.lease_time(book, at) + (until - at)
+    if row is None or row.token != claimed.token or row.lease_until is None or row.lease_until < needed:
         return Freeze.LOST, seen
     if row.state != DeliveryState.SENDING.value:
         return Freeze.LOST, seen
@@ -391,10 +408,10 @@ def give_back(
 ) -> bool:
     """End a claim without an attempt: withheld, closed, or queued again. False if the lease was lost."""
     row = deliveries.find(book, claimed.delivery)
-    if row.lease_token != claimed.token or row.lease_until is None:
+    if row.token != claimed.token:
         return False
     if row.state != DeliveryState.SENDING.value:
-        book.run(_FREE_LANE, {"the_lane": row.lane})
+        deliveries.step_lane(book, row.lane, 0, token=row.token)
         return False
     changes: dict[str, Any] = {} if due_at is None else {"due_at": due_at}
     if row.reached == 1:  # frozen, but nothing left
@@ -408,11 +425,34 @@ def recover(book: Book, now: datetime, *, everything: bool = False) -> int:
 
     What was being sent goes back into the queue as perhaps received. Returns how many.
     """
-    statement, given = (_ALL_LEASES, {}) if everything else (_EXPIRED_LEASES, {"now": now})
+    deliveries.last(book)
+    if everything:
+        return _take_back(book, book.all(_LEASES), now)
+    return _take_back(book, book.all(_EXPIRED_LEASES, {"now": book.ground.lease_time(book, now)}), now)
+
+
+def recover_own(book: Book, now: datetime) -> int:
+    """Take back what this node's name has leased: the process that did is dead, and this one is new."""
+    return _take_back(book, [row for row in book.all(_LEASES) if row.lease_owner == book.node], now)
+
+
+def recover_dead(book: Book, now: datetime) -> int:
+    """Take back the leases of nodes whose process is proven to be gone. Returns how many."""
+    leases = [row for row in book.all(_LEASES) if row.lease_owner != book.node]
+    if not leases:
+        return 0
+    dead = {row.name for row in book.all(_NODES) if process.is_dead(row.process)}
+    return _take_back(book, [row for row in leases if row.lease_owner in dead], now)
+
+
+def _take_back(book: Book, lanes: Sequence[Row], now: datetime) -> int:
     taken_back = 0
-    for lane in book.all(statement, given):
-        rows = [deliveries.find(book, row.id) for row in book.all(_IN_LANE, {"the_lane": lane.key})]
-        for row in rows:
+    for lane in lanes:
+        deliveries.step_lane(book, lane.key, 0, token=lane.lease_token)
+        for each in book.all(_IN_LANE, {"the_lane": lane.key}):
+            row = deliveries.find(book, each.id)
+            if row.state != DeliveryState.SENDING.value or row.token != lane.lease_token:
+                continue  # it has come back meanwhile
             deliveries.move(
                 book,
                 row,
@@ -423,23 +463,26 @@ def recover(book: Book, now: datetime, *, everything: bool = False) -> int:
                 release=True,
                 reached=2 if row.reached else 0,
             )
-        if not rows:
-            book.run(_FREE_LANE, {"the_lane": lane.key})
-        taken_back += len(rows)
+            taken_back += 1
     return taken_back
 
 
 def expire(book: Book, now: datetime, limit: int = 200) -> int:
     """Close what is too old, paused routes and withheld copies included. Returns how many."""
+    if not book.ground.try_lock(book, "expire"):
+        return 0
     rows = book.all(_EXPIRED, {"now": now, "room": limit})
     for row in rows:
         found = deliveries.find(book, row.id)
-        deliveries.move(book, found, DeliveryEvent.EXPIRED, at=now, action="close", reason="DL110")
+        if deliveries.has_step(found.state, DeliveryEvent.EXPIRED) and found.expires_at <= now:
+            deliveries.move(book, found, DeliveryEvent.EXPIRED, at=now, action="close", reason="DL110")
     return len(rows)
 
 
 def due(book: Book, now: datetime, limit: int = 200) -> tuple[list[str], list[str]]:
     """Return deliveries whose acknowledgement is overdue, and withheld ones whose consents changed."""
+    if not book.ground.try_lock(book, "due"):
+        return [], []
     rows = book.all(_DUE, {"now": now, "room": limit})
     awaiting = [row.id for row in rows if row.state == DeliveryState.AWAITING.value]
     return awaiting, [row.id for row in rows if row.state == DeliveryState.WITHHELD.value]

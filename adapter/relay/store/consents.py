@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, insert, select, update
 from adapter.errors import Conflict
 from adapter.relay.message import DeliveryState
 from adapter.relay.store import schema
+from adapter.relay.store.claims import consents_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,6 +103,7 @@ def _next(
     body: bytes | None,
 ) -> int:
     """Write the next version; without a body it ends the consent."""
+    book.ground.lock(book, consents_of(subject))
     if row is not None:
         book.run(_RETIRE, {"the_number": row.number})
     version = row.version + 1 if row is not None else 1

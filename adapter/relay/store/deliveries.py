@@ -1,7 +1,7 @@
 """The one place where a delivery changes its state, with everything that follows from it.
 
 `move` steps through the table of `message.advance` and keeps true, in the same transaction: how many wait in
-the lane and for the partner, when the lane's head is due, one delivery report for each end that is not
+the lane, when the lane's head is due, one delivery report for each end that is not
 success, one case for each success, a message that is settled once nothing of it is live, and an audit row.
 """
 
@@ -10,7 +10,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, exists, func, insert, literal, literal_column, not_, select, text, update
+from sqlalchemy import bindparam, exists, func, literal_column, not_, select, text, update
+from sqlalchemy.dialects.postgresql import insert  # what it adds, SQLite says in the same words
 
 from adapter.errors import NotFound
 from adapter.relay.case import CaseState
@@ -27,7 +28,7 @@ from adapter.relay.message import (
     MessageState,
 )
 from adapter.relay.store import schema
-from adapter.relay.store.book import ENGINE
+from adapter.relay.store.book import ENGINE, LaneStep
 from adapter.relay.transitions import advance
 
 if TYPE_CHECKING:
@@ -49,12 +50,10 @@ _FIND = (
         _M.meaning,
         _M.superseded_by,
         _M.forgotten_at,
-        _L.lease_token,
-        _L.lease_until,
     )
     .join(schema.message, _M.id == _D.message)
-    .join(schema.lane, _L.key == _D.lane)
     .where(_D.id == bindparam("the_delivery"))
+    .with_for_update(of=schema.delivery)
 )
 _CHANGE = update(schema.delivery).where(_D.id == bindparam("the_delivery"))
 _ADD = insert(schema.delivery)
@@ -71,34 +70,15 @@ _STEP_LANE = (
     .where(_L.key == bindparam("the_lane"))
     .values(waiting=_L.waiting + bindparam("step"), ready_at=func.coalesce(_head_due, _L.ready_at))
 )
-_RELEASE_LANE = _STEP_LANE.values(lease_until=None, lease_owner=None)
-_STEP_PARTY = (
-    update(schema.party)
-    .where(_P.key == bindparam("the_party"))
-    .values(waiting=_P.waiting + bindparam("step"))
+_RELEASE_LANE = (
+    update(schema.lane)
+    .where(_L.key == bindparam("the_lane"), _L.lease_token == bindparam("the_token"))
+    .values(lease_until=None, lease_owner=None)
 )
-_ENSURE_PARTY = insert(schema.party).from_select(
-    ["key", "takes_reports", "waiting", "failures", "pauses"],
-    select(
-        bindparam("key", type_=schema.party.c.key.type),
-        literal(False),
-        literal(0),
-        literal(0),
-        literal(0),
-    ).where(not_(exists().where(_P.key == bindparam("key")))),
-    include_defaults=False,
-)
-_ENSURE_LANE = insert(schema.lane).from_select(
-    ["key", "recipient", "waiting", "ready_at", "lease_token"],
-    select(
-        bindparam("key", type_=_L.key.type),
-        bindparam("recipient", type_=_L.recipient.type),
-        literal(0),
-        bindparam("ready_at", type_=schema.Moment),
-        literal(0),
-    ).where(not_(exists().where(_L.key == bindparam("key")))),
-    include_defaults=False,
-)
+_ENSURE_PARTY = insert(schema.party).on_conflict_do_nothing()
+_ENSURE_LANE = insert(schema.lane).on_conflict_do_nothing()
+_LOCK_LANE = select(_L.key).where(_L.key == bindparam("the_lane")).with_for_update(key_share=True)
+_LOCK_MESSAGE = select(_M.id).where(_M.id == bindparam("the_message")).with_for_update(key_share=True)
 _TAKES_REPORTS = select(_P.takes_reports).where(_P.key == bindparam("the_party"))
 _ADD_CASE = insert(schema.case)
 _SETTLE = (
@@ -142,7 +122,7 @@ def find(book: Book, delivery: str) -> Row:
 
 def add(book: Book, message: str, sender: str, new: NewDelivery, at: datetime) -> None:
     """Write a new delivery, and its lane and partner if they are new."""
-    book.run(_ENSURE_PARTY, {"key": new.recipient})
+    ensure_party(book, new.recipient)
     book.run(_ENSURE_LANE, {"key": new.lane, "recipient": new.recipient, "ready_at": at})
     book.run(
         _ADD,
@@ -167,14 +147,48 @@ def add(book: Book, message: str, sender: str, new: NewDelivery, at: datetime) -
         },
     )
     if new.state is DeliveryState.QUEUED:
-        _step(book, new.lane, new.recipient, 1)
+        step_lane(book, new.lane, 1)
         book.work = True
 
 
-def _step(book: Book, lane: str, recipient: str, step: int, *, release: bool = False) -> None:
-    book.run(_RELEASE_LANE if release else _STEP_LANE, {"the_lane": lane, "step": step})
-    if step:
-        book.run(_STEP_PARTY, {"the_party": recipient, "step": step})
+def ensure_party(book: Book, key: str) -> None:
+    """Write the partner if it is not there; the database is asked once for each."""
+    if key not in book.known_parties:
+        book.run(_ENSURE_PARTY, {"key": key})
+        book.known_parties |= {key}
+
+
+def step_lane(book: Book, lane: str, step: int, *, token: int | None = None) -> None:
+    """Let `step` more wait in the lane, from the end of the transaction on; `token`: its lease ends."""
+    kept = book.lanes.setdefault(lane, LaneStep())
+    kept.step += step
+    if token is not None:
+        kept.token = token
+
+
+def last(book: Book) -> None:
+    """Write what the operations did to lanes, and settle messages of which nothing is live any more.
+
+    A statement sees what was committed before it began; hence rows that other nodes write too are locked
+    first, in one order, and counted then.
+    """
+    lanes = sorted(book.lanes.items())
+    book.lanes = {}
+    if book.ground.has_others:
+        for key, _ in lanes:
+            book.run(_LOCK_LANE, {"the_lane": key})
+    book.run_all(_STEP_LANE, [{"the_lane": key, "step": kept.step} for key, kept in lanes])
+    book.run_all(
+        _RELEASE_LANE,
+        [{"the_lane": key, "the_token": kept.token} for key, kept in lanes if kept.token is not None],
+    )
+    settling = sorted(book.settling.items())
+    book.settling = {}
+    for message, at in settling:
+        if book.ground.has_others:
+            book.run(_LOCK_MESSAGE, {"the_message": message})
+        if book.run(_SETTLE, {"the_message": message, "at": at}):
+            book.note("settle", f"message/{message}", MessageState.SETTLED.value, at=at)
 
 
 def move(
@@ -205,10 +219,12 @@ def move(
         values.setdefault("due_at", None)
     if ended:
         values["ends"] = row.ends + 1
+    if release:
+        values["token"] = None
     book.run(_CHANGE, {"the_delivery": row.id, **values})
     step = (after is DeliveryState.QUEUED) - (before is DeliveryState.QUEUED)
     if step or release:
-        _step(book, row.lane, row.recipient, step, release=release)
+        step_lane(book, row.lane, step, token=row.token if release else None)
     book.work = book.work or after is DeliveryState.QUEUED or release
     book.note(
         action,
@@ -249,9 +265,8 @@ def _follow(
 
 
 def settle(book: Book, message: str, at: datetime) -> None:
-    """Call an accepted message settled if none of its deliveries is live any more."""
-    if book.run(_SETTLE, {"the_message": message, "at": at}):
-        book.note("settle", f"message/{message}", MessageState.SETTLED.value, at=at)
+    """Call an accepted message settled, at the end, if none of its deliveries is live then."""
+    book.settling[message] = at
 
 
 def _open_case(book: Book, row: Row, at: datetime) -> None:
@@ -300,7 +315,7 @@ def _report(book: Book, row: Row, state: DeliveryState, *, at: datetime, reason:
             "about_at": at,
         },
     )
-    _step(book, lane, row.sender, 1)
+    step_lane(book, lane, 1)
     book.work = True
     book.note(
         "report", f"delivery/{report}", DeliveryState.QUEUED.value, at=at, about=row.id, recipient=row.sender

@@ -10,12 +10,10 @@ from sqlalchemy import bindparam, insert, select, update
 
 from adapter.errors import NotFound
 from adapter.relay.message import (
-    DELIVERY_TRANSITIONS,
     ENDED,
     MESSAGE_TRANSITIONS,
     Answer,
     DeliveryEvent,
-    DeliveryState,
     IntakeKey,
     Kind,
     Meaning,
@@ -77,7 +75,7 @@ NEWEST = (
     .limit(1)
 )
 """The newest message of a sender about one notification."""
-_STATE = select(_M.state, _M.sender).where(_M.id == bindparam("the_message"))
+_STATE = select(_M.state, _M.sender).where(_M.id == bindparam("the_message")).with_for_update(key_share=True)
 _CHANGE_MESSAGE = update(schema.message).where(_M.id == bindparam("the_message"))
 
 
@@ -143,6 +141,7 @@ def commit_after(book: Book, prepared: Prepared, newest: str | None) -> Answer |
     if known is not None:
         return known
     intake = prepared.intake
+    book.ground.lock(book, f"notification/{intake.sender}/{intake.notification}")
     row = book.first(NEWEST, {"sender": intake.sender, "notification": intake.notification})
     if (row.id if row is not None else None) != newest:
         return Overtaken()
@@ -239,8 +238,10 @@ def _supersede(book: Book, intake: Intake) -> None:
     cancelled = intake.meaning is Meaning.CANCEL
     event = DeliveryEvent.CANCELLED if cancelled else DeliveryEvent.SUPERSEDED
     for row in book.all(_UNSENT, {"the_message": earlier}):
-        if (DeliveryState(row.state), event) in DELIVERY_TRANSITIONS:
-            found = deliveries.find(book, row.id)
+        if not deliveries.has_step(row.state, event):
+            continue
+        found = deliveries.find(book, row.id)
+        if deliveries.has_step(found.state, event):
             reason = "DL114" if cancelled else "DL111"
             deliveries.move(book, found, event, at=at, action="close", actor=intake.sender, reason=reason)
     book.note(

@@ -40,14 +40,9 @@ _D, _P, _A = schema.delivery.c, schema.party.c, schema.acknowledgement.c
 
 _ADD_ATTEMPT = insert(schema.attempt)
 _CHANGE = update(schema.delivery).where(_D.id == bindparam("the_delivery"))
-_FREE_LANE = (
-    update(schema.lane)
-    .where(schema.lane.c.key == bindparam("the_lane"))
-    .values(lease_until=None, lease_owner=None)
-)
 _PARTY = select(schema.party).where(_P.key == bindparam("the_party"))
+_PARTY_ALONE = _PARTY.with_for_update(key_share=True)
 _CHANGE_PARTY = update(schema.party).where(_P.key == bindparam("the_party"))
-_ADD_PARTY = insert(schema.party)
 _BY_ID = (
     select(_D.id)
     .where(
@@ -74,7 +69,7 @@ _MATCH = update(schema.acknowledgement).where(_A.number == bindparam("the_number
 def record_attempt(book: Book, end: AttemptEnd) -> Paused | None:
     """Keep the attempt and do what its end asks for. Returns a pause of the route that begins with it."""
     row = deliveries.find(book, end.delivery)
-    late = row.lease_token != end.token or row.lease_until is None
+    late = row.token != end.token
     book.run(
         _ADD_ATTEMPT,
         {
@@ -112,7 +107,7 @@ def _keep_count(book: Book, row: Row, end: AttemptEnd, changes: dict[str, Any], 
     """The delivery went on without this attempt: only the count, and the lane if it is still ours."""
     book.run(_CHANGE, {"the_delivery": row.id, **changes})
     if not late:
-        book.run(_FREE_LANE, {"the_lane": row.lane})
+        deliveries.step_lane(book, row.lane, 0, token=row.token)
         book.work = True
     book.note(
         "attempt",
@@ -194,6 +189,11 @@ def _route(book: Book, partner: str, end: AttemptEnd) -> Paused | None:
     party = book.first(_PARTY, {"the_party": partner})
     if party is None:
         return None
+    if end.outcome in (Class.TAKEN, Class.RECEIVED, Class.REFUSED) and not (
+        party.failures or party.pauses or party.paused_until
+    ):
+        return None  # as nearly always
+    party = book.all(_PARTY_ALONE, {"the_party": partner})[0]
     if end.outcome in (Class.TAKEN, Class.RECEIVED, Class.REFUSED):
         if party.failures or party.pauses or party.paused_until:
             _change_party(book, partner, failures=0, pauses=0, paused_until=None, pause_reason=None)
@@ -417,8 +417,5 @@ def resume(book: Book, partner: str, *, actor: str, at: datetime) -> None:
 def import_parties(book: Book, takers: dict[str, bool]) -> None:
     """Make known which partners there are, and which of them take delivery reports."""
     for key, takes in takers.items():
-        if not book.run(_CHANGE_PARTY, {"the_party": key, "takes_reports": takes}):
-            book.run(
-                _ADD_PARTY,
-                {"key": key, "takes_reports": takes, "waiting": 0, "failures": 0, "pauses": 0},
-            )
+        deliveries.ensure_party(book, key)
+        book.run(_CHANGE_PARTY, {"the_party": key, "takes_reports": takes})

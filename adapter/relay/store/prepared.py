@@ -32,6 +32,8 @@ class Prepared:
 
     def __init__(self, statement: ClauseElement, dialect: Dialect, keys: Iterable[str]) -> None:
         columns = None if isinstance(statement, Select) else list(keys)
+        if isinstance(statement, Insert) and not statement.exported_columns:
+            statement = statement.inline()  # nobody asks for the number that it gets
         compiled: Any = statement.compile(dialect=dialect, column_keys=columns)
         self.sql: str = str(compiled)
         if "POSTCOMPILE" in self.sql:

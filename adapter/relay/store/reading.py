@@ -15,6 +15,7 @@ from adapter.relay.case import CaseState
 from adapter.relay.message import DeliveryState, Kind, Level, Meaning, MessageState, Mode
 from adapter.relay.store import consents, family_names, references, schema
 from adapter.relay.store.claims import owner_of
+from adapter.relay.store.prepared import Library
 from adapter.relay.store.values import (
     AcknowledgementRow,
     AttemptRow,
@@ -31,10 +32,11 @@ from adapter.relay.store.values import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sqlalchemy import Engine, Select, Table
+    from sqlalchemy import Select, Table
 
     from adapter.relay.store.cipher import Vault
-    from adapter.relay.store.prepared import Library, Row
+    from adapter.relay.store.ground import Ground
+    from adapter.relay.store.prepared import Row
 
 _M, _D, _T = schema.message.c, schema.delivery.c, schema.attempt.c
 _A, _K, _Y, _U = schema.acknowledgement.c, schema.content_key.c, schema.payload.c, schema.audit.c
@@ -86,33 +88,53 @@ _OF_ONE_MESSAGE = (
     )
     .order_by(_U.at, _U.sequence)
 )
-_CHAIN = select(schema.audit).where(_U.node == bindparam("node")).order_by(_U.sequence)
+_CHAIN = (
+    select(schema.audit)
+    .where(_U.node == bindparam("node"), _U.sequence > bindparam("after"))
+    .order_by(_U.sequence)
+    .limit(bindparam("room"))
+)
+_CHAIN_PAGE = 1000
+_WAITING = (
+    select(schema.lane.c.recipient, func.sum(schema.lane.c.waiting).label("waiting"))
+    .where(schema.lane.c.waiting > 0)
+    .group_by(schema.lane.c.recipient)
+)
 
 
 class Reader:
     """Answers questions from the last committed state; blocks nobody and is blocked by nobody."""
 
-    def __init__(self, engine: Engine, library: Library, vault: Vault) -> None:
-        self._engine = engine
-        self._library = library
+    def __init__(self, ground: Ground, vault: Vault) -> None:
+        self._ground = ground
+        self._engine = ground.reading
+        self._library = Library(ground.reading.dialect)
         self._vault = vault
 
     def rows(self, statement: Select[Any], parameters: Mapping[str, Any] | None = None) -> Sequence[Row]:
         """Return every row of one statement, as named tuples.
 
         A statement with `parameters` is one that stands in the code: it is compiled once. One without may
-        have been put together for this question.
+        have been put together for this question. Asked once more where the connection was lost.
 
-        Raises StoreError ST111 if the database cannot answer.
+        Raises StoreError ST111 if the database cannot answer, ST116 if it is not there.
         """
         try:
-            if parameters is not None:
-                return self._prebuilt(statement, parameters)
-            with self._engine.connect() as connection:
-                return connection.execute(statement).all()
+            try:
+                return self._asked(statement, parameters)
+            except Exception as exc:
+                if not self._ground.is_lost(exc):
+                    raise
+                self._engine.dispose()
+                return self._asked(statement, parameters)
         except (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error) as exc:
-            name = getattr(getattr(exc, "orig", exc), "sqlite_errorname", exc.__class__.__name__)
-            raise StoreError("ST111", params={"name": name}) from None
+            raise self._ground.unread(exc) from None
+
+    def _asked(self, statement: Select[Any], parameters: Mapping[str, Any] | None) -> Sequence[Row]:
+        if parameters is not None:
+            return self._prebuilt(statement, parameters)
+        with self._engine.connect() as connection:
+            return connection.execute(statement).all()
 
     def _prebuilt(self, statement: Select[Any], parameters: Mapping[str, Any]) -> list[Row]:
         prepared = self._library.find(statement, tuple(parameters))
@@ -296,11 +318,12 @@ class Reader:
 
     def parties(self) -> list[Party]:
         """Return the partners as the engine sees them: waiting, failing, resting."""
+        waiting = {row.recipient: int(row.waiting) for row in self.rows(_WAITING, {})}
         return [
             Party(
                 key=row.key,
                 takes_reports=row.takes_reports,
-                waiting=row.waiting,
+                waiting=waiting.get(row.key, 0),
                 failures=row.failures,
                 paused_until=row.paused_until,
                 pause_reason=row.pause_reason,
@@ -379,10 +402,10 @@ class Reader:
 
     def chain(self, node: str) -> Iterator[audit.AuditRow]:
         """Walk a node's whole chain without holding it in memory."""
-        with self._engine.connect() as connection:
-            result = connection.execution_options(yield_per=1000).execute(_CHAIN, {"node": node})
-            for row in result:
-                yield _audit(row)
+        after = 0
+        while page := self.rows(_CHAIN, {"node": node, "after": after, "room": _CHAIN_PAGE}):
+            yield from map(_audit, page)
+            after = page[-1].sequence
 
 
 def _message(row: Row) -> MessageRow:

@@ -93,6 +93,8 @@ _MARK = (
 
 def forget(book: Book, now: datetime, retention: Retention, limit: int = 100) -> int:
     """Destroy the keys of up to `limit` messages, and of conflicting submissions. Returns how many."""
+    if not book.ground.try_lock(book, "forget"):
+        return 0
     given = {
         "not_applicable": now - retention.not_applicable,
         "delivered": now - retention.delivered,

@@ -77,6 +77,7 @@ node = Table(
     Column("started_at", Moment, nullable=False),
     Column("version", String, nullable=False),
     Column("master", String, nullable=False),  # names the master key; never anything of it
+    Column("process", String),  # which process it is: proof of its death to others on the same machine
 )
 
 party = Table(
@@ -84,12 +85,10 @@ party = Table(
     metadata,
     Column("key", String, primary_key=True),
     Column("takes_reports", Boolean, nullable=False, server_default=false()),
-    Column("waiting", Integer, nullable=False, server_default="0"),
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("pauses", Integer, nullable=False, server_default="0"),
     Column("paused_until", Moment),
     Column("pause_reason", String),
-    CheckConstraint("waiting >= 0", name="waiting"),
 )
 
 message = Table(
@@ -126,7 +125,12 @@ message = Table(
     Index("ix_message_notification", "sender", "notification"),
     Index("ix_message_state", "state", "number"),
     Index("ix_message_subject", "subject"),
-    Index("ix_message_kept", "changed_at", sqlite_where=text("forgotten_at IS NULL")),
+    Index(
+        "ix_message_kept",
+        "changed_at",
+        sqlite_where=text("forgotten_at IS NULL"),
+        postgresql_where=text("forgotten_at IS NULL"),
+    ),
 )
 
 content_key = Table(
@@ -234,6 +238,7 @@ delivery = Table(
         "reached", Integer, nullable=False, server_default="0"
     ),  # 0 no, 1 on the wire now, 2 perhaps or surely
     Column("released_by", String),  # the person who released a withheld copy
+    Column("token", Integer),  # of the lease it was claimed under; NULL once that was given back
     Column("frozen_level", String),
     Column("frozen_type", String),  # NULL: not frozen
     Column("created_at", Moment, nullable=False),

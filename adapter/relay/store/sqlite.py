@@ -18,14 +18,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from adapter.errors import StoreError
 from adapter.outcome import Issue
+from adapter.relay.store.ground import cause_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import URL
+
+    from adapter.relay.store.book import Book
 
 SOUND_FROM = (3, 51, 3)
 SOUND_BRANCHES = {(3, 44): 6, (3, 50): 7}
@@ -40,6 +47,103 @@ _WRITER = (
     "PRAGMA temp_store = MEMORY",
 )
 _READER = ("PRAGMA query_only = ON", "PRAGMA wal_autocheckpoint = 0")
+
+
+class SqliteGround:
+    """One file, one process. See `Ground`.
+
+    Raises StoreError ST101 if another process has the file, ST104 if it cannot be one.
+    """
+
+    has_others = False
+
+    def __init__(self, url: URL) -> None:
+        place = place_of(url)
+        make_file(place)
+        self._lock = Lock(place)
+        self.writing = writing(url)
+        self.reading = reading(url)
+        self.findings = findings()
+
+    def check(self) -> None:
+        """Raise StoreError ST115 if the file is damaged, or is no database of ours."""
+        try:
+            with self.writing.connect() as connection:
+                answer = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        except (SQLAlchemyError, sqlite3.Error) as exc:
+            raise StoreError("ST115", params={"name": _name(cause_of(exc))}) from None
+        if answer != "ok":
+            raise StoreError("ST115", params={"name": "quick_check"})
+
+    def lock_schema(self, connection: Connection) -> None:
+        """Nobody else is there."""
+
+    def take_name(self, connection: Connection, wanted: str) -> str:
+        """Return the wanted name: nobody else is there."""
+        return wanted
+
+    def lock(self, book: Book, name: str, *, shared: bool = False) -> None:
+        """Nobody else is there."""
+
+    def try_lock(self, book: Book, name: str) -> bool:
+        """Return True: nobody else is there."""
+        return True
+
+    def lease_time(self, book: Book, now: datetime) -> datetime:
+        """Return the process's own time: there is no other."""
+        return now
+
+    def announce(self, book: Book) -> None:
+        """Nobody else is there."""
+
+    def listen(self, heard: Callable[[], None]) -> None:
+        """Nobody else is there."""
+
+    def is_lost(self, exc: BaseException) -> bool:
+        """Return False: a file does not go away."""
+        return False
+
+    def may_pass(self, exc: BaseException) -> bool:
+        """Return False: what failed once fails again, because nobody else changes anything."""
+        return False
+
+    def translated(self, exc: BaseException) -> Exception:
+        """Return ST110 (disk full), ST111, ST112, ST113, or the exception itself if it is another's."""
+        cause = cause_of(exc)
+        if not isinstance(cause, sqlite3.Error | SQLAlchemyError):
+            return exc if isinstance(exc, Exception) else StoreError("ST113", params={"name": "stopped"})
+        name = _name(cause)
+        if name == "SQLITE_FULL":
+            return StoreError("ST110")
+        if isinstance(cause, sqlite3.IntegrityError):
+            return StoreError("ST112", params={"name": name})
+        if isinstance(cause, sqlite3.OperationalError):
+            return StoreError("ST111", params={"name": name})
+        return StoreError("ST113", params={"name": name})
+
+    def unread(self, exc: BaseException) -> Exception:
+        """Return ST111 with the name of the fault."""
+        return StoreError("ST111", params={"name": _name(cause_of(exc))})
+
+    def sweep(self, engine: Engine) -> None:
+        """Fold the write-ahead log into the file and empty it; nothing else uses the writing connection."""
+        truncate_log(engine)
+
+    def close(self) -> None:
+        """Fold the log into the file and let another process have it."""
+        self.reading.dispose()
+        truncate_log(self.writing)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Let the file go as it is."""
+        self.reading.dispose()
+        self.writing.dispose()
+        self._lock.release()
+
+
+def _name(cause: object) -> str:
+    return getattr(cause, "sqlite_errorname", None) or cause.__class__.__name__
 
 
 def place_of(url: URL) -> Path:

@@ -13,7 +13,7 @@ from alembic.util import CommandError
 from adapter.errors import StoreError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from adapter.relay.store.ground import Ground
 
 STEPS = Path(__file__).parent / "migrations"
 
@@ -26,15 +26,16 @@ def configuration(steps: Path = STEPS) -> Config:
     return config
 
 
-def upgrade(engine: Engine, steps: Path = STEPS) -> None:
-    """Run the missing steps in one transaction.
+def upgrade(ground: Ground, steps: Path = STEPS) -> None:
+    """Run the missing steps in one transaction, one node at a time.
 
     Raises StoreError ST102 if a step fails: the database is then as it was. ST109 if the database is of a
     newer version than this program.
     """
     config = configuration(steps)
     try:
-        with engine.begin() as connection:
+        with ground.writing.begin() as connection:
+            ground.lock_schema(connection)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except CommandError as exc:

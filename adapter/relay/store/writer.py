@@ -4,18 +4,21 @@ A commit with `synchronous=FULL` waits for the disk. Whatever is queued while on
 one together, so that throughput rises with load and nobody's promise is weakened: a future resolves after
 the commit that holds its operation. If one member of a group fails, the group is rolled back and each
 member runs in a transaction of its own, so that a poisonous operation fails alone.
+
+Where other nodes write too, a transaction may meet theirs (a deadlock, a key that was just written): it is
+run again. Where the connection is lost nobody knows what became of the commit: its members are told that it
+failed, which is safe because each may be repeated, and nothing waits in memory for the database to come back.
 """
 
 from __future__ import annotations
 
-import sqlite3
+import random
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
-
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from adapter.errors import StoreError
 
@@ -25,12 +28,15 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from adapter.relay.store.book import Book
+    from adapter.relay.store.ground import Ground
 
 T = TypeVar("T")
 
 GROUP_MEMBERS = 256
 GROUP_SECONDS = 0.002
 """A group stops growing after this, so that the first one in does not wait for the last."""
+TRIES = 6
+"""How often an operation is run that keeps meeting other nodes' transactions."""
 
 
 class _Order(NamedTuple):
@@ -45,19 +51,25 @@ class _Order(NamedTuple):
 class Writer:
     """Runs operations `operation(book, *args, **kwargs)` one after the other, in group commits.
 
+    `connect()` opens the connection that writes, at the start and again after it was lost.
     `open_book(connection)` makes the book of a transaction; `committed(book)` hears of each commit and does
-    not fail.
+    not fail. `apart`: operations that share no transaction with others.
     """
 
     def __init__(
         self,
-        engine: Engine,
+        ground: Ground,
+        connect: Callable[[], Connection],
         open_book: Callable[[Connection], Book],
         committed: Callable[[Book], None],
+        apart: frozenset[Callable[..., Any]] = frozenset(),
     ) -> None:
-        self._engine = engine
+        self._ground = ground
+        self._connect = connect
         self._open_book = open_book
         self._committed = committed
+        self._apart = apart
+        self._connection: Connection | None = None
         self._orders: SimpleQueue[_Order | None] = SimpleQueue()
         self._held: _Order | None = None
         self._closed = False
@@ -98,14 +110,14 @@ class Writer:
         return True
 
     def _work(self) -> None:
-        with self._engine.connect() as connection:
-            while group := self._next_group():
-                # What its caller gave up before it began is left out; what has begun cannot be given up.
-                wanted = [order for order in group if order.future.set_running_or_notify_cancel()]
-                if wanted and wanted[0].alone:
-                    self._run_alone(wanted[0])
-                elif wanted:
-                    self._commit(connection, wanted)
+        while group := self._next_group():
+            # What its caller gave up before it began is left out; what has begun cannot be given up.
+            wanted = [order for order in group if order.future.set_running_or_notify_cancel()]
+            if wanted and wanted[0].alone:
+                self._run_alone(wanted[0])
+            elif wanted:
+                self._run(wanted)
+        self._drop()
 
     def _next_group(self) -> list[_Order]:
         """Wait for one order, then take what else is there already; empty means stop."""
@@ -115,7 +127,7 @@ class Writer:
             return []
         group = [order]
         until = time.monotonic() + GROUP_SECONDS
-        while not order.alone and len(group) < GROUP_MEMBERS and time.monotonic() < until:
+        while not self._is_apart(order) and len(group) < GROUP_MEMBERS and time.monotonic() < until:
             try:
                 order = self._orders.get_nowait()
             except Empty:
@@ -123,27 +135,49 @@ class Writer:
             if order is None:
                 self._orders.put(None)
                 break
-            if order.alone:
+            if self._is_apart(order):
                 self._held = order
                 break
             group.append(order)
         return group
 
+    def _is_apart(self, order: _Order) -> bool:
+        return order.alone or order.operation in self._apart
+
     def _run_alone(self, order: _Order) -> None:
         try:
-            order.future.set_result(order.operation(self._engine))
+            order.future.set_result(order.operation(self._ground.writing))
         except Exception as exc:
-            order.future.set_exception(_translated(exc))
+            order.future.set_exception(self._ground.translated(exc))
 
-    def _commit(self, connection: Connection, group: list[_Order]) -> None:
+    def _run(self, group: list[_Order]) -> None:
+        """Commit the group; without a connection nobody in it is kept waiting."""
+        try:
+            if self._connection is None:
+                self._connection = self._connect()
+        except Exception as exc:
+            self._fail(group, exc)
+            return
+        self._commit(self._connection, group)
+
+    def _commit(self, connection: Connection, group: list[_Order], tries: int = 1) -> None:
         try:
             book, results = self._together(connection, group)
         except Exception as exc:
-            if len(group) == 1:
-                group[0].future.set_exception(_translated(exc))
-                return
-            for order in group:
-                self._commit(connection, [order])
+            if self._ground.is_lost(exc):
+                self._drop()
+                self._fail(group, exc)
+            elif len(group) > 1:
+                for number, order in enumerate(group):
+                    if self._connection is None:
+                        self._run(group[number:])
+                        return
+                    self._commit(connection, [order])
+            elif tries < TRIES and self._ground.may_pass(exc):
+                time.sleep(random.uniform(0, 0.005) * tries)  # noqa: S311 - that two do not meet again
+                self._commit(connection, group, tries + 1)
+            else:
+                self._fail(group, exc)
             return
         self.commits += 1
         self.operations += len(group)
@@ -151,24 +185,20 @@ class Writer:
         for order, result in zip(group, results, strict=True):
             order.future.set_result(result)
 
+    def _fail(self, group: list[_Order], exc: Exception) -> None:
+        for order in group:
+            order.future.set_exception(self._ground.translated(exc))
+
+    def _drop(self) -> None:
+        """Let the connection go; the next group opens another."""
+        if self._connection is not None:
+            with suppress(Exception):  # it may be gone, which is why it is let go
+                self._connection.close()
+            self._connection = None
+
     def _together(self, connection: Connection, group: list[_Order]) -> tuple[Book, list[Any]]:
         with connection.begin():
             book = self._open_book(connection)
             results = [order.operation(book, *order.arguments, **order.named) for order in group]
             book.flush()
         return book, results
-
-
-def _translated(exc: Exception) -> Exception:
-    """End the database's exceptions here, without their text, which may quote what was to be written."""
-    cause = exc.orig if isinstance(exc, DBAPIError) else exc
-    if not isinstance(cause, sqlite3.Error | SQLAlchemyError):
-        return exc
-    name = getattr(cause, "sqlite_errorname", None) or cause.__class__.__name__
-    if name == "SQLITE_FULL":
-        return StoreError("ST110")
-    if isinstance(cause, sqlite3.IntegrityError):
-        return StoreError("ST112", params={"name": name})
-    if isinstance(cause, sqlite3.OperationalError):
-        return StoreError("ST111", params={"name": name})
-    return StoreError("ST113", params={"name": name})

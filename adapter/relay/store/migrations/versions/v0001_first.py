@@ -13,6 +13,19 @@ depends_on = None
 
 APPEND_ONLY = ("audit", "attempt")
 
+_REFUSE = {
+    "sqlite": (
+        "CREATE TRIGGER {table}_{name} BEFORE {what} ON {table} "
+        "BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END",
+    ),
+    "postgresql": (
+        "CREATE OR REPLACE FUNCTION {table}_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE 'append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$",
+        "CREATE TRIGGER {table}_{name} BEFORE {what} ON {table} "
+        "FOR EACH ROW EXECUTE FUNCTION {table}_append_only()",
+    ),
+}
+
 
 def upgrade() -> None:
     """Make every table, and let the database refuse changes to audit and attempts."""
@@ -110,6 +123,7 @@ def upgrade() -> None:
         ["changed_at"],
         unique=False,
         sqlite_where=sa.text("forgotten_at IS NULL"),
+        postgresql_where=sa.text("forgotten_at IS NULL"),
     )
     op.create_index("ix_message_notification", "message", ["sender", "notification"], unique=False)
     op.create_index("ix_message_state", "message", ["state", "number"], unique=False)
@@ -125,13 +139,11 @@ def upgrade() -> None:
     op.create_table(
         "party",
         sa.Column("key", sa.String(), nullable=False),
-        sa.Column("takes_reports", sa.Boolean(), server_default=sa.text("0"), nullable=False),
-        sa.Column("waiting", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("takes_reports", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("pauses", sa.Integer(), server_default="0", nullable=False),
         sa.Column("paused_until", sa.String(length=27), nullable=True),
         sa.Column("pause_reason", sa.String(), nullable=True),
-        sa.CheckConstraint("waiting >= 0", name=op.f("ck_party_waiting")),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_party")),
     )
     op.create_table(
@@ -353,9 +365,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_case_message", "case", ["message"], unique=False)
     op.create_index("ix_case_state", "case", ["state"], unique=False)
+    refuse = _REFUSE[op.get_bind().dialect.name]
     for table in APPEND_ONLY:
         for what, name in (("UPDATE", "unchanged"), ("DELETE", "undeleted")):
-            op.execute(
-                f"CREATE TRIGGER {table}_{name} BEFORE {what} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-            )
+            for statement in refuse:
+                op.execute(statement.format(table=table, what=what, name=name))

@@ -1,0 +1,149 @@
+"""A PostgreSQL of the tests' own: in a temporary folder, on a Unix socket, run by an unprivileged user."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+from sqlalchemy.engine import make_url
+
+from adapter.relay.store.postgres import PostgresGround
+from adapter.relay.store.upgrade import upgrade
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SUPERUSER = "silta"
+TEMPLATE = "migrated"
+NOT_DURABLE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+"""Nothing here has to survive a power cut; where a test kills the database itself, it says so."""
+
+
+def binaries() -> Path:
+    """The folder of the newest server on this machine; without one the tests fail, they are not skipped."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    on_path = shutil.which("initdb")
+    if not found and on_path is None:
+        raise AssertionError(
+            "there is no PostgreSQL on this machine: apt-get install postgresql, or make setup"
+        )
+    return found[-1] if found else Path(str(on_path)).parent
+
+
+def _unprivileged() -> dict[str, int | list[int]]:
+    """Whom the server runs as: it refuses to be run by root."""
+    if os.geteuid() != 0:
+        return {}
+    names = {user.pw_name: user for user in pwd.getpwall()}
+    user = names.get("postgres") or names["nobody"]
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+class Cluster:
+    """One server. `durable`: it syncs as in production."""
+
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+        self._folder = folder
+        self._durable = durable
+        self._as = _unprivileged()
+        self._server: subprocess.Popen[bytes] | None = None
+        self._numbers = count(1)
+        if self._as:
+            os.chown(folder, self._as["user"], self._as["group"])  # type: ignore[arg-type]
+        self._run("initdb", "-D", "data", "-A", "trust", "-U", SUPERUSER, "-E", "UTF8", "--locale=C", "-N")
+        self.start()
+
+    def _run(self, name: str, *arguments: str) -> None:
+        subprocess.run(
+            [str(binaries() / name), *arguments],
+            cwd=self._folder,
+            check=True,
+            capture_output=True,
+            **self._as,
+        )
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        settings = () if self._durable else NOT_DURABLE
+        options = [part for each in ("listen_addresses=", *settings) for part in ("-c", each)]
+        with (self._folder / "log").open("ab") as log:
+            self._server = subprocess.Popen(
+                [str(binaries() / "postgres"), "-D", "data", "-k", str(self._folder), *options],
+                cwd=self._folder,
+                stdout=log,
+                stderr=log,
+                **self._as,  # type: ignore[call-overload]
+            )
+        deadline = time.monotonic() + 60
+        while True:
+            with suppress(psycopg.OperationalError):
+                psycopg.connect(self.address("postgres")).close()
+                return
+            assert time.monotonic() < deadline, (self._folder / "log").read_text()
+            time.sleep(0.02)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop it: SIGINT ends every session in order, SIGKILL is a crash of the whole server."""
+        assert self._server is not None
+        self._server.send_signal(how)
+        self._server.wait(60)
+        self._server = None
+
+    def crash(self) -> None:
+        """Kill the server's first process; the others notice that it is gone and end."""
+        self.stop(signal.SIGKILL)
+
+    def address(self, database: str) -> str:
+        """The URL of a database."""
+        return f"postgresql://{SUPERUSER}@/{database}?host={self._folder}"
+
+    def database(self, *, migrated: bool = True) -> str:
+        """A fresh database, with the tables of the newest schema; its URL."""
+        name = f"store{next(self._numbers)}"
+        if migrated and not self._has(TEMPLATE):
+            self._make(TEMPLATE, "template0")
+            ground = PostgresGround(make_url(self.address(TEMPLATE)))
+            upgrade(ground)
+            ground.abandon()
+        self._make(name, TEMPLATE if migrated else "template0")
+        return self.address(name)
+
+    def _has(self, name: str) -> bool:
+        with psycopg.connect(self.address("postgres"), autocommit=True) as connection:
+            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
+        return found is not None
+
+    def _make(self, name: str, template: str) -> None:
+        with psycopg.connect(self.address("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+
+    def terminate_sessions(self, address: str) -> int:
+        """End every session of a database, as an administrator would; how many there were."""
+        with psycopg.connect(self.address("postgres"), autocommit=True) as connection:
+            ended = connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+                (make_url(address).database,),
+            )
+            return len(ended.fetchall())
+
+
+@contextmanager
+def running_cluster(*, durable: bool = False) -> Iterator[Cluster]:
+    """A server while the block runs, in a folder whose path is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="silta-pg-", ignore_cleanup_errors=True) as folder:
+        cluster = Cluster(Path(folder), durable=durable)
+        try:
+            yield cluster
+        finally:
+            if cluster._server is not None:
+                cluster.stop()
