@@ -63,7 +63,7 @@ def build(
     cannot be opened.
     """
     from adapter.relay.store import Store as OpenStore
-    from adapter.relay.transport import HttpTransport
+    from adapter.relay.ways import Ways
 
     clock, ids = clock or SystemClock(), ids or RandomIds()
     content = read_content(settings)
@@ -84,7 +84,7 @@ def build(
             partners={one.organisation: one for one in settings.partners},
             clock=clock,
             ids=ids,
-            transport=transport or HttpTransport(),
+            transport=transport or Ways(),
             schedule=settings.schedule,
             time_to_live=settings.time_to_live,
             zone=settings.zone,

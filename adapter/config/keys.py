@@ -97,6 +97,16 @@ def _web_address(value: Any) -> str:  # noqa: ANN401  (any TOML value)
     return text.rstrip("/")
 
 
+def _endpoint(value: Any) -> str:  # noqa: ANN401  (any TOML value)
+    """Read where a partner receives: over HTTP, over MLLP, or in a folder."""
+    text = _text(value)
+    if re.fullmatch(r"mllps?://(?:[^\s/@?#:\[\]]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}|file:///[^?#]+", text):
+        return text
+    if text.partition(":")[0] in ("mllp", "mllps", "file"):
+        raise Wrong("mllp://HOST:PORT, mllps://HOST:PORT or file:///FOLDER")
+    return _web_address(value)
+
+
 def _zone(value: Any) -> ZoneInfo:  # noqa: ANN401  (any TOML value)
     try:
         return ZoneInfo(_text(value))
@@ -259,7 +269,7 @@ LISTS: Mapping[str, Mapping[str, Key]] = {
     },
     "partner": {
         "organisation": Key(_organisation_key, is_required=True, note="who receives"),
-        "endpoint": Key(_web_address, is_required=True, note="where its $process-message is"),
+        "endpoint": Key(_endpoint, is_required=True, note="https://, mllps://HOST:PORT or file:///FOLDER"),
         "mode": Key(_one_of(*Mode), note="absent: the deployment's"),
         "profile": Key(_one_of("r4"), "r4", note="shape of what it gets"),
         "level": Key(_one_of(*Level), Level.MINIMAL, note="the most it may ever get"),

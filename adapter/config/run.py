@@ -58,13 +58,13 @@ async def running(
     store closes. Nothing accepted is lost by the stop; what was being sent is sent again after the lease.
     """
     from adapter.relay import delivery
-    from adapter.relay.transport import HttpTransport
+    from adapter.relay.ways import Ways
     from adapter.server import inbox, maps, mllp
     from adapter.server.app import app
     from adapter.server.doors import Doors
     from adapter.server.listen import listening
 
-    wire = HttpTransport() if transport is None else None
+    wire = Ways() if transport is None else None
     deployment = await asyncio.to_thread(
         build, settings, clock=clock, ids=ids, transport=transport or wire, address=address
     )

@@ -237,7 +237,7 @@ class Reading:
             if one["mode"] is not None and mode is not None and one["mode"] != mode:
                 self.fault("CF118", f"{at}.mode", mode=mode)
             endpoint = one["endpoint"] or ""
-            if mode == Mode.PRODUCTION and endpoint.startswith("http:"):
+            if mode == Mode.PRODUCTION and endpoint.startswith(("http:", "mllp:")):
                 self.fault("CF117", f"{at}.endpoint")
             token = secrets.plain(one, at)
             if None in (one["organisation"], one["endpoint"], mode):

@@ -1,7 +1,8 @@
 """What an answer says about a message: `MessageHeader.response` of a response Bundle.
 
-It comes in the HTTP reply or in a message of its own; both are read here. A bare OperationOutcome in a reply
-that is otherwise a success counts too: an error said with status 200 is no success.
+It comes in the reply or in a message of its own; both are read here, and the acknowledgement of HL7 v2 too. A
+bare OperationOutcome in a reply that is otherwise a success counts as well: an error said with status 200 is
+no success.
 """
 
 from __future__ import annotations
@@ -42,8 +43,22 @@ class Reply:
     code: AckCode
 
 
+VERDICTS: dict[bytes, AckCode] = {
+    b"AA": "ok",
+    b"CA": "ok",
+    b"AR": "transient-error",
+    b"CR": "transient-error",
+    b"AE": "fatal-error",
+    b"CE": "fatal-error",
+}
+"""MSA-1 of an HL7 v2 acknowledgement: an error of the content does not pass by sending it again, a rejection
+for other reasons may. HL7 v2.5.1 table 0008; the MedCom acknowledgement guide maps them alike."""
+
+
 def read_reply(body: bytes, media_type: str | None) -> Reply | None:
-    """Read the body of an HTTP reply; None if it is no acknowledgement, or cannot be read at all."""
+    """Read the body of a reply; None if it is no acknowledgement, or cannot be read at all."""
+    if (media_type or "").startswith("x-application/hl7-v2+er7"):
+        return _of_acknowledgement(body)
     try:
         resource = _decoded(body, (media_type or "application/fhir+json").partition(";")[0].strip().lower())
     except AdapterError:
@@ -79,6 +94,17 @@ def reply_of(resource: Mapping[str, Any]) -> Reply | None:
     if not isinstance(identifier, str) or code is None:
         return None
     return Reply(identifier=identifier.removeprefix("urn:uuid:"), code=code)
+
+
+def _of_acknowledgement(body: bytes) -> Reply | None:
+    """Return what MSA-1 says; the wire has seen to it that MSA-2 names our message. HL7 v2.5.1, 2.15.8."""
+    separator = body[3:4]
+    for segment in body.split(b"\r") if body.startswith(b"MSH") and separator else ():
+        fields = segment.strip(b"\n").split(separator)
+        if fields[0] == b"MSA" and len(fields) > 1:
+            code = VERDICTS.get(fields[1])
+            return Reply(identifier=None, code=code) if code is not None else None
+    return None
 
 
 def _of_outcome(outcome: Mapping[str, Any]) -> Reply | None:

@@ -65,9 +65,9 @@ class Transport(Protocol):
         ...
 
 
-UNSENT = frozenset({"DL201", "DL207", "DL208"})
-"""Codes of failures before a connection stood."""
-WRONG_WAY = frozenset({"DL202", "DL203", "DL206"})
+UNSENT = frozenset({"DL201", "DL207", "DL208", "DL214"})
+"""Codes of failures before a connection stood, or before a file was whole."""
+WRONG_WAY = frozenset({"DL202", "DL203", "DL206", "DL209"})
 """Codes of failures that only a change of configuration mends; nothing was sent either."""
 
 
