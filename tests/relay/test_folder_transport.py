@@ -100,7 +100,7 @@ def test_a_link_in_the_folder_leads_nowhere(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_waited_out(tmp_path: Path) -> None:
-    """A disk without room is tried again, and no half file appears: here in a process whose files cannot grow."""
+    """A disk without room is tried again, no half file appears: here in a process whose files cannot grow."""
     code = (
         "import resource, sys; from tests.relay.test_folder_transport import put;"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4, 4)); print(put(sys.argv[1]))"
