@@ -62,6 +62,7 @@ WORDS: Words = {
     "reach": {"en": "Phone of the person", "fi": "Henkilön puhelin", "sv": "Personens telefon"},
     "from": {"en": "From", "fi": "Lähettäjä", "sv": "Avsändare"},
     "what": {"en": "What happened", "fi": "Mitä tapahtui", "sv": "Vad har hänt"},
+    "to-come": {"en": "What is planned", "fi": "Mitä on suunniteltu", "sv": "Vad är planerat"},
     "diagnosis": {"en": "Diagnosis", "fi": "Diagnoosi", "sv": "Diagnos"},
     "leave": {"en": "Sick leave", "fi": "Sairauspoissaolo", "sv": "Sjukfrånvaro"},
     "included": {
@@ -70,7 +71,7 @@ WORDS: Words = {
         "sv": "sista dagen inräknad",
     },
     "asked": {"en": "You are asked to", "fi": "Teiltä pyydetään", "sv": "Vi ber er"},
-    "continues": {"en": "Who continues", "fi": "Kuka jatkaa", "sv": "Vem fortsätter"},
+    "continues": {"en": "Who continues", "fi": "Jatkovastuu", "sv": "Ansvar för fortsättningen"},
     "review": {
         "en": "To be reviewed on {day}.",
         "fi": "Tilanne arvioidaan {day}.",
@@ -109,13 +110,13 @@ WORDS: Words = {
     "minimal": {
         "en": "procedure, diagnosis, unit, professionals and free text (only minimal data may be disclosed)",
         "fi": "toimenpide, diagnoosi, yksikkö, ammattilaiset ja vapaa teksti "
-        "(vain suppeat tiedot saa luovuttaa)",
+        "(vain suppeat tiedot saadaan luovuttaa)",
         "sv": "åtgärd, diagnos, enhet, yrkespersoner och fritext (endast minimiuppgifter får lämnas ut)",
     },
     "protected": {
-        "en": "address, phone numbers and free text, because the person's address is protected",
-        "fi": "osoite, puhelinnumerot ja vapaa teksti, koska henkilöllä on turvakielto",
-        "sv": "adress, telefonnummer och fritext, eftersom personen har spärrmarkering",
+        "en": "the person's address and phone numbers and free text, because the address is protected",
+        "fi": "henkilön osoite ja puhelinnumerot sekä vapaa teksti, koska henkilöllä on turvakielto",
+        "sv": "personens adress och telefonnummer samt fritext, eftersom personen har spärrmarkering",
     },
     "attachments": {
         "en": "attachments and other patient data",
@@ -149,8 +150,8 @@ PRACTICE_WORDS: Words = {
     },
     "hospital-short-oh-continues": {
         "en": "The hospital has written a short sick leave; occupational health decides what follows.",
-        "fi": "Sairaala on kirjoittanut lyhyen sairauspoissaolon; työterveyshuolto päättää jatkosta.",
-        "sv": "Sjukhuset har skrivit en kort sjukfrånvaro; företagshälsovården beslutar om fortsättningen.",
+        "fi": "Sairaala on kirjoittanut lyhyen poissaolotodistuksen; jatkosta päättää työterveyshuolto.",
+        "sv": "Sjukhuset har skrivit intyg för en kort tid; företagshälsovården beslutar om fortsättningen.",
     },
     "oh-writes-all": {
         "en": "Occupational health decides on the whole sick leave.",
@@ -300,11 +301,12 @@ def _who(resources: Sequence[Element], told: Told) -> Iterator[tuple[str, str]]:
 
 
 def _happened(resources: Sequence[Element], told: Told) -> Iterator[tuple[str, str]]:
-    language = told.language
+    language, is_planned = told.language, told.meaning is Meaning.PLANNED
+    what = "to-come" if is_planned else "what"
     if told.level is Level.MINIMAL:
-        yield "what", WORDS["planned-episode" if told.meaning is Meaning.PLANNED else "episode"][language]
+        yield what, WORDS["planned-episode" if is_planned else "episode"][language]
     for procedure in _of(resources, "Procedure"):
-        yield "what", _procedure(procedure, language)
+        yield what, _procedure(procedure, language)
     for condition in _of(resources, "Condition"):
         yield "diagnosis", _concept(child(condition, "code"))
     for leave in _of(resources, "Observation"):

@@ -32,6 +32,7 @@ NAMES = (
     "merged-records",
     "person-data",
     "planned-a05",
+    "procedure-note",
     "protected-address",
 )
 """Fixtures with an expected message: one of each kind and format."""
