@@ -34,6 +34,14 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     show.add_argument("--reason", help="why; needed with --reveal")
     show.set_defaults(run=_show)
 
+    render = acts.add_parser("render", help="the copy of a message as one recipient gets it")
+    render.add_argument("message")
+    render.add_argument("--for", dest="recipient", metavar="RECIPIENT", required=True, help="organisation")
+    render.add_argument("--as", dest="shown", choices=("fhir", "cda", "v2", "text"), default="fhir")
+    render.add_argument("--reveal", action="store_true", help="show it; audited before it is shown")
+    render.add_argument("--reason", help="why; needed with --reveal")
+    render.set_defaults(run=_render)
+
     timeline = acts.add_parser("timeline", help="every moment in the life of a message")
     timeline.add_argument("message")
     timeline.set_defaults(run=_timeline)
@@ -68,6 +76,22 @@ def _show(arguments: argparse.Namespace) -> int:
         return USAGE
     shown = desk(arguments).post(
         f"messages/{arguments.message}/reveal", part=arguments.part, reason=arguments.reason
+    )
+    sys.stdout.buffer.write(shown.content)
+    return OK
+
+
+def _render(arguments: argparse.Namespace) -> int:
+    from adapter.cli import OK, USAGE
+
+    if not arguments.reveal or not arguments.reason:
+        print("silta messages render: content shows only with --reveal and --reason", file=sys.stderr)
+        return USAGE
+    shown = desk(arguments).post(
+        f"messages/{arguments.message}/render",
+        recipient=arguments.recipient,
+        reason=arguments.reason,
+        **{"as": arguments.shown},
     )
     sys.stdout.buffer.write(shown.content)
     return OK

@@ -1,6 +1,6 @@
 """`/operator/*`: what a person may see of the relay and do to it. Every act carries a reason and is audited.
 
-Nothing here shows content but `reveal`, and that writes its audit row before it reads.
+Nothing here shows content but `reveal` and `render`, and they write their audit row before they read.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from adapter.errors import Malformed, NotFound
-from adapter.relay import consent_filing, consent_record, intake
+from adapter.relay import consent_filing, consent_record, intake, rendering
 from adapter.relay.message import AuditRecord, DeliveryState, MessageState
 from adapter.server.access import Right
 from adapter.server.desk import LONGEST_PAGE, answer, limit_of, read_object, read_words, reason_of
@@ -42,6 +42,7 @@ def routes(doors: Doors) -> list[Route]:
         Route("GET", "/operator/messages/{id}", desk.message, look),
         Route("GET", "/operator/messages/{id}/timeline", desk.timeline, look),
         Route("POST", "/operator/messages/{id}/reveal", desk.reveal, reveal),
+        Route("POST", "/operator/messages/{id}/render", desk.render, reveal),
         Route("POST", "/operator/deliveries/{id}/resend", desk.resend, act),
         Route("POST", "/operator/deliveries/{id}/close", desk.close, act),
         Route("GET", "/operator/consents", desk.consents, consent),
@@ -107,6 +108,22 @@ class _Desk:
         body = await self._doors.work(read)
         if body is None:
             raise NotFound("IN116")
+        return Response(body, media_type=media_type)
+
+    async def render(self, request: Request) -> Response:
+        """Show the copy that one recipient gets, after the audit row that says who saw it and why."""
+        operator = operator_of(request)
+        asked = await read_words(request)
+        reason, shown, recipient = reason_of(asked), asked.get("as", "fhir"), asked.get("recipient", "")
+        if shown not in rendering.SHOWN:
+            raise Malformed("IN113")
+        row = await self._doors.work(self._store.message, request.path_params["id"])
+        delivery = await self._doors.work(rendering.delivery_to, row.id, recipient, self._relay)
+        part = f"copy/{delivery} as {shown}"
+        await self._doors.work(self._store.audit, [self._revealed(operator, row.id, part, reason)])
+        body, media_type = await self._doors.work(
+            rendering.rendered, delivery, rendering.SHOWN[shown], self._relay, self._relay.clock.now()
+        )
         return Response(body, media_type=media_type)
 
     def _stored_part(self, row: MessageRow, part: str) -> tuple[str, Callable[[], bytes | None]]:
