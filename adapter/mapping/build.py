@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from adapter.errors import TooCostly
 from adapter.mapping.fml.compiler.compilation import Compilation
 from adapter.mapping.fml.compiler.groups import Compiler
+from adapter.mapping.fml.compiler.ordering import settle
 from adapter.mapping.run import Made
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class Build:
             self.entry(run, arguments)
         except RecursionError:
             raise TooCostly("MP403") from None
+        if run.ordered:
+            settle(run)
         return made
 
 

@@ -111,7 +111,7 @@ class _Loading:
             self.models = before.maps[0].models if before.maps else Models(definitions)
         library = Library(self.files.values(), self.tables, self.models)
         faults = Faults()
-        library.check_imports(faults)
+        library.check_files(faults)
         maps = [
             self.unchanged(file, library, before) or self.map(file, library, faults)
             for file in library.files.values()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from adapter.fhir.budget import DEFAULT
 from adapter.mapping import readers, writers
 from adapter.mapping.build import build
+from adapter.mapping.constants import named, values
 from adapter.mapping.finish import finished
 from adapter.mapping.fml.faults import Faults
 from adapter.mapping.modelled import Modelled
@@ -216,19 +217,9 @@ class Map:
         debug.end(made)
         return made
 
-    def _given(self, constants: Mapping[str, Item] | None) -> dict[str, Item]:
-        declared = self._declared()
-        if not constants:
-            return declared
-        return {**declared, **{name: value for name, value in constants.items() if name in declared}}
-
-    def _declared(self) -> dict[str, Item]:
+    def _given(self, given: Mapping[str, Item] | None) -> dict[str, Item]:
+        if given:
+            return values(named(self.library.visible(self.file)), given)
         if self._constants is None:
-            from adapter.fhirpath import compile_tree
-
-            self._constants = {}
-            for one in reversed(self.library.visible(self.file)):
-                for constant in one.constants:
-                    found = compile_tree(constant.value)({})
-                    self._constants[constant.name] = found[0] if len(found) == 1 else found or None
+            self._constants = values(named(self.library.visible(self.file)), {})
         return self._constants

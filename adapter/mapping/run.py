@@ -119,6 +119,7 @@ class Run:
         "marks",
         "met",
         "of_old",
+        "ordered",
         "row",
         "said",
         "seen",
@@ -167,6 +168,8 @@ class Run:
         self.row: str | None = None
         self.source: SourceTree | None = None
         self.seen: set[tuple[str, str | None]] = set()
+        self.ordered: list[tuple[Made, str]] = []
+        """Lists of the target with an end that some rule keeps for itself, by node and key."""
         self.steps: DebugTrace | None = None
         """Takes every step, in a build for debugging only."""
 

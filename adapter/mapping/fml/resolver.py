@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from adapter.mapping import constants
 from adapter.mapping.conceptmap import from_inline
 from adapter.mapping.models import FHIR, nearest
 
@@ -52,9 +53,10 @@ class Library:
         pattern = re.compile(".*".join(re.escape(part) for part in url.split("*")))
         return [file for name, file in sorted(self.files.items()) if pattern.fullmatch(name)]
 
-    def check_imports(self, faults: Faults) -> None:
-        """Note every import that finds nothing, and every group that a file has twice."""
+    def check_files(self, faults: Faults) -> None:
+        """Note imports that find nothing, groups that a file has twice, constants of no value."""
         for file in self.files.values():
+            constants.check(file, self.visible(file), faults)
             for entry in file.imports:
                 if not self.imported(entry.url):
                     near = nearest(entry.url, self.files)
@@ -121,18 +123,15 @@ class Library:
         return known
 
     def concept_map(self, file: MapFile, url: str) -> ConceptMap | None:
-        """Find a code table: `#name` in the map itself, else by its canonical."""
-        inline = self._inline_of(file)
-        found = inline.get(url) or inline.get(f"#{url}")
-        if found is None and "#" in url:
-            found = inline.get("#" + url.rpartition("#")[2])
+        """Find a code table: `#name`, with its sign or without, in the map itself, else by its canonical."""
+        found = self._inline_of(file).get(url.rpartition("#")[2])
         return found or self.concept_maps.find(url)
 
     def _inline_of(self, file: MapFile) -> dict[str, ConceptMap]:
         known = self._inline.get(id(file))
         if known is None:
             known = self._inline[id(file)] = {
-                table.url: from_inline(table, one.text.file, one.place)
+                table.url.removeprefix("#"): from_inline(table, one.text.file, one.place)
                 for one in reversed(self.visible(file))
                 for table in one.tables
             }
@@ -140,7 +139,7 @@ class Library:
 
     def concept_map_urls(self, file: MapFile) -> list[str]:
         """Return the names of all code tables a file can use."""
-        return [*self._inline_of(file), *self.concept_maps.urls()]
+        return [*(f"#{name}" for name in self._inline_of(file)), *self.concept_maps.urls()]
 
     def unknown_model(self, faults: Faults, file: MapFile, use: Use) -> None:
         """Note a structure nobody knows: of a target that is a fault, of a source nothing can be checked."""

@@ -14,6 +14,7 @@ from adapter.mapping.fml.compiler.fitting import (
     value_kind,
     whole,
 )
+from adapter.mapping.fml.compiler.ordering import MODES, storing
 from adapter.mapping.fml.compiler.parts import Assignment, Constant, Nothing, Put, Storing
 from adapter.mapping.fml.compiler.tracing import traced_put
 from adapter.mapping.fml.compiler.transforms import copy_of, leaf_of
@@ -49,7 +50,8 @@ def put(
     key = target.path[-1]
     if element is not None and element.is_choice:
         key = element.key(kind) if kind else ""
-    store = _store(key, element, kind, mark)
+    is_ordered = target.mode in MODES and element is not None and element.is_list
+    store = storing(key, target.mode or "", mark) if is_ordered else _store(key, element, kind, mark)
     slot = var.slot if var else None
     if compilation.is_traced:
         return traced_put(scope, hold, value, prepare, store, key, slot, mark)
@@ -60,7 +62,7 @@ def put(
             if not (kind and clashes(compilation, kind, value)):  # which is a fault by itself
                 compilation.faults.add(fault.code, scope.file, target.span, rule=mark.rule, **fault.params)
             return Nothing()
-    if slot is None:
+    if slot is None and not is_ordered:
         constant = _constant(compilation, scope, target, value, mark)
         if constant is not None:
             return constant

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from adapter.mapping.fml.compiler.elements import Holder, holder, single_shape, slot_of
+from adapter.mapping.fml.compiler.ordering import MODES, placing
 from adapter.mapping.fml.compiler.parts import Creation, Placing
 from adapter.mapping.fml.compiler.tracing import context_of
 from adapter.mapping.fml.tree import Invocation, Written
@@ -75,13 +76,13 @@ def create(
     is_list = element.is_list if element is not None else False
     is_open = element is None
     place = _place_made(key, is_list, is_open, target.mode, mark)
-    share = None if target.share is None else scope.layout.share(target.share)
+    share = None if target.share is None else scope.share(target.share)
     if compilation.is_traced:
         place = _noting(place, scope.focus)
         return (
             _closure(hold, slot, shape, place) if share is None else _shared(share, slot, hold, shape, place)
         )
-    if len(target.path) == 1 and is_list and target.mode != "first" and share is None:
+    if len(target.path) == 1 and is_list and target.mode not in MODES and share is None:
         return Creation(hold.slot, slot, key, shape)
     return Placing(hold, slot, shape, place, None if is_list or is_open else key, share)
 
@@ -120,7 +121,7 @@ def _takes(compilation: Compilation, element: Slot, shape: Shape) -> bool:
 
 
 def _shared(shared: int, slot: int, hold: Holder, shape: Shape | None, place: Place) -> Action:
-    """Make the element once for each run of the group; rules that name the same share meet in it."""
+    """Make the element once for each run of the list of rules; those that name the same share meet in it."""
 
     def create_shared(frame: Frame) -> None:
         known = frame[shared]
@@ -141,8 +142,6 @@ def _place_made(key: str, is_list: bool, is_open: bool, mode: str | None, mark: 
         there = node.get(key)
         if there is None:
             node[key] = [made]
-        elif mode == "first":
-            there.insert(0, made)
         else:
             there.append(made)
         return made
@@ -163,7 +162,11 @@ def _place_made(key: str, is_list: bool, is_open: bool, mode: str | None, mark: 
         add_open(node, key, made)
         return made
 
-    return into_open if is_open else into_list if is_list else into_single
+    if is_open:
+        return into_open
+    if is_list:
+        return placing(key, mode, mark) if mode in MODES else into_list
+    return into_single
 
 
 def add_open(node: Item, key: str, value: Item) -> None:

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Protocol, cast
 from adapter.mapping.fml.compiler import sources, targets
 from adapter.mapping.fml.compiler.assignment import plain_put, put
 from adapter.mapping.fml.compiler.elements import single_shape, slot_of
-from adapter.mapping.fml.compiler.parts import Calling, Copy, copies_its_source, rule_of, write_all
+from adapter.mapping.fml.compiler.parts import (
+    Calling,
+    Copy,
+    Forgetting,
+    copies_its_source,
+    rule_of,
+    write_all,
+)
 from adapter.mapping.fml.compiler.scope import Layout, Scope, Value, variable
 from adapter.mapping.fml.compiler.script import Script
 from adapter.mapping.fml.compiler.values import parameter
@@ -211,6 +218,16 @@ class Compiler:
         """Compile rules that follow each other."""
         return [self.rule(scope, rule, number) for number, rule in enumerate(rules, 1)]
 
+    def rules_inside(self, scope: Scope, rules: Iterable[Rule]) -> list[Piece]:
+        """Compile the rules inside of one: what they share among themselves is made anew each time."""
+        around = scope.shares
+        scope.shares = dict(around)
+        pieces = self.rules(scope, rules)
+        own = tuple(slot for name, slot in scope.shares.items() if name not in around)
+        if not own:
+            return pieces
+        return [_forgetting(own) if self.compilation.is_traced else Forgetting(own), *pieces]
+
     def rule(self, outer: Scope, rule: Rule, number: int) -> Piece:
         """Compile one rule: loops over its sources, inside of them targets, groups and nested rules."""
         scope = outer.inner()
@@ -222,7 +239,7 @@ class Compiler:
         loops = [self.loop(scope, rule, at, mark) for at in range(len(rule.sources))]
         pieces: list[Piece] = [self.target(scope, rule, at, mark) for at in range(len(rule.targets))]
         pieces += [piece for one in rule.dependents if (piece := self.dependent(scope, one, mark))]
-        pieces += self.rules(scope, rule.rules or ())
+        pieces += self.rules_inside(scope, rule.rules or ())
         if copies_its_source(rule) and (copy := self.copy(scope, rule, loops[0], mark)):
             return copy
         return self.stepped(outer, rule, self.nested(scope, loops, pieces, mark))
@@ -364,3 +381,11 @@ def _visit(mark: RuleMark) -> Action:
         frame[0].marks[identity] = mark
 
     return visit
+
+
+def _forgetting(slots: Sequence[int]) -> Action:
+    def forget(frame: Frame) -> None:
+        for slot in slots:
+            frame[slot] = None
+
+    return forget

@@ -362,6 +362,18 @@ class Alone:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgetting:
+    """What rules of an inner list share is of no further use to the next run of the list."""
+
+    slots: tuple[int, ...]
+
+    def write(self, script: Script) -> None:
+        """Write it."""
+        for slot in self.slots:
+            script.line(f"{script.shared(slot)} = None")
+
+
+@dataclass(frozen=True, slots=True)
 class Nothing:
     """A target that is faulty, which is noted."""
 

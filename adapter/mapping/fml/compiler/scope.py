@@ -45,19 +45,11 @@ class Layout:
     width: int
     """1, or 2 in a traced build."""
     size: int = 1
-    shares: dict[str, int] = field(default_factory=dict)
 
     def new(self) -> int:
         """Take a slot."""
         slot = self.size
         self.size += self.width
-        return slot
-
-    def share(self, name: str) -> int:
-        """Return the slot of the target that rules of the group share under `name`."""
-        slot = self.shares.get(name)
-        if slot is None:
-            slot = self.shares[name] = self.new()
         return slot
 
 
@@ -79,13 +71,22 @@ class Scope:
     """True if the source is FHIR, where an element may be a choice of types."""
     trail: str = ""
     """Names of the rules around, for ids and marks."""
+    shares: dict[str, int] = field(default_factory=dict)
+    """Slots of what the rules of this list share, and what the lists around it do, by name."""
 
     def inner(self) -> Scope:
         """Return a scope for what is nested: it sees all of this one and keeps its own to itself."""
         return Scope(
             self.file, self.group, self.layout, dict(self.vars), dict(self.targets), self.constants,
-            self.focus, self.is_fhir, self.trail,
+            self.focus, self.is_fhir, self.trail, self.shares,
         )  # fmt: skip
+
+    def share(self, name: str) -> int:
+        """Return the slot of the target that rules of the list share under `name`."""
+        slot = self.shares.get(name)
+        if slot is None:
+            slot = self.shares[name] = self.layout.new()
+        return slot
 
     def bind(
         self,

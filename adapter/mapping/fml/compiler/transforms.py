@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from adapter.fhir.decimals import ExactDecimal
-from adapter.mapping import moments
+from adapter.mapping import moments, patterns
 from adapter.mapping.conceptmap import Unfound
 from adapter.mapping.nodes import Item, Primitive, leaf_key
 from adapter.mapping.run import Made, RunFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from adapter.mapping.conceptmap import ConceptMap
     from adapter.mapping.models import Shape
@@ -179,6 +180,61 @@ def _time(_: Run, __: RuleMark, value: Item) -> str:
     return f"{match[1]}:{match[2]}:{match[3] or '00'}{match[4] or ''}"
 
 
+def reading(kind: str) -> Callable[..., Item]:
+    """Return the transform that reads a date or time, by a pattern or as HL7 and ISO write it."""
+
+    def read(run: Run, mark: RuleMark, value: Item, pattern: Item = None) -> Item:
+        if pattern is None:
+            return cast(run, mark, value, kind)
+        return _by_pattern(run, mark, value, pattern, kind)
+
+    return read
+
+
+def _by_pattern(run: Run, mark: RuleMark, value: Item, pattern: Item, kind: str) -> str | None:
+    written, form = text(value), text(pattern)
+    if not written or form is None:
+        return None
+    note: str | None = None
+    try:
+        if kind == "dateTime":
+            found, note = patterns.date_time(written, form, run.zone)
+        else:
+            found = (patterns.date if kind == "date" else patterns.time)(written, form)
+    except patterns.UnknownPattern as unknown:
+        raise RunFault("MP322", part=str(unknown)) from None
+    except moments.NotATime:
+        raise RunFault("MP321", type=kind) from None
+    if note is not None:
+        run.fault(note, mark, None)
+    return found
+
+
+def unix_to(form: Callable[[datetime], str]) -> Callable[..., str | None]:
+    """Return the transform of milliseconds since 1970 to what `form` writes of the moment."""
+
+    def convert(_: Run, __: RuleMark, value: Item, offset: Item = None) -> str | None:
+        ticks = plain(value)
+        if ticks is None:
+            return None
+        try:
+            return form(patterns.from_unix(to_integer(ticks), text(offset)))
+        except moments.NotATime:
+            raise RunFault("MP321", type="dateTime") from None
+
+    return convert
+
+
+def _clock(moment: datetime) -> str:
+    return moment.time().isoformat("milliseconds" if moment.microsecond else "seconds")
+
+
+def _whole(moment: datetime) -> str:
+    offset = moment.strftime("%z")
+    zone = "Z" if offset == "+0000" else f"{offset[:3]}:{offset[3:5]}"
+    return f"{moment.date().isoformat()}T{_clock(moment)}{zone}"
+
+
 def to_integer(value: Item) -> int:
     """Read a whole number. Raises RunFault MP321."""
     if isinstance(value, int) and not isinstance(value, bool):
@@ -211,6 +267,13 @@ def to_boolean(value: Item) -> bool:
     return truth
 
 
+def _within(value: Item, kind: str, least: int) -> int:
+    whole = to_integer(value)
+    if not least <= whole < 2**31:
+        raise RunFault("MP321", type=kind)
+    return whole
+
+
 def _as_text(_: Run, __: RuleMark, value: Item) -> str | None:
     return text(value)
 
@@ -223,13 +286,21 @@ _CASTS: dict[str, Callable[[Run, RuleMark, Item], Item]] = {
     "time": _time,
     "decimal": lambda _, __, value: to_decimal(value),
     "boolean": lambda _, __, value: to_boolean(value),
-    **dict.fromkeys(("integer", "positiveInt", "unsignedInt"), lambda _, __, value: to_integer(value)),
+    "integer": lambda _, __, value: _within(value, "integer", -(2**31)),
+    "unsignedInt": lambda _, __, value: _within(value, "unsignedInt", 0),
+    "positiveInt": lambda _, __, value: _within(value, "positiveInt", 1),
     **dict.fromkeys(
         ("string", "code", "id", "uri", "url", "oid", "uuid", "canonical", "markdown", "base64Binary"),
         _as_text,
     ),
 }
 CAST_TYPES = frozenset(_CASTS)
+_SYSTEM = ("String", "Boolean", "Integer", "Decimal", "Date", "DateTime", "Time")
+CAST_NAMES = {
+    **{f"FHIR.{kind}": kind for kind in _CASTS},
+    **{f"System.{kind}": kind[0].lower() + kind[1:] for kind in _SYSTEM},
+}
+"""Types with the namespace that they may be named by. FHIRPath, type specifiers."""
 
 
 def fit(kind: str) -> Callable[[Item], Item]:
@@ -387,6 +458,12 @@ TRANSFORMS: dict[str, Transform] = {
     "qty": Transform(1, 4, "Quantity", quantity),
     "id": Transform(2, 3, "Identifier", identifier),
     "cp": Transform(1, 2, "ContactPoint", contact),
+    "toDateTime": Transform(1, 2, "dateTime", reading("dateTime")),
+    "toDate": Transform(1, 2, "date", reading("date")),
+    "toTime": Transform(1, 2, "time", reading("time")),
+    "unixToDateTime": Transform(1, 2, "dateTime", unix_to(_whole)),
+    "unixToDate": Transform(1, 2, "date", unix_to(lambda moment: moment.date().isoformat())),
+    "unixToTime": Transform(1, 2, "time", unix_to(_clock)),
 }
 """Transforms that are plain functions; `values` and `creation` know the others."""
 MADE_ANEW = frozenset({"CodeableConcept", "Coding", "Quantity", "Identifier", "ContactPoint"})

@@ -8,6 +8,7 @@ from adapter.fhirpath.tree import Literal as PathLiteral
 from adapter.mapping.fml.compiler import expressions
 from adapter.mapping.fml.compiler.scope import Value, fixed, variable
 from adapter.mapping.fml.compiler.transforms import (
+    CAST_NAMES,
     CAST_TYPES,
     MADE_ANEW,
     NAMES,
@@ -124,11 +125,15 @@ def _function(compilation: Compilation, scope: Scope, given: Invocation, mark: R
     )  # fmt: skip
 
 
+_CONTENT = frozenset({"append", "cc", "c", "id", "cp", "uuid"})
+"""Transforms that take any texts."""
+
+
 def _may_fail(name: str, given: list[Value]) -> bool:
     """False for what has nothing to complain of: fixed texts, and a link to what surely is a resource."""
     if name in ("pointer", "reference"):
         return given[0].shape is None or given[0].shape.kind != "resource"
-    return not all(value.is_constant for value in given)
+    return name not in _CONTENT or not all(value.is_constant for value in given)
 
 
 def _copy(compilation: Compilation, scope: Scope, given: Invocation, mark: RuleMark) -> Value | None:
@@ -147,6 +152,7 @@ def _cast(compilation: Compilation, scope: Scope, given: Invocation, mark: RuleM
         kind = (
             str(named.value) if isinstance(named, Written) else named.name if isinstance(named, Name) else ""
         )
+    kind = CAST_NAMES.get(kind, kind)
     if kind not in CAST_TYPES:
         near = nearest(kind, CAST_TYPES)
         compilation.faults.add("MP217", scope.file, given.span, type=kind, near=near or "-")
