@@ -43,8 +43,10 @@ COMMANDS = (
     Command(name="package", module="package", help="show and build FHIR packages"),
     Command(name="messages", module="messages", help="what was taken in and what became of it"),
     Command(name="queue", module="queue", help="messages that wait for a person"),
+    Command(name="cases", module="cases", help="whether somebody has taken over what arrived"),
     Command(name="consents", module="consents", help="what patients have permitted and denied"),
     Command(name="audit", module="audit", help="what was done, and who got to know what"),
+    Command(name="report", module="report", help="numbers from many assessments and notifications"),
     Command(name="doctor", module="doctor", help="check a deployment and say what is wrong"),
     Command(name="explain", module="explain", help="say what a finding's code means and what to do"),
 )

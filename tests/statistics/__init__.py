@@ -1,0 +1,1 @@
+"""Reports, and what cannot be told from them."""
