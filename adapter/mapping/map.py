@@ -184,7 +184,7 @@ class Map:
 
     def _outcome(self, tree: SourceTree, run: Run, made: list[Made]) -> Outcome:
         return Outcome(
-            resources=[finished(one) for one in made], issues=[*tree.issues, *run.issues],
+            resources=[_whole(one) for one in made], issues=[*tree.issues, *run.issues],
             documents=[writers.document(one, form) for one, form in zip(made, self.forms, strict=True)],
             said=run.said,
         )  # fmt: skip
@@ -223,3 +223,11 @@ class Map:
         if self._constants is None:
             self._constants = values(named(self.library.visible(self.file)), {})
         return self._constants
+
+
+def _whole(made: Made) -> dict[str, Item]:
+    """Return a target as FHIR's JSON, which says of a logical model what it is, too."""
+    result = finished(made)
+    if made.shape is not None and made.shape.is_named:
+        return {"resourceType": made.shape.name, **result}
+    return result

@@ -78,6 +78,8 @@ class Shape:
     url: str = ""
     is_abstract: bool = False
     namespace: str | None = None
+    is_named: bool = False
+    """True if its JSON says the type under `resourceType`, as that of a logical model does."""
     order: dict[str, tuple[int, Slot, str]] = field(default_factory=dict)
     """JSON key -> place among the elements, its slot and type name."""
     rank: dict[str, int] = field(default_factory=dict)
@@ -168,10 +170,9 @@ class Models:
         if known is not None:
             return known
         definition = self._logical.get(url)
-        if definition is not None and definition.get("kind") == "logical":
-            return self._read(definition)
-        if definition is not None and str(definition.get("type")):
-            return r4_shape(str(definition["type"]))
+        if definition is not None:
+            standard = None if definition.get("kind") == "logical" else r4_shape(str(definition.get("type")))
+            return standard or self._read(definition)
         if url.startswith(FHIR):
             return r4_shape(url.removeprefix(FHIR))
         return None
@@ -186,8 +187,15 @@ class Models:
         """Return the shape of a type as it is named inside of `owner`."""
         if owner.kind == "logical":
             known = self.by_url(type_name) or self._shapes.get(type_name)
-            return known or r4_shape(type_name.rpartition("/")[2])
+            return known or r4_shape(type_name.rpartition("/")[2]) or self._own(type_name)
         return r4_shape(type_name)
+
+    def _own(self, name: str) -> Shape | None:
+        """Return a type of the logical models that is named as R4 names its types."""
+        for url, definition in self._logical.items():
+            if definition.get("type") == name and definition.get("derivation") != "constraint":
+                return self.by_url(url)
+        return None
 
     def named(self, name: str) -> Shape | None:
         """Return a type of R4 by its name."""
@@ -228,6 +236,7 @@ class Models:
                 key,
                 bool(definition.get("abstract")) and path == root,
                 namespace,
+                path == root and _extension(definition, "json-suppress-resourcetype") != "True",
             )
         self._shapes.update(made)
         return made[url]

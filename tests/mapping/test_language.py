@@ -236,3 +236,55 @@ def test_a_pattern_is_not_guessed(read: Callable[[], object], error: type[Except
     """What does not fit, or is no code, is refused."""
     with pytest.raises(error):
         read()
+
+
+class Package:
+    """Definitions as a package gives them."""
+
+    def __init__(self, *definitions: dict[str, Any]) -> None:
+        self.definitions = definitions
+
+    def resources(self, kind: str) -> list[dict[str, Any]]:
+        return [one for one in self.definitions if one["resourceType"] == kind]
+
+
+def model(name: str, kind: str, element: str, type_name: str, **more: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "StructureDefinition", "url": f"urn:{name}", "kind": kind, "type": name, **more,
+        "differential": {"element": [{"path": name}, {"path": f"{name}.{element}", "max": "*", "type": [{"code": type_name}]}]},
+    }  # fmt: skip
+
+
+SUPPRESSED = {
+    "extension": [
+        {
+            "url": "http://hl7.org/fhir/tools/StructureDefinition/json-suppress-resourcetype",
+            "valueBoolean": True,
+        }
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("more", "named"), [({}, {"resourceType": "Right"}), (SUPPRESSED, {})], ids=["named", "suppressed"]
+)
+def test_a_result_of_a_logical_model_says_its_type(
+    folder: Callable[..., Path], more: Any, named: Any
+) -> None:
+    """As other engines write it; types of its own may be complex types, chosen as default groups are."""
+    package = Package(
+        model("Left", "logical", "part", "Inner"), model("Right", "logical", "part", "Outer", **more),
+        model("Inner", "complex-type", "said", "string"), model("Outer", "complex-type", "told", "string"),
+    )  # fmt: skip
+    text = (
+        'uses "urn:Left" alias Left as source\nuses "urn:Inner" alias Inner as source\n'
+        'uses "urn:Right" alias Right as target\nuses "urn:Outer" alias Outer as target\n'
+        "group G(source src : Left, target tgt : Right) { src.part -> tgt.part; }\n"
+        'group P(source src : Inner, target tgt : Outer) <<types>> { src.said as s -> tgt.told = s "s"; }\n'
+    )
+    maps, issues = check(folder({"a.map": text}), [package])
+
+    found = maps[0].run(b'{"part": [{"said": "yes"}]}', media_type="application/json")
+
+    assert [issue.code for issue in issues if issue.is_error] == []
+    assert found.resources == [{**named, "part": [{"told": ["yes"]}]}]
