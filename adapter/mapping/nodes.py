@@ -82,12 +82,11 @@ def is_leaf(value: object) -> bool:
     return not isinstance(value, (dict, list))
 
 
-def reads_first(kind: type[Any], read: Callable[[Any], None]) -> None:
-    """Let every question to a node of this kind first `read` it, which makes it one of the kind above.
+def reads_first(kind: type[Any], read: Callable[[Any], None], above: type[Any]) -> None:
+    """Let every question to a node of this kind first `read` it, which makes it one of the kind `above`.
 
     What asks a dict past its class (`dict.get`, a dict in C) must have asked something of the node before.
     """
-    above = kind.__mro__[1]
 
     def asked(name: str) -> Callable[..., Item]:
         method = getattr(above, name)
@@ -104,12 +103,23 @@ def reads_first(kind: type[Any], read: Callable[[Any], None]) -> None:
 
     for name in _QUESTIONS:
         setattr(kind, name, asked(name))
+    kind.get = _asked_for_a_part(read, above.get)
     kind.__getattr__ = attribute
+
+
+def _asked_for_a_part(read: Callable[[Any], None], get: Callable[..., Item]) -> Callable[..., Item]:
+    """The question that is asked most, without a list of arguments."""
+
+    def ask(node: Any, key: str, default: Item = None) -> Item:  # noqa: ANN401
+        read(node)
+        return get(node, key, default)
+
+    return ask
 
 
 _QUESTIONS = (
     "__getitem__", "__contains__", "__iter__", "__len__", "__eq__", "__ne__", "__or__", "__ror__", "__ior__",
-    "__reversed__", "__repr__", "__setitem__", "__delitem__", "get", "keys", "items", "values", "copy", "pop",
+    "__reversed__", "__repr__", "__setitem__", "__delitem__", "keys", "items", "values", "copy", "pop",
     "popitem", "setdefault", "update", "clear",
 )  # fmt: skip
 
@@ -273,7 +283,7 @@ def _copy_parts(copy: Watched) -> None:
             put(copy, name, value)
 
 
-reads_first(Unwatched, _copy_parts)
+reads_first(Unwatched, _copy_parts, Watched)
 
 
 def _unwatched(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from hashlib import sha1
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
@@ -13,6 +14,7 @@ from adapter.outcome import Issue
 if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import tzinfo
+    from hashlib import _Hash as Hash
 
     from adapter.mapping.accounting import Accounting
     from adapter.mapping.conceptmap import ConceptMaps
@@ -90,6 +92,15 @@ class Write:
     """The way inside of a copied value."""
 
 
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+
+
+def _as_uuid(digest: str) -> str:
+    """Write the hexadecimal SHA-1 of namespace and name as a UUID of version 5. RFC 9562, 5.5."""
+    variant = _VARIANT[digest[16]]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
+
+
 def place_in(source: SourceTree, origin: Origin) -> str:
     """Name a place of a source in the sender's words."""
     node, key, index = origin
@@ -138,7 +149,8 @@ class Run:
         self.constants = constants
         self.zone = zone
         self.source_id = source_id
-        self._digest: UUID | None = None
+        self._digest: Hash | None = None
+        """What every id of this source begins with, digested once."""
         self.issues: list[Issue] = []
         self.counters: dict[str, int] = {}
         self.calls = 0
@@ -177,9 +189,11 @@ class Run:
         """Return the next id of this place in the map, the same in every run over the same source."""
         key = f"{map_name}/{where}"
         if self._digest is None:
-            self._digest = uuid5(SILTA_NAMESPACE, self.source_id)
+            self._digest = sha1(uuid5(SILTA_NAMESPACE, self.source_id).bytes, usedforsecurity=False)
         count = self.counters[key] = self.counters.get(key, 0) + 1
-        return str(uuid5(self._digest, f"{key}/{count}"))
+        digest = self._digest.copy()
+        digest.update(f"{key}/{count}".encode())
+        return _as_uuid(digest.hexdigest())
 
     def repeat(self, other: Run) -> None:
         """Run again, for the places of its issues, what another run has had issues in."""

@@ -52,7 +52,7 @@ _CODECS = {
 _DECLARATION = re.compile(r"\s*<\?xml\s[^>]*?\?>")
 _DECLARED = re.compile(rb"""\s*<\?xml\s[^>]*?encoding\s*=\s*["']([A-Za-z0-9._:-]+)["']""")
 _PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s++|<!--.*?-->|<\?.*?\?>)*+", re.DOTALL)
-_DECLARES = re.compile(rb"""xmlns(?::[^\s=]+)?\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_DECLARES = re.compile(rb"""xmlns(?::([^\s=]+))?\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _ESCAPED = re.compile(r"[&{}\s]")
 """What a namespace may be written with that is not the namespace itself."""
 _NAMESPACES_AT_MOST = 8
@@ -151,15 +151,16 @@ def _wide_tag(attributes: int) -> re.Pattern[bytes]:
 def _may_be_wide(body: bytes, attributes: int) -> bool:
     """True if somewhere between two signs < there is room for more attributes, and signs = for them.
 
-    What long stretches there are is seen by windows of half their length, without a look at each tag.
+    From one sign the last within reach is taken next, so that not every tag is looked at.
     """
-    find, window = body.find, attributes * len(b' a=""') // 2
+    find, rfind, reach = body.find, body.rfind, attributes * len(b' a=""')
     at, size = 0, len(body)
     while at < size:
-        if find(b"<", at, at + window) >= 0:
-            at += window
+        last = rfind(b"<", at + 1, at + 1 + reach)
+        if last >= 0:
+            at = last
             continue
-        start, at = max(body.rfind(b"<", 0, at), 0), find(b"<", at + window)
+        start, at = at, find(b"<", at + 1)
         if body.count(b"=", start, at if at >= 0 else size) > attributes:
             return True
         if at < 0:
@@ -193,8 +194,12 @@ def _is_in_narrative(element: etree._Element) -> bool:
 
 def _strangers(root: etree._Element, body: bytes) -> Iterator[Issue]:
     """Yield one issue for each namespace outside of CDA, at its first element."""
-    declared = {(one or other).decode() for one, other in _DECLARES.findall(body)}
-    unknown = declared - _KNOWN
+    declared = _declared(body)
+    unknown = {
+        name
+        for name, prefixes in declared.items()
+        if name not in _KNOWN and any(not prefix or b"<%s:" % prefix in body for prefix in prefixes)
+    }
     if not unknown or etree.QName(root).namespace != V3:
         return
     is_plain = len(unknown) <= _NAMESPACES_AT_MOST and not any(map(_ESCAPED.search, unknown))
@@ -204,6 +209,18 @@ def _strangers(root: etree._Element, body: bytes) -> Iterator[Issue]:
         if (qualified.namespace or "") not in seen and not _is_in_narrative(element):
             seen.add(qualified.namespace or "")
             yield Issue("SR204", params={"element": qualified.localname}, line=element.sourceline)
+
+
+def _declared(body: bytes) -> dict[str, set[bytes]]:
+    """Return what is declared as a namespace, as it is written, with its prefixes; the default's is empty."""
+    found: dict[str, set[bytes]] = {}
+    at = body.find(b"xmlns")
+    while at >= 0:
+        match = _DECLARES.match(body, at)
+        if match is not None:
+            found.setdefault((match[2] or match[3] or b"").decode(), set()).add(match[1] or b"")
+        at = body.find(b"xmlns", at + 5)
+    return found
 
 
 class Element(Typed):
@@ -234,22 +251,43 @@ def _fill(node: Element) -> None:
         return
     node.line = element.sourceline
     attributes = element.items()
-    if attributes:
-        reading.attributes(attributes, node)
-    if _is_narrative(element):
-        node.type = "StrucDoc.Text"
-        lines, div = narrative.of(element)
-        if lines:
-            node["xmlText"], node["div"] = lines, div
+    for name, value in attributes:
+        if name[0] == "{":
+            node.clear()
+            reading.attributes(attributes, node)
+            break
+        node[name] = value
+    if len(element):
+        reading.children(element, node)
         return
     text = element.text
-    if len(element):
-        reading.children(element, text, node)
-    elif text and (text := text.strip()):
+    if text and (text := text.strip()):
         node["xmlText"] = text
 
 
-reads_first(Unread, _fill)
+def _fill_narrative(node: Element) -> None:
+    """Read the text of a section, which is one leaf."""
+    element, reading = node.source, node.reading
+    node.__class__ = Element
+    node.type = node.namespace = node.reading = node.source = None
+    if element is None or reading is None:
+        return
+    node.line = element.sourceline
+    reading.attributes(element.items(), node)
+    node.type = "StrucDoc.Text"
+    lines, div = narrative.of(element)
+    if lines:
+        node["xmlText"], node["div"] = lines, div
+
+
+class UnreadNarrative(Unread):
+    """The node of a section's text that nobody has asked for anything."""
+
+    __slots__ = ()
+
+
+reads_first(Unread, _fill, Element)
+reads_first(UnreadNarrative, _fill_narrative, Element)
 
 
 class _Reading:
@@ -266,12 +304,15 @@ class _Reading:
         node.source, node.reading = element, self
         return node
 
-    def children(self, element: etree._Element, text: str | None, made: Element) -> None:
+    def children(self, element: etree._Element, made: Element) -> None:
+        """Make the nodes below an element, and its text if it has any around them."""
+        text = element.text
         runs = [text] if text and not text.isspace() else []
         names = self.names
-        for child in element:
-            key = names.get(child.tag) or self.name(child)  # type: ignore[arg-type]
-            part: Unread = _new(Unread)
+        for child in element[:]:
+            tag: Any = child.tag
+            key = names.get(tag) or self.name(child)
+            part: Unread = _new(UnreadNarrative if tag == _NARRATIVE and _is_narrative(child) else Unread)
             part.source, part.reading = child, self
             there = made.get(key)
             if there is None:
@@ -288,6 +329,7 @@ class _Reading:
             made["xmlText"] = texts[0] if len(texts) == 1 else texts
 
     def attributes(self, attributes: list[tuple[str, str]], made: Element) -> None:
+        """Read attributes some of which have a namespace."""
         known = self.attribute_names
         for name, value in attributes:
             key = known[name] if name in known else self.attribute_name(name)

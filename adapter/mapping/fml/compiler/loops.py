@@ -232,12 +232,28 @@ def _below_each(values: list[Item], keys: tuple[str, ...], below: Below) -> list
 
 def way_down(steps: tuple[tuple[str, ...], ...], below: Below) -> Callable[[Item], Item]:
     """Return what goes down: it gives a value, a list of them, or None."""
+    if below is below_in and all(len(keys) == 1 for keys in steps):
+        return _way_by_names(tuple(keys[0] for keys in steps))
 
     def down(value: Item) -> Item:
         for keys in steps:
             if value is None:
                 return None
             value = _below_each(value, keys, below) if value.__class__ is list else below(value, keys)
+        return value
+
+    return down
+
+
+def _way_by_names(names: tuple[str, ...]) -> Callable[[Item], Item]:
+    def down(value: Item) -> Item:
+        for name in names:
+            if isinstance(value, dict):
+                value = value.get(name)
+            elif value is None:
+                return None
+            else:
+                value = beside_nodes(value, name)
         return value
 
     return down
