@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from adapter import __version__, fhir
 from adapter.errors import AdapterError, Malformed
-from adapter.fhir.canonical import profile
 from adapter.relay import acknowledgement, intake
 from adapter.relay.deployment import FHIR_SOURCE
 from adapter.relay.message import Submission
@@ -15,13 +15,13 @@ from adapter.server.ingest import as_response
 from adapter.server.negotiation import (
     FHIR_BODIES,
     FHIR_JSON,
-    FHIR_XML,
     fhir_format,
     media_type_of,
     outcome_response,
     resource_response,
 )
 from adapter.server.route import Anybody, Organisations, Route, organisation_of
+from adapter.shipped import folder
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 CACHE_MINUTES = 7 * 24 * 60
 """How long a repeat is known for sure, `CapabilityStatement.messaging.reliableCache`: a delivered message's
 content goes after seven days; its ids and answer stay longer."""
-
-EVENTS_TAKEN = ("procedure-notification", "cancel", "correction", "acknowledgement")
-EVENTS_SENT = (*EVENTS_TAKEN, "delivery-report")
 
 
 def routes(doors: Doors) -> list[Route]:
@@ -165,62 +162,43 @@ def metadata(doors: Doors) -> Endpoint:
 
 
 def capability_statement(relay: Relay) -> dict[str, Any]:
-    """Say what this adapter takes and sends. FHIR R4 CapabilityStatement, cpb-2, cpb-14, cpb-15."""
-    supported = [
-        {"mode": mode, "definition": profile(definition)}
-        for mode, definition in (
-            ("receiver", "notification-message"),
-            ("receiver", "acknowledgement-message"),
-            ("sender", "notification-message"),
-            ("sender", "delivery-report-message"),
-        )
-    ]
+    """Say what this adapter takes and sends: what every relay does, and where this one is.
+
+    FHIR R4 CapabilityStatement, cpb-2, cpb-3, cpb-14, cpb-15.
+    """
+    every = _every_relay()
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
-        "date": "2026-11-21",
+        "date": every["date"],
         "kind": "instance",
+        "instantiates": [every["url"]],
         "software": {"name": "Silta", "version": __version__},
         "implementation": {
             "description": f"{relay.name}, {relay.mode.value} deployment",
             "url": relay.address,
         },
-        "fhirVersion": "4.0.1",
-        "format": [FHIR_JSON, FHIR_XML],
+        "fhirVersion": every["fhirVersion"],
+        "format": every["format"],
+        "rest": [dict(each) for each in every["rest"]],
         "messaging": [
             {
                 "endpoint": [{"protocol": _PROTOCOL, "address": f"{relay.address}/$process-message"}],
                 "reliableCache": CACHE_MINUTES,
-                "documentation": "A repeat with the same ids and bytes gets the stored answer; the same "
-                "notification with other content is a conflict (409).",
-                "supportedMessage": supported,
+                **each,
             }
-        ],
-        "rest": [
-            {
-                "mode": "server",
-                "documentation": "Callers show a bearer token of their organisation.",
-                "resource": [_CONSENT],
-                "operation": [
-                    {"name": "process-message", "definition": f"{_OPERATIONS}/MessageHeader-process-message"},
-                    {"name": "validate", "definition": f"{_OPERATIONS}/Resource-validate"},
-                ],
-            }
+            for each in every["messaging"]
         ],
     }
 
 
-_CONSENT = {
-    "type": "Consent",
-    "profile": profile("disclosure-consent-record"),
-    "interaction": [{"code": code} for code in ("create", "read", "update")],
-    "versioning": "versioned-update",
-    "updateCreate": False,
-    "conditionalCreate": True,
-    "conditionalUpdate": True,
-    "documentation": "Permits of the caller's own register, denials of any. Others' consents do not exist.",
-}
-_OPERATIONS = "http://hl7.org/fhir/OperationDefinition"
+@cache
+def _every_relay() -> dict[str, Any]:
+    """Return the shipped statement of what a relay does."""
+    path = folder("profiles") / "capabilitystatements" / "relay.json"
+    return fhir.decode(path.read_bytes(), FHIR_JSON)
+
+
 _PROTOCOL = {"system": "http://terminology.hl7.org/CodeSystem/message-transport", "code": "http"}
 
 

@@ -40,10 +40,10 @@ def same(path: str) -> Path:
 def another(entry: str) -> dict[str, Any]:
     """Put an entry into the referral message once more, and let the referral point at it."""
     return {
-        "entry.10": same(entry),
-        "entry.10.fullUrl": f"urn:uuid:{ANOTHER}",
-        "entry.10.resource.id": ANOTHER,
-        "entry.5.resource.supportingInfo.2": {"reference": f"urn:uuid:{ANOTHER}"},
+        "entry.11": same(entry),
+        "entry.11.fullUrl": f"urn:uuid:{ANOTHER}",
+        "entry.11.resource.id": ANOTHER,
+        "entry.6.resource.supportingInfo.2": {"reference": f"urn:uuid:{ANOTHER}"},
     }
 
 
@@ -79,18 +79,22 @@ BROKEN: list[tuple[str, str, str, dict[str, Any]]] = [
         (f"custodian-{kind}", f"custodian-{kind}", "cu-2", {"agent.1": same("agent.0")})
         for kind in ("public", "private", "individual")
     ),
-    ("referral-message", "referral-message", "rm-1", another("entry.4")),
-    ("referral-message", "referral-message", "rm-2", another("entry.5")),
-    ("referral-message", "referral-message", "rm-3", another("entry.0")),
-    ("referral-message", "referral-message", "rm-4", {"entry.7.resource.subject": OTHER_PERSON}),
-    ("referral-message", "referral-message", "rm-5", {"entry.6.resource.performedDateTime": GONE}),
-    ("referral-message", "notified-procedure", "pr-1", {"entry.6.resource.performedDateTime": GONE}),
-    ("referral-message", "notified-procedure", "pr-2", {"entry.6.resource.code": {"id": "nothing"}}),
+    ("referral-message", "referral-message", "rm-1", another("entry.6")),
+    ("referral-message", "referral-message", "rm-2", {"entry.5.resource.basedOn": GONE}),
+    ("referral-message", "referral-message", "rm-3", {"entry.8.resource.subject": OTHER_PERSON}),
+    ("referral-message", "referral-message", "rm-4", {"entry.0.resource.eventCoding.code": "correction"}),
+    ("referral-message", "notification-message", "nm-1", another("entry.4")),
+    ("referral-message", "notification-message", "nm-2", another("entry.5")),
+    ("referral-message", "notification-message", "nm-3", another("entry.0")),
+    ("referral-message", "procedure-notification", "pn-1", {"entry.5.resource.priority": "stat"}),
+    ("referral-message", "procedure-notification", "pn-2", {"entry.5.resource.about": GONE}),
+    ("referral-message", "notified-procedure", "pr-1", {"entry.7.resource.performedDateTime": GONE}),
+    ("referral-message", "notified-procedure", "pr-2", {"entry.7.resource.code": {"id": "nothing"}}),
     (
         "referral-message",
         "notified-diagnosis",
         "dg-1",
-        {"entry.7.resource.code.coding.0.code": "M51.1+G55.1"},
+        {"entry.8.resource.code.coding.0.code": "M51.1+G55.1"},
     ),
     ("notified-patient", "notified-patient", "pt-2", {"identifier.0.value": "nothing"}),
     ("oh-referral", "oh-referral", "rf-1", {"priority": "stat"}),
@@ -155,7 +159,7 @@ BROKEN: list[tuple[str, str, str, dict[str, Any]]] = [
 ]
 """Example, profile of the rule, rule, and what is put where."""
 
-ALONGSIDE: dict[str, set[str]] = {"rm-5": {"pr-1"}, "pr-1": {"rm-5"}, "pt-2": {"VA951"}, "sl-2": {"per-1"}}
+ALONGSIDE: dict[str, set[str]] = {"pt-2": {"VA951"}, "sl-2": {"per-1"}, "rm-4": {"VA208"}}
 """Rules and findings that say the same in another place, so that both come."""
 
 

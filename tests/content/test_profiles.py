@@ -139,7 +139,7 @@ WRONG: list[tuple[str, str, Break]] = [
     ),
     ("degree of no code", "component", _only("incapacity-degree", "incapacity-degree", "half")),
     ("request of no code", "code", _on("ServiceRequest", code=_concept("oh-request", "fix"))),
-    ("request as an order", "intent", _on("ServiceRequest", intent="order")),
+    ("request as a plan", "intent", _on("ServiceRequest", intent="plan")),
     ("level of no code", "extension", lambda b: _level(b).update(valueCode="full")),
     ("level missing", "extension", lambda b: _of(b, "Communication")["extension"].pop(0)),
 ]

@@ -212,7 +212,7 @@ class Maker:
             wrong = {"reference": "Linkage/x"}
             yield "wrong target", {**base, keys[0]: [wrong] if definition.is_list else wrong}
         kinds = {kind.get("code") for kind in node.rule.get("type", ())}
-        if definition.is_choice and kinds < set(definition.types):
+        if definition.is_choice and kinds and kinds < set(definition.types):
             other_kind = next(kind for kind in definition.types if kind not in kinds)
             value = PLAIN.get(other_kind, "x") if self._types.is_primitive(other_kind) else {"id": "x"}
             yield "wrong type", {**without, definition.json_key(other_kind): value}
