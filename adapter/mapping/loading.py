@@ -16,6 +16,7 @@ from adapter.mapping.accounting import Ignored, ignored_path, pragma
 from adapter.mapping.build import build
 from adapter.mapping.conceptmap import COLUMNS, ConceptMaps, from_csv, from_fhir
 from adapter.mapping.fml.faults import Faults
+from adapter.mapping.fml.items import without_items
 from adapter.mapping.fml.parser import parse
 from adapter.mapping.fml.resolver import Library
 from adapter.mapping.fml.structuremap import from_structure_map
@@ -150,7 +151,8 @@ class _Loading:
         read = None if self.before is None else self.before.texts.get(str(path))
         if read is None or read.content != content:
             try:
-                read = _Text(content, *parse(content.decode("utf-8-sig"), name))
+                tree, issues = parse(content.decode("utf-8-sig"), name)
+                read = _Text(content, tree and without_items(tree), issues)
             except UnicodeDecodeError:
                 self.issues.append(Issue("MP110", name))
                 return
@@ -190,7 +192,8 @@ class _Loading:
             table = from_fhir(resource, name)
             self.added(self.tables.add(table), table.url, name)
         elif kind == "StructureMap":
-            self.read(*from_structure_map(resource, name), name)
+            tree, issues = from_structure_map(resource, name)
+            self.read(tree and without_items(tree), issues, name)
         elif kind == "StructureDefinition":
             definitions.append(resource)
 

@@ -55,7 +55,7 @@ Json = dict[str, Any]
 
 def to_structure_map(file: MapFile) -> Json:
     """Write a map as R4 StructureMap; `from_structure_map` gives an equal tree."""
-    return _Writer(file).all()
+    return _Writer(file.original or file).all()
 
 
 def from_structure_map(resource: Mapping[str, Any], file: str = "") -> tuple[MapFile | None, list[Issue]]:

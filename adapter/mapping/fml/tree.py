@@ -216,6 +216,8 @@ class MapFile(Node):
     groups: tuple[Group, ...] = ()
     has_map_line: bool = False
     comments: tuple[Comment, ...] = field(default=(), compare=False)
+    original: MapFile | None = field(default=None, compare=False)
+    """The map as it is written, where it is read in another way."""
 
     def place(self, span: Span) -> tuple[int, int]:
         """Line and column where a part begins."""
