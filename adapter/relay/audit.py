@@ -10,10 +10,10 @@ One chain per node. Rows hold ids and codes, never content.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import orjson
@@ -75,7 +75,13 @@ class BadRow:
 
 def moment(at: datetime) -> str:
     """Write a time as the store keeps it: UTC, microseconds, sortable as text."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
+    return _utc_moment(at if at.tzinfo is UTC else at.astimezone(UTC))
+
+
+@lru_cache(maxsize=256)
+def _utc_moment(at: datetime) -> str:
+    """One time stands in many columns. Only in UTC are equal times the same, in autumn too."""
+    return at.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def first_head(node: str) -> Head:
@@ -153,4 +159,4 @@ def _columns(row: AuditRow) -> tuple[str | int | None, ...]:
 
 def _hash(key: bytes, previous: str, columns: tuple[str | int | None, ...]) -> str:
     """HMAC over a JSON array: unlike joined text, no two lists of columns look the same."""
-    return hmac.new(key, orjson.dumps((previous, *columns)), hashlib.sha256).hexdigest()
+    return hmac.digest(key, orjson.dumps((previous, *columns)), "sha256").hex()

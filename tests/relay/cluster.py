@@ -25,8 +25,19 @@ if TYPE_CHECKING:
 
 SUPERUSER = "silta"
 TEMPLATE = "migrated"
-NOT_DURABLE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+NOT_DURABLE = (
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "autovacuum=off",
+    "wal_level=minimal",
+    "max_wal_senders=0",
+    "max_wal_size=64MB",
+)
 """Nothing here has to survive a power cut; where a test kills the database itself, it says so."""
+
+
+IN_MEMORY = "/dev/shm"  # noqa: S108 - a folder of a name nobody can guess is made in it
 
 
 def binaries() -> Path:
@@ -99,6 +110,11 @@ class Cluster:
         self._server.wait(60)
         self._server = None
 
+    def end(self) -> None:
+        """Stop it where nobody will start it again."""
+        if self._server is not None:
+            self.stop(signal.SIGINT if self._durable else signal.SIGQUIT)
+
     def crash(self) -> None:
         """Kill the server's first process; the others notice that it is gone and end."""
         self.stop(signal.SIGKILL)
@@ -117,6 +133,11 @@ class Cluster:
             ground.abandon()
         self._make(name, TEMPLATE if migrated else "template0")
         return self.address(name)
+
+    def drop(self, address: str) -> None:
+        """Let a database go, whoever is in it."""
+        with psycopg.connect(self.address("postgres"), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {make_url(address).database} WITH (FORCE)".encode())
 
     def _has(self, name: str) -> bool:
         with psycopg.connect(self.address("postgres"), autocommit=True) as connection:
@@ -140,10 +161,10 @@ class Cluster:
 @contextmanager
 def running_cluster(*, durable: bool = False) -> Iterator[Cluster]:
     """A server while the block runs, in a folder whose path is short enough for a socket."""
-    with tempfile.TemporaryDirectory(prefix="silta-pg-", ignore_cleanup_errors=True) as folder:
+    memory = None if durable or not os.access(IN_MEMORY, os.W_OK) else IN_MEMORY
+    with tempfile.TemporaryDirectory(prefix="silta-pg-", dir=memory, ignore_cleanup_errors=True) as folder:
         cluster = Cluster(Path(folder), durable=durable)
         try:
             yield cluster
         finally:
-            if cluster._server is not None:
-                cluster.stop()
+            cluster.end()

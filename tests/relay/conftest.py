@@ -36,11 +36,16 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def folder(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+def folder(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
     """A folder with a store of its own, on either engine: `open_store` finds it."""
-    if engine == "postgresql":
-        settle_on(tmp_path, request.getfixturevalue("cluster").database())
-    return tmp_path
+    if engine == "sqlite":
+        yield tmp_path
+        return
+    cluster: Cluster = request.getfixturevalue("cluster")
+    address = cluster.database()
+    settle_on(tmp_path, address)
+    yield tmp_path
+    cluster.drop(address)
 
 
 @pytest.fixture

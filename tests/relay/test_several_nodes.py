@@ -48,10 +48,12 @@ S = DeliveryState
 
 
 @pytest.fixture
-def folder(tmp_path: Path, cluster: Cluster) -> Path:
+def folder(tmp_path: Path, cluster: Cluster) -> Iterator[Path]:
     """A folder whose store is a database."""
-    settle_on(tmp_path, cluster.database())
-    return tmp_path
+    address = cluster.database()
+    settle_on(tmp_path, address)
+    yield tmp_path
+    cluster.drop(address)
 
 
 @pytest.fixture

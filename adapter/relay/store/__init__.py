@@ -30,6 +30,7 @@ from adapter.relay.clock import RandomIds
 from adapter.relay.retry import FIRST_PAUSE
 from adapter.relay.store import (
     assertions,
+    cases,
     claims,
     consents,
     deliveries,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from adapter.outcome import Issue
+    from adapter.relay.case import CaseStep
     from adapter.relay.clock import Clock, Ids
     from adapter.relay.message import Answer, AuditRecord, DeliveryState, Intake, Level, NewDelivery
     from adapter.relay.store.ground import Ground
@@ -277,11 +279,34 @@ class Store(Reader):
         done = self._do(intake.commit_after, intake.prepare(new, self._vault), newest)
         return None if isinstance(done, intake.Overtaken) else self._answered(done)
 
+    def commit_reply(self, new: Intake, step: CaseStep) -> Answer | None:
+        """Commit a business reply and move its case in one transaction.
+
+        None, and nothing is written, if the case moved since the step was decided: decide again. Else as
+        `commit_intake`. Raises NotFound (ST121) if the copy cannot have been answered.
+        """
+        done = self._do(intake.commit_reply, intake.prepare(new, self._vault), step)
+        return None if isinstance(done, intake.Overtaken) else self._answered(done)
+
     @staticmethod
     def _answered(done: Answer | intake.Clash) -> Answer:
         if isinstance(done, intake.Clash):
             raise Conflict(done.key.clash, at=done.key.at or None, params={"message": done.message})
         return done
+
+    # -- cases -------------------------------------------------------------------------------------------
+
+    def give_case_time(self, case: str, due_at: datetime) -> None:
+        """Say by when an answer to a case is expected."""
+        self._do(cases.give_time, case, due_at)
+
+    def tell_overdue(self, case: str, at: datetime) -> bool:
+        """Mark a case that nobody answered in time and tell the hospital; False if it was answered since."""
+        return self._do(cases.tell_overdue, case, at)
+
+    def close_case(self, case: str, *, actor: str, reason: str) -> None:
+        """Call the matter of a case ended. Raises NotFound (ST121), Conflict (DL101)."""
+        self._do(cases.close, case, actor=actor, reason=reason, at=self._clock.now())
 
     # -- a person decides --------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ and in one order, they never make two nodes wait for each other.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
     from sqlalchemy.sql import ClauseElement
+    from sqlalchemy.sql.dml import Insert
 
     from adapter.relay.clock import Clock, Ids
     from adapter.relay.store.cipher import Envelope, Vault
@@ -35,11 +37,20 @@ ENGINE = "silta"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _AUDIT_COLUMNS = tuple(column.name for column in schema.audit.columns)
+_audit_values = attrgetter(*_AUDIT_COLUMNS)
 _ADD_AUDIT = insert(schema.audit)
 _LAST_AUDIT = select(schema.audit).order_by(schema.audit.c.sequence.desc()).limit(1)
 _ADD_KEY = insert(schema.content_key)
 _ADD_PAYLOAD = insert(schema.payload)
 _WRAPPED = select(schema.content_key.c.wrapped).where(schema.content_key.c.owner == bindparam("owner"))
+
+
+_PLACES = {table: number for number, table in enumerate(schema.metadata.sorted_tables)}
+
+
+def _place_of(statement: Insert) -> int:
+    """Tables that others refer to come first."""
+    return _PLACES[statement.table]  # type: ignore[index]
 
 
 @dataclass(slots=True)
@@ -61,7 +72,9 @@ class Book:
 
     __slots__ = (
         "_last",
+        "_later",
         "_library",
+        "_marks",
         "_records",
         "asked_time",
         "clock",
@@ -94,6 +107,8 @@ class Book:
         self._last = last
         self.ground = ground
         self._records: list[AuditRecord] = []
+        self._later: dict[Insert, list[Mapping[str, Any]]] = {}
+        self._marks: set[tuple[str, ...]] = set()
         self.vault = vault
         self.clock = clock
         self.ids = ids
@@ -112,18 +127,54 @@ class Book:
 
     def run(self, statement: ClauseElement, parameters: Mapping[str, Any] = NOTHING) -> int:
         """Execute one prebuilt statement; returns how many rows it touched."""
+        self._catch_up()
         prepared = self._library.find(statement, tuple(parameters))
         self.cursor.execute(prepared.sql, prepared.bound(parameters))
         return int(self.cursor.rowcount)
 
     def run_all(self, statement: ClauseElement, parameters: Sequence[Mapping[str, Any]]) -> None:
         """Execute one prebuilt statement for each set of parameters; all name the same ones."""
+        self._catch_up()
+        self._run_each(statement, parameters)
+
+    def _run_each(self, statement: ClauseElement, parameters: Sequence[Mapping[str, Any]]) -> None:
         if parameters:
             prepared = self._library.find(statement, tuple(parameters[0]))
             self.cursor.executemany(prepared.sql, [prepared.bound(each) for each in parameters])
 
+    def later(self, statement: Insert, parameters: Mapping[str, Any]) -> None:
+        """Insert a row before anything else is asked of the database than by `peek`.
+
+        Rows of one statement go together, and what a row refers to goes before it. All rows of a statement
+        name the same parameters.
+        """
+        self._later.setdefault(statement, []).append(parameters)
+
+    def _catch_up(self) -> None:
+        while self._later:
+            waiting, self._later = self._later, {}
+            self._marks = set()
+            for statement in sorted(waiting, key=_place_of):
+                self._run_each(statement, waiting[statement])
+
+    def mark(self, *about: str) -> None:
+        """Say that rows which wait to be inserted are about this."""
+        self._marks.add(about)
+
+    def peek(
+        self, statement: ClauseElement, parameters: Mapping[str, Any], *about: tuple[str, ...]
+    ) -> list[Row]:
+        """Return every row, without writing first what waits, unless some of that is about one of these."""
+        if not self._marks.isdisjoint(about):
+            self._catch_up()
+        return self._asked(statement, parameters)
+
     def all(self, statement: ClauseElement, parameters: Mapping[str, Any] = NOTHING) -> list[Row]:
         """Return every row."""
+        self._catch_up()
+        return self._asked(statement, parameters)
+
+    def _asked(self, statement: ClauseElement, parameters: Mapping[str, Any]) -> list[Row]:
         prepared = self._library.find(statement, tuple(parameters))
         self.cursor.execute(prepared.sql, prepared.bound(parameters))
         rows: list[Row] = prepared.rows(self.cursor)
@@ -163,6 +214,7 @@ class Book:
 
     def flush(self) -> None:
         """Write what is written at the end; the audit rows, linked to the chain, are the last."""
+        self._catch_up()
         self._last(self)
         if self.work and self.ground.has_others:
             self.ground.announce(self)
@@ -170,7 +222,7 @@ class Book:
         for record in self._records:
             row = audit.link(self.head, record, self.vault.audit)
             self.head = audit.head_of(row)
-            rows.append({name: getattr(row, name) for name in _AUDIT_COLUMNS})
+            rows.append(dict(zip(_AUDIT_COLUMNS, _audit_values(row), strict=True)))
         self._records = []
         self.run_all(_ADD_AUDIT, rows)
 

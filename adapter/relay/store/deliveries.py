@@ -109,6 +109,10 @@ _REOPEN = (
 )
 
 
+NO_END = -1
+"""Round of what is told of a copy beside its ends."""
+
+
 def find(book: Book, delivery: str) -> Row:
     """Return the delivery with what its message and lane say.
 
@@ -123,8 +127,9 @@ def find(book: Book, delivery: str) -> Row:
 def add(book: Book, message: str, sender: str, new: NewDelivery, at: datetime) -> None:
     """Write a new delivery, and its lane and partner if they are new."""
     ensure_party(book, new.recipient)
-    book.run(_ENSURE_LANE, {"key": new.lane, "recipient": new.recipient, "ready_at": at})
-    book.run(
+    if new.lane not in book.lanes:
+        book.later(_ENSURE_LANE, {"key": new.lane, "recipient": new.recipient, "ready_at": at})
+    book.later(
         _ADD,
         {
             "id": new.id,
@@ -154,7 +159,7 @@ def add(book: Book, message: str, sender: str, new: NewDelivery, at: datetime) -
 def ensure_party(book: Book, key: str) -> None:
     """Write the partner if it is not there; the database is asked once for each."""
     if key not in book.known_parties:
-        book.run(_ENSURE_PARTY, {"key": key})
+        book.later(_ENSURE_PARTY, {"key": key})
         book.known_parties |= {key}
 
 
@@ -284,7 +289,20 @@ def _open_case(book: Book, row: Row, at: datetime) -> None:
     book.note("open-case", f"case/{row.id}", CaseState.AWAITING_REPLY.value, at=at, message=row.message)
 
 
-def _report(book: Book, row: Row, state: DeliveryState, *, at: datetime, reason: str | None) -> None:
+def tell(book: Book, row: Row, *, at: datetime, reason: str) -> None:
+    """Tell the sender something of a copy that is no end of it; once for each copy."""
+    _report(book, row, DeliveryState(row.state), at=at, reason=reason, round_=NO_END)
+
+
+def _report(
+    book: Book,
+    row: Row,
+    state: DeliveryState,
+    *,
+    at: datetime,
+    reason: str | None,
+    round_: int | None = None,
+) -> None:
     """Queue the report of this end to the sender, if it takes reports; never one about a report."""
     taker = book.first(_TAKES_REPORTS, {"the_party": row.sender})
     if taker is None or not taker.takes_reports:
@@ -309,7 +327,7 @@ def _report(book: Book, row: Row, state: DeliveryState, *, at: datetime, reason:
             "changed_at": at,
             "expires_at": at + REPORT_TIME_TO_LIVE,
             "about": row.id,
-            "about_round": row.ends + 1,
+            "about_round": row.ends + 1 if round_ is None else round_,
             "about_state": state.value,
             "about_reason": reason,
             "about_at": at,

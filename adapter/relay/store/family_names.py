@@ -26,15 +26,16 @@ _ADD = insert(schema.family_name)
 
 def note(book: Book, subject: str, family: str, message: str, at: datetime) -> None:
     """Keep the name if it is not the one known; another one than before is marked."""
-    known = book.first(NEWEST, {"subject": subject})
-    if known is None or known.family != family:
-        book.run(
+    rows = book.peek(NEWEST, {"subject": subject}, ("family-name", subject))
+    if not rows or rows[0].family != family:
+        book.mark("family-name", subject)
+        book.later(
             _ADD,
             {
                 "subject": subject,
                 "family": family,
                 "message": message,
                 "received_at": at,
-                "is_another": known is not None,
+                "is_another": bool(rows),
             },
         )

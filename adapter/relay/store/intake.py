@@ -20,7 +20,7 @@ from adapter.relay.message import (
     MessageEvent,
     MessageState,
 )
-from adapter.relay.store import deliveries, family_names, schema
+from adapter.relay.store import cases, deliveries, family_names, schema
 from adapter.relay.store.claims import owner_of
 from adapter.relay.transitions import advance
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from adapter.outcome import Issue
+    from adapter.relay.case import CaseStep
     from adapter.relay.message import AuditRecord, Intake, NewDelivery
     from adapter.relay.store.book import Book
     from adapter.relay.store.cipher import Vault
@@ -41,10 +42,11 @@ WITHOUT_MEMORY = frozenset({MessageState.UNREADABLE, MessageState.INVALID})
 """Submissions whose very bytes may be tried again: a map or a profile may have been mended meanwhile."""
 
 _ANSWER = (_M.id, _M.answer_status, _M.answer_type, _M.answer_body)
-KNOWN = (
-    select(_I.key, _I.digest, *_ANSWER)
-    .join(schema.message, _M.id == _I.message)
-    .where(_I.sender == bindparam("sender"), _I.key == bindparam("key"))
+_ASKED = select(_I.key, _I.digest, *_ANSWER).join(schema.message, _M.id == _I.message)
+KNOWN = _ASKED.where(_I.sender == bindparam("sender"), _I.key == bindparam("key"))
+_AT_ONCE = 4
+_KNOWN = _ASKED.where(
+    _I.sender == bindparam("sender"), _I.key.in_([bindparam(f"key{number}") for number in range(_AT_ONCE)])
 )
 _ADD_MESSAGE = insert(schema.message)
 _ADD_CONTENT_KEY = insert(schema.content_key)
@@ -142,10 +144,27 @@ def commit_after(book: Book, prepared: Prepared, newest: str | None) -> Answer |
         return known
     intake = prepared.intake
     book.ground.lock(book, f"notification/{intake.sender}/{intake.notification}")
-    row = book.first(NEWEST, {"sender": intake.sender, "notification": intake.notification})
-    if (row.id if row is not None else None) != newest:
+    rows = book.peek(
+        NEWEST,
+        {"sender": intake.sender, "notification": intake.notification},
+        ("notification", intake.sender, intake.notification or ""),
+    )
+    if (rows[0].id if rows else None) != newest:
         return Overtaken()
     _write(book, prepared)
+    return intake.answer
+
+
+def commit_reply(book: Book, prepared: Prepared, step: CaseStep) -> Answer | Clash | Overtaken:
+    """Write a business reply and move its case, if the case still is as it was; else see `commit`."""
+    known = _known(book, prepared)
+    if known is not None:
+        return known
+    if not cases.stands_as(book, step):
+        return Overtaken()
+    intake = prepared.intake
+    _write(book, prepared)
+    cases.move(book, step, intake.message, intake.received_at)
     return intake.answer
 
 
@@ -153,8 +172,9 @@ def _known(book: Book, prepared: Prepared) -> Answer | Clash | None:
     """What an earlier submission with one of the same keys was told; a clash if it said something else."""
     intake = prepared.intake
     known = None
+    found = _rows_of(book, intake.sender, [key.text for key, _ in prepared.keys])
     for key, digest in prepared.keys:
-        row = book.first(KNOWN, {"sender": intake.sender, "key": key.text})
+        row = found.get(key.text)
         if row is not None and row.digest != digest:
             return _keep_conflict(book, prepared, row.id, key)
         known = known or row
@@ -162,6 +182,16 @@ def _known(book: Book, prepared: Prepared) -> Answer | Clash | None:
         return None
     book.note("repeat", f"message/{known.id}", "known", at=intake.received_at, actor=intake.sender)
     return answer_of(known)
+
+
+def _rows_of(book: Book, sender: str, keys: list[str]) -> dict[str, Row[Any]]:
+    """Return what is known under these keys of the sender, by key."""
+    found: dict[str, Row[Any]] = {}
+    for first in range(0, len(keys), _AT_ONCE):
+        asked = (keys[first : first + _AT_ONCE] * _AT_ONCE)[:_AT_ONCE]
+        given = {"sender": sender, **{f"key{number}": key for number, key in enumerate(asked)}}
+        found |= {row.key: row for row in book.peek(_KNOWN, given, *(("key", sender, key) for key in asked))}
+    return found
 
 
 def answer_of(row: Row[Any]) -> Answer:
@@ -173,7 +203,7 @@ def answer_of(row: Row[Any]) -> Answer:
 
 def _write(book: Book, prepared: Prepared) -> None:
     intake = prepared.intake
-    book.run(
+    book.later(
         _ADD_MESSAGE,
         {
             "id": intake.message,
@@ -198,7 +228,8 @@ def _write(book: Book, prepared: Prepared) -> None:
             "answer_body": intake.answer.body,
         },
     )
-    book.run(
+    book.mark("notification", intake.sender, intake.notification or "")
+    book.later(
         _ADD_CONTENT_KEY,
         {
             "owner": owner_of(intake.message),
@@ -207,14 +238,14 @@ def _write(book: Book, prepared: Prepared) -> None:
             "made_at": intake.received_at,
         },
     )
-    book.run_all(_ADD_PAYLOAD, prepared.payloads)
-    book.run_all(
-        _ADD_INTAKE_KEY,
-        [
-            {"sender": intake.sender, "key": key.text, "message": intake.message, "digest": digest}
-            for key, digest in prepared.keys
-        ],
-    )
+    for payload in prepared.payloads:
+        book.later(_ADD_PAYLOAD, payload)
+    for key, digest in prepared.keys:
+        book.later(
+            _ADD_INTAKE_KEY,
+            {"sender": intake.sender, "key": key.text, "message": intake.message, "digest": digest},
+        )
+        book.mark("key", intake.sender, key.text)
     if intake.subject is not None and intake.family is not None:
         family_names.note(book, intake.subject, intake.family, intake.message, intake.received_at)
     if intake.cancels is not None:

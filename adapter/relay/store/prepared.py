@@ -9,10 +9,13 @@ Core alone, and stays the same for every engine.
 from __future__ import annotations
 
 from collections import namedtuple
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select
 from sqlalchemy.sql.dml import Insert
+
+from adapter.relay.store.schema import Moment, write_moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -39,21 +42,23 @@ class Prepared:
         if "POSTCOMPILE" in self.sql:
             raise AssertionError("a list of values must stand in the statement as text")
         names: Sequence[str] = compiled.positiontup or ()
-        fixed = compiled.params
         types = {name: bind.type for bind, name in compiled.bind_names.items()}
-        self._binds = [(name, _into(types[name], dialect), fixed[name]) for name in names]
+        given = set(keys)
+        self._fixed = {name: compiled.params[name] for name in names if name not in given}
+        self._values = _values_of(names)
+        converts = ((index, _into(types[name], dialect)) for index, name in enumerate(names))
+        self._converts = [(index, convert) for index, convert in converts if convert is not None]
         self._row, self._conversions = _rows_of(statement, dialect)
 
-    def bound(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
+    def bound(self, parameters: Mapping[str, Any]) -> Sequence[Any]:
         """Return the parameters in the order of the SQL, as the driver wants them."""
-        return tuple(
-            [
-                value if convert is None else convert(value)
-                for convert, value in [
-                    (convert, parameters.get(name, fixed)) for name, convert, fixed in self._binds
-                ]
-            ]
-        )
+        row = self._values({**self._fixed, **parameters} if self._fixed else parameters)
+        if not self._converts:
+            return row
+        values = list(row)
+        for index, convert in self._converts:
+            values[index] = convert(values[index])
+        return values
 
     def rows(self, cursor: DBAPICursor) -> list[Row]:
         """Return what the cursor has, as named tuples."""
@@ -70,7 +75,16 @@ class Prepared:
         return converted
 
 
+def _values_of(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Return what takes these values out of a mapping, in order."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda parameters: tuple(parameters[name] for name in names)
+
+
 def _into(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    if isinstance(type_, Moment):
+        return write_moment  # the same without SQLAlchemy's detours
     convert: Callable[[Any], Any] | None = type_.dialect_impl(dialect).bind_processor(dialect)
     return convert
 

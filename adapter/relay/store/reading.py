@@ -13,7 +13,7 @@ from adapter.errors import NotFound, StoreError
 from adapter.relay import audit
 from adapter.relay.case import CaseState
 from adapter.relay.message import DeliveryState, Kind, Level, Meaning, MessageState, Mode
-from adapter.relay.store import consents, family_names, references, schema
+from adapter.relay.store import cases, consents, family_names, references, schema
 from adapter.relay.store.claims import owner_of
 from adapter.relay.store.prepared import Library
 from adapter.relay.store.values import (
@@ -288,14 +288,30 @@ class Reader:
         """Return what was done with a message and its deliveries, oldest first."""
         return [_moment(_audit(row)) for row in self.rows(_OF_ONE_MESSAGE, {"message": message})]
 
-    def cases(self, *, message: str | None = None, state: str | None = None) -> list[CaseRow]:
+    def cases(
+        self, *, message: str | None = None, state: str | None = None, is_overdue: bool | None = None
+    ) -> list[CaseRow]:
         """Return cases, oldest first."""
         statement = select(schema.case).order_by(schema.case.c.opened_at)
+        if is_overdue is not None:
+            told = schema.case.c.overdue_at
+            waits = schema.case.c.state == CaseState.AWAITING_REPLY.value
+            statement = (
+                statement.where(told.is_not(None), waits) if is_overdue else statement.where(told.is_(None))
+            )
         if message is not None:
             statement = statement.where(schema.case.c.message == message)
         if state is not None:
             statement = statement.where(schema.case.c.state == state)
-        return [CaseRow(**{**row._asdict(), "state": CaseState(row.state)}) for row in self.rows(statement)]
+        return [_case(row) for row in self.rows(statement)]
+
+    def untimed_cases(self) -> list[CaseRow]:
+        """Return the cases that nobody has yet said a time for."""
+        return [_case(row) for row in self.rows(cases.UNTIMED)]
+
+    def overdue_cases(self, at: datetime) -> list[CaseRow]:
+        """Return the cases without an answer whose time is over and of which nobody knows, oldest first."""
+        return [_case(row) for row in self.rows(cases.OVERDUE, {"at": at})]
 
     def conflicts(self, message: str | None = None) -> list[ConflictRow]:
         """Return submissions that came under an id of this message, or of any, with other content."""
@@ -429,6 +445,10 @@ def _message(row: Row) -> MessageRow:
         extra=orjson.loads(row.extra),
         forgotten_at=row.forgotten_at,
     )
+
+
+def _case(row: Row) -> CaseRow:
+    return CaseRow(**{**row._asdict(), "state": CaseState(row.state)})
 
 
 def _delivery(row: Row) -> DeliveryRow:

@@ -39,6 +39,11 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
 
+def write_moment(value: datetime | None) -> str | None:
+    """Write a time, if there is one, as the database keeps it."""
+    return None if value is None else moment(value)
+
+
 class Moment(TypeDecorator[datetime]):
     """A time, aware, as sortable text in UTC."""
 
@@ -47,7 +52,7 @@ class Moment(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
         """Write it."""
-        return None if value is None else moment(value)
+        return write_moment(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
         """Read it."""
@@ -318,6 +323,7 @@ case = Table(
     Column("changed_at", Moment, nullable=False),
     Column("due_at", Moment),
     Column("reply", String),
+    Column("overdue_at", Moment),
     CheckConstraint(allowed("state", CaseState), name="state"),
     Index("ix_case_message", "message"),
     Index("ix_case_state", "state"),

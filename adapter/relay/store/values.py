@@ -219,7 +219,11 @@ class CaseRow:
     opened_at: datetime
     changed_at: datetime
     due_at: datetime | None
+    """By when an answer is expected; None until somebody has reckoned it."""
     reply: str | None
+    """Id of the newest business reply, a message."""
+    overdue_at: datetime | None
+    """When it was found that nobody had answered in time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
