@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from adapter.mapping.cases import Case
 
 ASSESSMENTS = folder("fixtures") / "assessment"
-FORMS = ("assessment-from-json", "assessment-from-kykyviisari")
+
 """The maps of our own source formats."""
 
 
