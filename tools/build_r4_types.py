@@ -215,7 +215,7 @@ class Table:
                 }
             ),
         ]
-        absent = [None, self.targets.index([]), self.targets.index([]), []]
+        absent: list[Any] = [None, self.targets.index([]), self.targets.index([]), []]
         while len(row) > 6 and row[-1] == absent[len(row) - 7]:
             row.pop()
         return row

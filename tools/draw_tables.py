@@ -1,7 +1,8 @@
 """Draw the tables of the docs from the tables in the code.
 
-Each table stands in its page between `<!-- drawn: NAME -->` and `<!-- /drawn -->`. Run without arguments to
-redraw all pages; `--check` only says which page is not true any more, and exits 1.
+Each table stands in its page between `<!-- drawn: NAME -->` and `<!-- /drawn -->`; the pages of
+`docs/reference/` are drawn whole (`draw_reference.py`). Run without arguments to redraw all pages; `--check`
+only says which page is not true any more, and exits 1.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from typing import TYPE_CHECKING, TypeVar
 from adapter.outcome import catalogue
 from adapter.relay.case import CASE_TRANSITIONS
 from adapter.relay.message import DELIVERY_TRANSITIONS, MESSAGE_TRANSITIONS
+
+sys.path.insert(0, str(Path(__file__).parent))
+import draw_reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -71,7 +75,8 @@ def main(arguments: list[str]) -> int:
     said = "not true any more" if "--check" in arguments else "redrawn"
     for page in stale:
         print(f"{page.relative_to(DOCS.parent)}: {said}")
-    return 1 if stale and "--check" in arguments else 0
+    is_stale = bool(stale and "--check" in arguments)
+    return max(draw_reference.main(arguments), int(is_stale))
 
 
 if __name__ == "__main__":

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from adapter.fhir.json import Resource
     from adapter.fhir.packages import Package
 
-INSTANCES = ("notification", "assessment", "plan", "messages", "reply", "outbound")
-"""Folders of `fixtures/` whose FHIR resources are examples; the demo's consents and partners are not."""
+INSTANCES = ("expected", "examples", "messages")
+"""Folders of `fixtures/`, at any depth, whose resources are examples."""
+BROKEN = "wrong"
+"""Folder of what is broken on purpose."""
 
 
 def definitions(packages: list[Package]) -> Iterator[Resource]:
@@ -78,7 +80,8 @@ def examples() -> Iterator[tuple[str, Resource]]:
     place = folder("fixtures")
     for file in sorted(place.rglob("*.json")):
         parts = file.relative_to(place).parts
-        if parts[0] not in INSTANCES:
+        is_shown = set(parts) & set(INSTANCES) or file.name.endswith(".fhir.json")
+        if not is_shown or BROKEN in parts:
             continue
         try:
             content = json.read(file.read_bytes())
@@ -86,4 +89,7 @@ def examples() -> Iterator[tuple[str, Resource]]:
             continue  # what is broken on purpose is no example
         if isinstance(content, dict) and "resourceType" in content:
             stem = file.name.removesuffix(".json").removesuffix(".fhir")
-            yield "-".join((*(part for part in parts[:-1] if part != "expected"), stem)), content
+            yield (
+                "-".join((*(part for part in parts[:-1] if part not in ("expected", "examples")), stem)),
+                content,
+            )
