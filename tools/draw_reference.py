@@ -535,7 +535,7 @@ def map_page(place: str, tree: MapFile, source: Source) -> str:
         for group in tree.groups
         for rule in rules(group)
     ]
-    ignored = "\n".join(f"- {cell(text.lstrip('/! ').removeprefix('ignore').strip())}" for text in left)
+    ignored = "\n".join(_left(text.lstrip("/! ").removeprefix("ignore").strip()) for text in left)
     name = Path(place).stem
     where = f"`{tree.url}`, [{place}](../../../{place})"
     return "".join(
@@ -548,6 +548,12 @@ def map_page(place: str, tree: MapFile, source: Source) -> str:
             section("Rules", rows(("group", "rule", "from", "to"), lines)),
         )
     )
+
+
+def _left(text: str) -> str:
+    """Return what a map leaves behind: the path as code, then the reason."""
+    path, _, reason = text.partition(": ")
+    return f"- {code(' '.join(path.split()))}: {cell(reason)}"
 
 
 def _carried(focus: Definition) -> str:
