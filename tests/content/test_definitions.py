@@ -10,6 +10,7 @@ import pytest
 
 import adapter
 from adapter.fhir.canonical import BASE
+from adapter.fhir.types import r4
 from adapter.relay.case import CaseEvent
 from adapter.relay.message import DeliveryState, MessageState
 from adapter.shipped import folder
@@ -135,3 +136,35 @@ def test_no_display_of_a_licensed_code_system_is_given_away() -> None:
     ]
 
     assert shown == []
+
+
+def _order(element: dict[str, Any], kind: str, seen: dict[str, int]) -> tuple[int, ...]:
+    """Return where an element belongs: its place in each type on the way, and which slice it is."""
+    found: list[int] = []
+    kinds: tuple[str, ...] = (kind,)
+    for step in element["id"].split(".")[1:]:
+        name, _, of_slice = step.partition(":")
+        places = [
+            (number, each.types)
+            for kind in kinds
+            if (definition := r4().type(kind)) is not None
+            for number, (stem, each) in enumerate(definition.elements.items())
+            if name == stem or (each.is_choice and name == f"{stem}[x]")
+        ]
+        number, kinds = places[0]
+        found += [number, seen.setdefault(element["path"] + of_slice, len(seen)) if of_slice else -1]
+    return tuple(found)
+
+
+PROFILES = [path for path in resources() if read(path).get("kind") == "resource"]
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
+def test_a_differential_stands_in_the_order_of_its_type(path: Path) -> None:
+    """Elements come as the type has them, slices after what they slice: other tools refuse all else."""
+    definition = read(path)
+    seen: dict[str, int] = {}
+
+    places = [_order(element, definition["type"], seen) for element in definition["differential"]["element"]]
+
+    assert places == sorted(places)
