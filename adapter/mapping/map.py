@@ -16,6 +16,7 @@ from adapter.mapping.modelled import Modelled
 from adapter.mapping.models import FHIR
 from adapter.mapping.moments import zone_of
 from adapter.mapping.nodes import watch, watch_in_part
+from adapter.mapping.primitives import with_values
 from adapter.mapping.run import Outcome, Run
 
 if TYPE_CHECKING:
@@ -148,6 +149,8 @@ class Map:
             from adapter.mapping.readers.csv import grouped
 
             tree = grouped(tree, self.key)
+        if tree.format == "xml":
+            tree = with_values(tree, self._build(traced=False).source, self.models)
         given, home = self._given(constants), zone_of(zone)
         if not lineage and debug is None:
             run = Run(self.library.concept_maps, given, home, source_id)

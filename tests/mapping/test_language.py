@@ -288,3 +288,52 @@ def test_a_result_of_a_logical_model_says_its_type(
 
     assert [issue.code for issue in issues if issue.is_error] == []
     assert found.resources == [{**named, "part": [{"told": ["yes"]}]}]
+
+
+XML_MODELS = (
+    model(
+        "Left", "logical", "count", "integer", extension=[{"url": "urn:xml-namespace", "valueUri": "urn:n"}]
+    ),
+    model(
+        "Right", "logical", "told", "integer", extension=[{"url": "urn:xml-namespace", "valueUri": "urn:n"}]
+    ),
+)
+"""Models whose leaves are FHIR's own primitives."""
+
+
+def element(path: str, *types: str) -> dict[str, Any]:
+    return {"path": path, "max": "*", "type": [{"code": one} for one in types]}
+
+
+def test_primitives_of_a_model_are_values_in_xml_as_in_fhir(folder: Callable[..., Path]) -> None:
+    """Read as what they are, so that conditions can count; written as an attribute `value`."""
+    left, right = XML_MODELS
+    left["differential"]["element"] += [
+        element("Left.part", "BackboneElement"),
+        element("Left.part.said", "string"),
+    ]
+    right["differential"]["element"] += [element("Right.part", "Said"), element("Right.inside", "Resource")]
+    text = (
+        'uses "urn:Left" alias Left as source\nuses "urn:Right" alias Right as target\n'
+        'uses "http://hl7.org/fhir/StructureDefinition/Basic" alias Basic as target\n'
+        "group G(source src : Left, target tgt : Right) {\n"
+        '  src.count as c where (c > 2) -> tgt.told = c "told";\n  src.part as p -> tgt.part = p "part";\n'
+        "  src.count first as c -> tgt.inside = create('Basic') as b, b.id = 'b',"
+        " b.extension as e, e.url = 'urn:e', e.value = cast(c, 'integer') \"inside\";\n}\n"
+    )
+    maps, issues = check(
+        folder({"a.map": text}), [Package(left, right, model("Said", "logical", "said", "string"))]
+    )
+    source = b'<Left xmlns="urn:n"><count value="1"/><count value="3"/><part><said value="x"/></part></Left>'
+
+    found = maps[0].run(source, media_type="application/xml", lineage=True)
+
+    assert [issue.code for issue in issues if issue.is_error] == []
+    assert found.documents[0] == (
+        b"<?xml version='1.0' encoding='UTF-8'?>\n"
+        b'<Right xmlns="urn:n"><told value="3"/><part><said value="x"/></part>'
+        b'<inside><Basic xmlns="http://hl7.org/fhir"><id value="b"/><extension url="urn:e">'
+        b'<valueInteger value="1"/></extension></Basic></inside></Right>'
+    )
+    assert found.accounting is not None
+    assert (found.accounting.counts["mapped"], found.accounting.unaccounted) == (3, [])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lxml import etree
 
 from adapter.errors import Malformed
+from adapter.mapping.models import r4_shape
 from adapter.mapping.readers.xml import PREFIXES
 from adapter.mapping.run import Made
 from adapter.mapping.writers import narrative
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     Part = dict[str, Item]
 
+FHIR = "http://hl7.org/fhir"
+STRUCTURE = f"{FHIR}/StructureDefinition/"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _PREFIX_OF = {prefix: namespace for namespace, prefix in PREFIXES.items() if prefix}
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -92,9 +95,15 @@ def _qualified(namespace: str | None, name: str) -> str:
 
 
 def _form(made: Part, key: str, slot: Slot | None) -> str:
+    shape = _shape(made)
+    if shape is not None and shape.kind == "complex" and key in _ATTRIBUTES.get(shape.name, _ID):
+        return "attribute"
+    if slot is not None and shape is not None and slot.form == "element":
+        kinds = (shape.order[key][2],) if slot.is_choice else slot.types
+        return "value" if kinds and all(map(_is_value, kinds)) else "element"
     if slot is not None:
         return slot.form
-    if _shape(made) is not None:
+    if shape is not None:
         return "element"
     if key == "xmlText" and "div" in made:
         return "lines"
@@ -103,6 +112,23 @@ def _form(made: Part, key: str, slot: Slot | None) -> str:
 
 _FORMS = {"xmlText": "text", "xmlType": "type", "div": "narrative"}
 """How leaves with a meaning of their own are written without a model; `lines` are those of a narrative."""
+
+
+_ID = frozenset({"id"})
+_ATTRIBUTES = {"Extension": frozenset({"id", "url"})}
+"""Elements that FHIR's own types write as attributes. FHIR R4 xml.html."""
+
+
+def _is_value(kind: str) -> bool:
+    """True for FHIR's primitives, which XML has as an attribute `value` of their element."""
+    shape = r4_shape(kind.removeprefix(STRUCTURE))
+    return shape is not None and shape.is_primitive and kind != "xhtml"
+
+
+def _like(parts: Part, shape: Shape) -> Made:
+    made = Made(shape)
+    made.update(parts)
+    return made
 
 
 def _xhtml(text: str) -> etree._Element | None:
@@ -161,6 +187,12 @@ class _Document:
     ) -> None:  # fmt: skip
         child = etree.SubElement(element, tag)
         shape = _shape(made)
+        if shape is not None and shape.kind == "resource":
+            # FHIR R4 xml.html: a resource inside of another element has an element of its own.
+            child, namespace = etree.SubElement(child, _qualified(FHIR, shape.name), nsmap={None: FHIR}), FHIR
+            made = {key: value for key, value in made.items() if key != "resourceType"}
+            self.fill(child, _like(made, shape), namespace, f"{path}/{shape.name}")
+            return
         if slot is not None and slot.declares_type and shape is not None:
             child.set(f"{{{XSI}}}type", shape.name)
         self.fill(child, made, namespace, path)
@@ -171,11 +203,14 @@ class _Document:
     ) -> None:  # fmt: skip
         (name, namespace), (form, slot) = named, kind
         where = f"{path}/@{name}" if form == "attribute" else path
-        if form == "element":
+        if form in ("element", "value"):
             for at, value in enumerate(values, 1):
                 number = f"[{at}]" if len(values) > 1 else ""
                 child = etree.SubElement(element, _qualified(namespace, name))
-                self.content(child, value, slot, f"{path}/{name}{number}")
+                if form == "value":
+                    child.set("value", self.text(value, f"{path}/{name}{number}"))
+                else:
+                    self.content(child, value, slot, f"{path}/{name}{number}")
             return
         if len(values) > 1 or (values and form == "text" and element.text):
             self.fault("MP345", where, count=max(len(values), 2))

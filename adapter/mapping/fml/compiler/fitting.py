@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from adapter.mapping.fml.compiler.compilation import Compilation
     from adapter.mapping.fml.compiler.scope import Scope, Value
     from adapter.mapping.fml.tree import Target
-    from adapter.mapping.models import Shape, Slot
+    from adapter.mapping.models import Models, Shape, Slot
 
 
 def value_kind(
@@ -72,6 +72,8 @@ def preparing(
     if kind is None or shape is None:
         return _any_of(element)
     made = compilation.models.of_element(shape, kind)
+    if made is not None and made.kind == "logical":
+        return lambda found: _typed(whole(found), made, compilation.models)
     if made is None or not made.is_primitive:
         return whole
     one = _identity if value.is_constant and _is_kind(value, kind) else primitive_fit(scope, made)
@@ -106,6 +108,20 @@ def whole(value: Item) -> Item:
     if not isinstance(value, dict):
         raise RunFault("MP314")
     return copy_of(value)
+
+
+def _typed(value: Item, shape: Shape, models: Models) -> Item:
+    """Say of what was copied from the source which types its parts have, for whoever writes them."""
+    if isinstance(value, list):
+        return [_typed(one, shape, models) for one in value]
+    if not isinstance(value, dict) or isinstance(value, Made):
+        return value
+    made = Made(shape)
+    for key, part in value.items():
+        slot = shape.order[key][1] if key in shape.order else None
+        below = models.of_element(shape, slot.types[0]) if slot is not None and len(slot.types) == 1 else None
+        made[key] = part if below is None or below.is_primitive else _typed(part, below, models)
+    return made
 
 
 def _any_of(element: Slot | None) -> Callable[[Item], Item]:
