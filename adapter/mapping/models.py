@@ -159,6 +159,8 @@ class Models:
     def __init__(self, definitions: Iterable[Mapping[str, Any]] = ()) -> None:
         self._logical: dict[str, Mapping[str, Any]] = {}
         self._shapes: dict[str, Shape] = {}
+        self.with_values: dict[str, bool] = {}
+        """Of logical models, by url, whether their XML has values of primitives as FHIR writes them."""
         for definition in definitions:
             if definition.get("resourceType") == "StructureDefinition" and definition.get("url"):
                 self._logical[definition["url"]] = definition

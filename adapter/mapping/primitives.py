@@ -36,7 +36,10 @@ def with_values(tree: SourceTree, shape: Shape | None, models: Models) -> Source
     """Return a source whose elements of primitive types are their values; the same where there are none."""
     if tree.format != "xml" or shape is None or shape.kind != "logical":
         return tree
-    if not _has_primitives(shape, models, set()):
+    known = models.with_values.get(shape.url)
+    if known is None:
+        known = models.with_values[shape.url] = _has_primitives(shape, models, set())
+    if not known:
         return tree
     root = _node(tree.root, shape, models)
     return SourceTree(root, tree.format, tree.place, tree.issues, tree.nulls, tree.spent)
