@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
+    from adapter.fhir.json import Resource
     from adapter.outcome import Issue
 
 LEAST = 3
@@ -36,12 +38,15 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _add(verbs: Any, name: str, text: str, run: Any) -> argparse.ArgumentParser:  # noqa: ANN401 - argparse's own
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text + ".")
-    parser.add_argument("source", nargs="+", metavar="SOURCE", help="file (JSON, XML, NDJSON) or folder")
+    parser.add_argument(
+        "source", nargs="+", metavar="SOURCE", help="file (JSON, XML, NDJSON), folder, or silta.toml"
+    )
     parser.add_argument("--format", choices=("text", "csv", "fhir"), default="text", help="(default: text)")
     parser.add_argument(
         "--smallest", type=int, default=5, metavar="N", help="smallest count shown (default: 5)"
     )
     parser.add_argument("--lang", choices=("en", "fi", "sv"), default="en", help="language (default: en)")
+    parser.add_argument("--reason", help="why a deployment's store is read; it is kept in the audit")
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.set_defaults(run=run)
     return parser
@@ -56,7 +61,7 @@ def _toike(arguments: argparse.Namespace) -> int:
     _check(arguments)
     issues: list[Issue] = []
     regions = report_sources.table(arguments.regions, "organisation", "region")
-    found = population(report_sources.resources(arguments.source, issues), regions)
+    found = population(_resources(arguments, issues), regions)
     if found.without_identifier:
         issues.append(Issue("RP104", params={"count": found.without_identifier}))
     return _tell(toike(found, arguments.smallest), issues, arguments)
@@ -69,8 +74,14 @@ def _returns(arguments: argparse.Namespace) -> int:
     _check(arguments)
     issues: list[Issue] = []
     groups = report_sources.table(arguments.groups, "prefix", "group")
-    found = episodes(report_sources.resources(arguments.source, issues), groups)
+    found = episodes(_resources(arguments, issues), groups)
     return _tell(return_to_work(found, arguments.smallest), issues, arguments)
+
+
+def _resources(arguments: argparse.Namespace, issues: list[Issue]) -> Iterator[Resource]:
+    from adapter.cli import report_sources
+
+    return report_sources.resources(arguments.source, issues, arguments.verb, arguments.reason)
 
 
 def _check(arguments: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from adapter.cli.report_store import stored
 from adapter.errors import ConfigurationError, ContentError
 from adapter.fhir import json, xml
 from adapter.outcome import Issue
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from adapter.fhir.json import Resource
     from adapter.validation import Validator
 
+SETTINGS = ".toml"
 READ = (".json", ".xml", ".ndjson")
 SHAPELESS = frozenset(("VA102", "VA103", "VA104", "VA107", "VA108", "VA109", "VA115", "VA123"))
 """Findings about resources that have not the shape of one, so that nothing can be read from them."""
@@ -24,11 +26,14 @@ NO_FHIR = frozenset(("VA108", "FH203"))
 """Findings about what is not meant to be FHIR."""
 
 
-def resources(places: list[str], issues: list[Issue]) -> Iterator[Resource]:
+def resources(
+    places: list[str], issues: list[Issue], report: str, reason: str | None = None
+) -> Iterator[Resource]:
     """Yield every resource in the files and folders; what cannot be read is added to `issues`.
 
-    A folder is read whole, files in order of name; what in it is no FHIR is passed over. Raises
-    ConfigurationError RP101 if a place is not there.
+    A folder is read whole, files in order of name; what in it is no FHIR is passed over. The settings of a
+    deployment (.toml) stand for the messages in its store, and need a reason. Raises ConfigurationError RP101
+    if a place is not there, else as `report_store.stored` does.
     """
     from adapter.validation import Validator
 
@@ -36,6 +41,9 @@ def resources(places: list[str], issues: list[Issue]) -> Iterator[Resource]:
     for place in map(Path, places):
         if not place.exists():
             raise ConfigurationError("RP101", params={"place": str(place)})
+        if place.suffix == SETTINGS:
+            yield from stored(place, report, reason)
+            continue
         files = [place] if place.is_file() else sorted(one for one in place.rglob("*") if one.suffix in READ)
         for file in files:
             for at, found in _read(file):

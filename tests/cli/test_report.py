@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from adapter.cli import main
+from adapter.cli import main, site
+from adapter.config import load
+from adapter.relay.clock import SystemClock
+from adapter.relay.store import Store
+from tests.relay.world import intake
 from tests.statistics.clients import ETELA_POHJANMAA, clients
+from tests.statistics.test_return_to_work import notification
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +30,7 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = [json.dumps(one, ensure_ascii=False) for one in clients(ETELA_POHJANMAA)]
     (folder / "messages.ndjson").write_text("\n".join(lines), "utf-8")
     (folder / "settings.json").write_text("{}")
+    (folder / "silta.toml").write_text("")
     return folder
 
 
@@ -92,6 +98,7 @@ def test_what_cannot_be_read_is_said(export: Path, tmp_path: Path, capsys):
         (["toike", "EXPORT", "--regions", "nowhere.csv"], "RP101"),
         (["toike", "EXPORT", "--regions", "EXPORT/settings.json"], "RP102"),
         (["toike", "EXPORT", "--smallest", "2"], "RP106"),
+        (["toike", "EXPORT/silta.toml"], "RP107"),
     ],
     ids=lambda given: given if isinstance(given, str) else " ".join(given),
 )
@@ -116,3 +123,19 @@ def test_no_person_is_in_any_output(export: Path, capsys):
     )
 
     assert not [one for one in ("Etelä-Pohjanmaa-1", "2018-06", "1970-01-01") if one in said]
+
+
+def test_a_deployment_is_read_from_its_store(tmp_path: Path, capsys):
+    """The messages a deployment took in are counted, and the audit says that somebody asked, and why."""
+    place = site.make(tmp_path / "site")
+    settings = load(place)
+    with Store.open(settings.store_url, key=settings.key, clock=SystemClock()) as store:
+        for number in range(1, 7):
+            store.commit_intake(intake(number, (), content=json.dumps(notification(str(number))).encode()))
+
+    code, out, _ = told(capsys, "return-to-work", place, "--reason", "vuosiraportti", "--json")
+
+    with Store.open(settings.store_url, key=settings.key, clock=SystemClock()) as store:
+        last = store.audit_rows(object="report/return-to-work")[-1]
+    assert (code, json.loads(out)["lines"][0]["figures"]["NG"]["value"]) == (0, 6)
+    assert (last.action, last.reason) == ("report", "vuosiraportti")
