@@ -31,6 +31,7 @@ _NOTIFICATIONS = (
 MAPS: dict[tuple[Form, str], str] = {
     **dict.fromkeys((("hl7v2", each) for each in _NOTIFICATIONS), "notification-to-v2"),
     **dict.fromkeys((("cda", each) for each in _NOTIFICATIONS), "notification-to-cda"),
+    ("cda", "client-plan"): "plan-to-cda",
 }
 """Form and event of a copy -> the map that writes it."""
 

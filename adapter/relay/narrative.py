@@ -7,13 +7,17 @@ left out; in the language of the recipient.
 from __future__ import annotations
 
 import html
+import json
 from dataclasses import dataclass
+from functools import cache
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 from adapter.fhir import hetu
+from adapter.fhir.canonical import BASE
 from adapter.relay.element import child, children, codes, text
 from adapter.relay.message import Level, Meaning
+from adapter.shipped import folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -48,6 +52,7 @@ TITLES: Words = {
         "sv": "Meddelandet har återkallats",
     },
     "clinical": {"en": "Procedure notification", "fi": "Toimenpideilmoitus", "sv": "Åtgärdsmeddelande"},
+    "plan": {"en": "Shared client plan", "fi": "Yhteinen asiakassuunnitelma", "sv": "Gemensam klientplan"},
     "minimal": {
         "en": "Care episode notification",
         "fi": "Ilmoitus hoitojaksosta",
@@ -85,6 +90,16 @@ WORDS: Words = {
     "note": {"en": "Message", "fi": "Viesti", "sv": "Meddelande"},
     "contact": {"en": "For questions", "fi": "Lisätietoja", "sv": "Närmare upplysningar"},
     "phone": {"en": "tel.", "fi": "puh.", "sv": "tfn"},
+    "plan": {"en": "Plan", "fi": "Suunnitelma", "sv": "Plan"},
+    "coordinator": {"en": "Coordinator", "fi": "Vastuuhenkilö", "sv": "Ansvarig person"},
+    "goals": {"en": "Goals", "fi": "Tavoitteet", "sv": "Mål"},
+    "agreed": {"en": "Agreed", "fi": "Sovittu", "sv": "Överenskommet"},
+    "next-review": {"en": "Next review", "fi": "Seuraava arviointi", "sv": "Nästa bedömning"},
+    "rest-of-plan": {
+        "en": "everything in the plan that does not concern the recipient",
+        "fi": "suunnitelman muut kuin vastaanottajaa koskevat tiedot",
+        "sv": "sådana uppgifter i planen som inte gäller mottagaren",
+    },
     "basis": {"en": "Basis of disclosure", "fi": "Luovutuksen peruste", "sv": "Grund för utlämnandet"},
     "left-out": {"en": "Left out", "fi": "Jätetty pois", "sv": "Utelämnat"},
     "episode": {
@@ -136,6 +151,17 @@ STATUS_WORDS: Words = {
     "unknown": {"en": "not known if done", "fi": "ei tietoa, onko tehty", "sv": "oklart om utförd"},
 }
 """R4 event-status of a procedure."""
+
+ACTIVITY_WORDS: Words = {
+    "not-started": {"en": "not started", "fi": "ei aloitettu", "sv": "inte påbörjat"},
+    "scheduled": {"en": "scheduled", "fi": "ajankohta sovittu", "sv": "tidpunkt avtalad"},
+    "in-progress": {"en": "under way", "fi": "käynnissä", "sv": "pågår"},
+    "on-hold": {"en": "on hold", "fi": "tauolla", "sv": "vilande"},
+    "completed": {"en": "completed", "fi": "valmis", "sv": "slutfört"},
+    "cancelled": {"en": "cancelled", "fi": "peruttu", "sv": "inställt"},
+    "stopped": {"en": "stopped", "fi": "keskeytetty", "sv": "avbrutet"},
+}
+"""R4 care-plan-activity-status; of what is unknown nothing is said."""
 
 DEGREE_WORDS: Words = {
     "full": {"en": "full incapacity", "fi": "kokoaikainen", "sv": "på heltid"},
@@ -220,18 +246,33 @@ def of_notification(resources: Sequence[Element], told: Told) -> dict[str, str]:
 
     R4 Narrative, status generated; XHTML without links, images or styles.
     """
-    language = told.language
-    title = TITLES["cancel" if told.meaning is Meaning.CANCEL else told.level.value][language]
-    paragraphs = [f"<p><b>{html.escape(title)}</b></p>"]
-    paragraphs += [f"<p>{html.escape(lead)}</p>" for lead in _leads(told)]
-    rows = "".join(
+    title = "cancel" if told.meaning is Meaning.CANCEL else told.level.value
+    return _narrative(title, _leads(told), _rows(resources, told), told.language)
+
+
+def of_plan(
+    resources: Sequence[Element], language: Language, *, sender: str | None, basis: str | None
+) -> dict[str, str]:
+    """Return the Narrative of a copy's CarePlan, `resources` being the copy's own; see `of_notification`.
+
+    Our own codes are said by their designations, others by the words or the code that stand there.
+    """
+    return _narrative("plan", (), _plan_rows(resources, language, sender=sender, basis=basis), language)
+
+
+def _narrative(
+    title: str, leads: Iterable[str], rows: Iterable[tuple[str, str]], language: Language
+) -> dict[str, str]:
+    paragraphs = [f"<p><b>{html.escape(TITLES[title][language])}</b></p>"]
+    paragraphs += [f"<p>{html.escape(lead)}</p>" for lead in leads]
+    body = "".join(
         f"<tr><th>{html.escape(WORDS[label][language])}</th><td>{html.escape(value)}</td></tr>"
-        for label, value in _rows(resources, told)
+        for label, value in rows
     )
     return {
         "status": "generated",
         "div": f'<div xmlns="http://www.w3.org/1999/xhtml" lang="{language}" xml:lang="{language}">'
-        f"{''.join(paragraphs)}<table><tbody>{rows}</tbody></table></div>",
+        f"{''.join(paragraphs)}<table><tbody>{body}</tbody></table></div>",
     }
 
 
@@ -334,6 +375,84 @@ def _goes_on(resources: Sequence[Element], told: Told) -> Iterator[tuple[str, st
                     "contact",
                     number if text(contact, "system") != "phone" else f"{WORDS['phone'][language]} {number}",
                 )
+
+
+def _plan_rows(
+    resources: Sequence[Element], language: Language, *, sender: str | None, basis: str | None
+) -> Iterator[tuple[str, str]]:
+    for patient in _of(resources, "Patient"):
+        yield "who", _person(patient, language)
+    if sender:
+        yield "from", sender
+    plans = list(_of(resources, "CarePlan"))
+    for plan in plans:
+        yield "plan", _plan(plan, language)
+    for team in _of(resources, "CareTeam"):
+        for participant in children(team, "participant"):
+            if name := _coordinator(participant):
+                yield "coordinator", name
+    if goals := "; ".join(
+        _words(child(goal, "description"), language).rstrip(".") for goal in _of(resources, "Goal")
+    ):
+        yield "goals", goals
+    agreed = [_activity(each, language) for plan in plans for each in children(plan, "activity")]
+    if said := "; ".join(each for each in agreed if each):
+        yield "agreed", said
+    for plan in plans:
+        for extension in children(plan, "extension"):
+            if day := text(extension, "valueDate"):
+                yield "next-review", _day(day)
+    if basis:
+        yield "basis", _said(BASIS_WORDS, basis, language)
+    yield "left-out", WORDS["rest-of-plan"][language]
+
+
+def _plan(plan: Element, language: Language) -> str:
+    """Kind or title of a plan, and until when it holds."""
+    kinds = (_words(each, language) for each in children(plan, "category"))
+    said = text(plan, "title") or next((each for each in kinds if each), "")
+    period = child(plan, "period")
+    days = f"{_day(text(period, 'start'))}–{_day(text(period, 'end'))}"
+    return ", ".join(each for each in (said, days if days != "–" else "") if each)
+
+
+def _coordinator(participant: Element) -> str | None:
+    """Name of a participant who coordinates, and of the organisation behind; None for any other."""
+    roles = [code for role in children(participant, "role") for _, code in codes(role)]
+    if "coordinator" not in roles:
+        return None
+    names = (text(child(participant, name), "display") for name in ("member", "onBehalfOf"))
+    return ", ".join(each for each in names if each) or None
+
+
+def _activity(activity: Element, language: Language) -> str:
+    detail = child(activity, "detail")
+    said = _words(child(detail, "code"), language) or text(detail, "description") or ""
+    status = ACTIVITY_WORDS.get(text(detail, "status") or "", {}).get(language)
+    return f"{said} ({status})" if said and status else said
+
+
+def _words(concept: Element, language: Language) -> str:
+    """Say a concept: by its text, the designation of a code of ours, or the code itself."""
+    if words := text(concept, "text"):
+        return words
+    said = (_designations(system).get(code, {}).get(language, code) for system, code in codes(concept))
+    return next(said, "")
+
+
+@cache
+def _designations(system: str) -> dict[str, dict[str, str]]:
+    """Return the words of a code system of ours, by code and language; empty for any other."""
+    name = system.removeprefix(f"{BASE}/CodeSystem/")
+    path = folder("profiles") / "codesystems" / f"{name}.json"
+    if "/" in name or not path.is_file():
+        return {}
+    concepts = json.loads(path.read_text("utf-8"))["concept"]
+    return {
+        each["code"]: {"en": each["display"]}
+        | {one["language"]: one["value"] for one in each.get("designation", ()) if "language" in one}
+        for each in concepts
+    }
 
 
 def _left_out(told: Told) -> Iterator[str]:
