@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,7 @@ def _codings(value: Any) -> Iterator[dict[str, Any]]:
 
 
 KNOWN = {read(path)["url"] for path in resources()}
+PROFILES = [path for path in resources() if read(path).get("kind") == "resource"]
 
 
 @pytest.mark.parametrize("path", resources(), ids=lambda path: path.stem)
@@ -99,6 +101,26 @@ def test_a_code_system_counts_its_codes(path: Path) -> None:
     system = read(path)
 
     assert system["count"] == len({concept["code"] for concept in system["concept"]})
+
+
+def _claimed(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        meta = value.get("meta")
+        yield from meta.get("profile", ()) if isinstance(meta, dict) else ()
+        for one in value.values():
+            yield from _claimed(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _claimed(one)
+
+
+def test_every_profile_has_an_example() -> None:
+    """Somewhere in the fixtures a resource claims it; those of `wrong/` do not count."""
+    files = [path for path in folder("fixtures").rglob("*.json") if "wrong" not in path.parts]
+
+    shown = {url for path in files for url in _claimed(json.loads(path.read_text("utf-8")))}
+
+    assert {f"{BASE}/StructureDefinition/{path.stem}" for path in PROFILES} - shown == set()
 
 
 def test_every_definition_the_package_names_is_shipped() -> None:
@@ -154,9 +176,6 @@ def _order(element: dict[str, Any], kind: str, seen: dict[str, int]) -> tuple[in
         number, kinds = places[0]
         found += [number, seen.setdefault(element["path"] + of_slice, len(seen)) if of_slice else -1]
     return tuple(found)
-
-
-PROFILES = [path for path in resources() if read(path).get("kind") == "resource"]
 
 
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)

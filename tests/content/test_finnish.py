@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from adapter.fhir.packages import load
+from adapter.shipped import folder
 from adapter.validation.validator import Validator
 from tests.content import expected
 from tests.content.conftest import NOTIFICATIONS, read
@@ -55,6 +56,18 @@ def test_a_message_keeps_the_finnish_base_rules(
     ]
 
     assert found == [], name
+
+
+def test_the_examples_keep_to_either_release(finnish: Validator) -> None:
+    """Our profiles rest on whichever release is loaded, and their examples hold to it."""
+    found = [
+        (path.name, issue.code, issue.at)
+        for path in sorted((folder("fixtures") / "examples").glob("*.json"))
+        for issue in finnish.validate(read(path))
+        if issue.is_error
+    ]
+
+    assert found == []
 
 
 def test_an_official_identifier_of_another_system_breaks_the_finnish_rules(finnish: Validator) -> None:
