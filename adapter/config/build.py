@@ -88,6 +88,7 @@ def build(
             schedule=settings.schedule,
             time_to_live=settings.time_to_live,
             zone=settings.zone,
+            patience=settings.patience,
         )
     except BaseException:
         store.close()

@@ -83,6 +83,12 @@ def _size(value: Any) -> int:  # noqa: ANN401  (any TOML value)
     return int(match[1]) * (1_000 if match[2] == "kB" else 1_000_000)
 
 
+def _days(value: Any) -> int:  # noqa: ANN401  (any TOML value)
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 90:
+        raise Wrong("a number of working days, 1 to 90")
+    return value
+
+
 def _listen(value: Any) -> tuple[str, int]:  # noqa: ANN401  (any TOML value)
     host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
     if not host or not port.isdecimal() or int(port) > 65535:
@@ -216,6 +222,10 @@ SECTIONS: Mapping[str, Mapping[str, Key]] = {
         "longest": Key(_duration, timedelta(hours=6), note="no wait is longer"),
         "give_up": Key(_duration, timedelta(days=5), note="after this the delivery is parked"),
         "expire": Key(_duration, timedelta(days=30), note="after this an unsent copy is closed"),
+    },
+    "case": {
+        "reply_within": Key(_days, 2, note="working days that occupational health may take to answer"),
+        "before_leave_ends": Key(_days, 3, note="working days before the sick leave ends, if that is sooner"),
     },
     "retention": {
         "not_applicable": Key(_duration, timedelta(hours=24), note="content of what was not for the relay"),

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FORGET_EVERY = 3600.0
 """Seconds between two looks at what may be forgotten."""
+FOLLOW_UP_EVERY = 20.0
+"""Seconds between two looks at cases that nobody has answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,7 @@ async def running(
     stop = asyncio.Event()
     delivering = asyncio.create_task(delivery.run(deployment.relay, stop))
     forgetting = asyncio.create_task(_forget(deployment, stop))
+    following = asyncio.create_task(_follow_up(deployment, stop))
     reloader = reloader_of(deployment)
     watching = asyncio.create_task(maps.watch(reloader, deployment.relay, stop)) if watch else None
     doors = Doors(
@@ -102,6 +105,7 @@ async def running(
         stop.set()
         try:
             await forgetting
+            await following
             await delivering
             if watching is not None:
                 await watching
@@ -122,3 +126,17 @@ async def _forget(deployment: Deployment, stop: asyncio.Event) -> None:
             log.say("retention-failed", code=error.code)
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), FORGET_EVERY)
+
+
+async def _follow_up(deployment: Deployment, stop: asyncio.Event) -> None:
+    """Tell the hospital of cases that nobody has answered in time; a failure is tried again later."""
+    from adapter.relay import overdue
+
+    relay = deployment.relay
+    while not stop.is_set():
+        try:
+            await asyncio.to_thread(overdue.look, relay, relay.clock.now())
+        except AdapterError as error:
+            log.say("follow-up-failed", code=error.code)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), FOLLOW_UP_EVERY)

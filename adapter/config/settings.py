@@ -13,6 +13,7 @@ from adapter.config.keys import LISTS, SECTIONS, TOP, Wrong, is_loopback
 from adapter.config.secrets import Secrets
 from adapter.errors import AdapterError, ConfigurationError
 from adapter.outcome import Issue
+from adapter.relay.case import Patience
 from adapter.relay.deployment import Organisation, Partner, Source
 from adapter.relay.message import Level, Mode
 from adapter.relay.retry import RetrySchedule
@@ -72,6 +73,8 @@ class Settings:
     clients: tuple[Client, ...]
     schedule: RetrySchedule
     time_to_live: timedelta
+    patience: Patience
+    """How long occupational health may take to answer."""
     retention: Retention
     """How long content is kept; ids and audit stay."""
     warnings: tuple[Issue, ...] = ()
@@ -179,6 +182,7 @@ class Reading:
             clients=clients,
             schedule=RetrySchedule(first=retry["first"], longest=retry["longest"], give_up=retry["give_up"]),
             time_to_live=retry["expire"],
+            patience=Patience(**parts["case"]),
             retention=Retention(**parts["retention"]),
             warnings=tuple(self.warnings),
         )

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 from adapter.errors import ConfigurationError
 from adapter.fhir import hetu
+from adapter.fhir import json as fhir_json
 from adapter.relay import (
     consent,
     consent_record,
@@ -20,6 +21,7 @@ from adapter.relay import (
     disclosure,
     eligibility,
     event,
+    feedback,
     notification,
     report,
     routing,
@@ -246,13 +248,16 @@ def ask_again(
     """Decide once more for a delivery that is about to go, as consents, agreements and directory stand now.
 
     `bundle`: the message as it came in. None for a cancellation or a delivery report, which disclose nothing
-    new and go to whoever had the first. Not eligible any more is a denial too.
+    new and go to whoever had the first. Not eligible any more is a denial too. A business reply goes back on
+    the ground on which its notification went.
     """
-    if claimed.kind is not Kind.NOTIFICATION:
+    if claimed.kind not in (Kind.NOTIFICATION, Kind.FEEDBACK):
         return None
     doubt = doubt_of(claimed, relay)
     if doubt is not None:
         return Deny(reasons=(doubt,))
+    if claimed.kind is Kind.FEEDBACK:
+        return ask_for_reply(claimed.message, relay, at)
     facts = notification.read(bundle)
     evidence = routing.Evidence.read(claimed.evidence)
     recipient = recipient_of(claimed.recipient, evidence, ground_of(relay))
@@ -274,10 +279,61 @@ def copy_of(
     """
     if claimed.kind is Kind.DELIVERY_REPORT:
         return report.of_claimed(claimed, relay, at, ground_of(relay).directory)
+    if claimed.kind is Kind.FEEDBACK:
+        return _copy_of_reply(bundle or {}, claimed, permit, relay, at)
     assert bundle is not None  # noqa: S101 - a message with deliveries has content
     facts = notification.read(bundle)
     level = permit.level if permit else claimed.level or Level.MINIMAL
     return disclosure.copy_for(bundle, level, _envelope(facts, claimed, permit, relay, at))
+
+
+def ask_for_reply(message: str, relay: Relay, at: datetime) -> Permit | Deny:
+    """Decide whether a business reply may go back: on the ground on which its notification went, as of now.
+
+    `message`: of the reply. The reply tells the hospital nothing of the person that the consent to tell
+    occupational health did not cover; once the patient has taken that back, nothing goes either way.
+    """
+    case = relay.store.message(message).extra.get("case")
+    return ask_for_case(case, relay, at) if case is not None else Deny(reasons=("PN520",))
+
+
+def ask_for_case(case: str, relay: Relay, at: datetime) -> Permit | Deny:
+    """Decide whether what went out with a delivery would still be permitted; see `ask_for_reply`."""
+    told = relay.store.delivery(case)
+    row, content = relay.store.message(told.message), relay.store.content(told.message, "content")
+    ground = ground_of(relay)
+    recipient = recipient_of(told.recipient, routing.Evidence.read(told.evidence), ground)
+    if content is None or recipient is None:
+        return Deny(reasons=("RT112" if content is None else "RT104",))
+    facts = notification.read(fhir_json.read(content))
+    meaning = row.meaning or event.meaning_of(facts.event_system, facts.event, facts.reason)
+    decided = ask(facts, meaning, recipient, relay, sender=row.sender, at=at, is_released=True)
+    return Deny(reasons=decided.reasons) if isinstance(decided, NotEligible) else decided
+
+
+def _copy_of_reply(
+    bundle: Mapping[str, Any], claimed: Claimed, permit: Permit | None, relay: Relay, at: datetime
+) -> dict[str, Any]:
+    told = relay.store.message(relay.store.delivery(_case_of(claimed, relay)).message)
+    facts, known = feedback.read(bundle), ground_of(relay).directory
+    cover = feedback.Cover(
+        bundle_id=claimed.bundle_id,
+        header_id=claimed.header_id,
+        notification=told.notification or f"urn:uuid:{told.id}",
+        sender=house(claimed.sender, relay, known),
+        recipient=house(claimed.recipient, relay, known),
+        continues=house(facts.continues, relay, known) if facts.continues else None,
+        endpoint=relay.partners[claimed.recipient].endpoint,
+        address=relay.address,
+        name=relay.name,
+        mode=relay.mode,
+        at=at,
+    )
+    return feedback.copy_for(facts, permit.level if permit else Level.MINIMAL, cover)
+
+
+def _case_of(claimed: Claimed, relay: Relay) -> str:
+    return relay.store.message(claimed.message).extra["case"]
 
 
 def _envelope(

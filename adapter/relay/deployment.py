@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
+from adapter.relay.case import Patience
 from adapter.relay.message import Level, Mode
 
 if TYPE_CHECKING:
@@ -116,6 +117,8 @@ class Relay:
     schedule: RetrySchedule
     time_to_live: timedelta
     """A copy that has not arrived after this is closed as expired."""
+    patience: Patience = field(default_factory=Patience)
+    """How long occupational health may take to answer."""
     zone: ZoneInfo = HELSINKI
     random: random.Random = field(default_factory=random.Random)
     """Jitter of the retries; seeded in simulations."""

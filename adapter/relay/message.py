@@ -190,6 +190,8 @@ class Kind(StrEnum):
     NOTIFICATION = "notification"
     CANCELLATION = "cancellation"
     DELIVERY_REPORT = "delivery-report"
+    FEEDBACK = "feedback"
+    """A business reply, on its way back to the hospital."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -204,11 +204,15 @@ def faults(
     """Return what the content contradicts: identity, test and production, done and not done."""
     identifier = Issue("PN112", at="Bundle.entry.resource.ofType(Communication).identifier")
     return [
-        *_identity_faults(notification, mode),
-        *_mode_faults(notification, mode),
+        *identity_faults(notification, mode),
         *_done_faults(notification, meaning, now, zone),
         *([] if notification.identifier else [identifier]),
     ]
+
+
+def identity_faults(notification: Notification, mode: Mode) -> list[Issue]:
+    """Return what contradicts itself about the person, and about test and production."""
+    return [*_identity_faults(notification, mode), *_mode_faults(notification, mode)]
 
 
 # Identity -------------------------------------------------------------------------------------------------

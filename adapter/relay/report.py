@@ -1,4 +1,7 @@
-"""The delivery report: the sender is told that somebody was not told. No patient, no clinical content."""
+"""The delivery report: the sender is told that somebody was not told, or that nobody has answered.
+
+No patient, no clinical content.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,7 @@ REASON_OF_CODE: dict[str, str] = {
     "CO103": "consent-withdrawn",
     "CO109": "recipient-not-allowed",
     "RT108": "ambiguous-oh",
+    "PN530": "no-reply",
     "PN211": "sensitive-hold",
     "PN212": "sensitive-hold",
     "PN213": "sensitive-hold",
@@ -35,6 +39,8 @@ REASON_OF_CODE: dict[str, str] = {
     "DL114": "cancelled",
 }
 """Codes of findings with a not-done-reason of their own."""
+NO_REPLY = "PN530"
+"""Nobody has answered in time: told with a Task."""
 REASON_OF_ROOM: dict[str, str] = {"CO": "no-consent", "RT": "no-oh", "PN": "not-eligible"}
 REASON_OF_STATE: dict[DeliveryState, str] = {
     DeliveryState.WITHHELD: "no-consent",
@@ -87,6 +93,7 @@ def build(end: End, cover: Cover) -> dict[str, Any]:
             for kind in ("Communication", "OperationOutcome", "Organization")
         ),
     )
+    task = f"urn:uuid:{uuid.uuid5(space, 'Task')}"
     resources = {
         header: _header(cover, communication, outcome),
         communication: _communication(end, cover, recipient),
@@ -97,6 +104,9 @@ def build(end: End, cover: Cover) -> dict[str, Any]:
             **({"name": end.recipient.name} if end.recipient.name else {}),
         },
     }
+    if end.reason == NO_REPLY:
+        resources[task] = _task(end, cover, communication)
+        resources[header]["focus"].append({"reference": task})
     meta: dict[str, Any] = {"profile": [profile("delivery-report-message")]}
     if cover.mode is Mode.TEST:
         meta["tag"] = [{"system": TEST_TAG[0], "code": TEST_TAG[1]}]
@@ -179,13 +189,27 @@ def _communication(end: End, cover: Cover, recipient: str) -> dict[str, Any]:
         "meta": {"profile": [profile("delivery-report")]},
         "identifier": [{"system": URI, "value": f"urn:uuid:{cover.bundle_id}"}],
         "inResponseTo": [{"identifier": about}],
-        "status": "not-done",
+        # Where nobody has answered yet the matter goes on; every other end is one.
+        "status": "in-progress" if reason == REASON_OF_CODE[NO_REPLY] else "not-done",
         "statusReason": {"coding": [{"system": NOT_DONE_REASON, "code": reason}]},
         "category": [
             {"coding": [{"system": code_system("communication-category"), "code": "delivery-report"}]}
         ],
         "sent": _instant(end.at),
         "recipient": [{"reference": recipient}],
+    }
+
+
+def _task(end: End, cover: Cover, communication: str) -> dict[str, Any]:
+    """Ask somebody at the hospital to find out who takes the matter over. R4 Task."""
+    return {
+        "resourceType": "Task",
+        "status": "requested",
+        "intent": "order",
+        "description": Issue(NO_REPLY).text(cover.language),
+        "focus": {"reference": communication},
+        "authoredOn": _instant(end.at),
+        "requester": {"display": cover.name},
     }
 
 

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from adapter.errors import Malformed, NotFound
 from adapter.relay import consent_filing, consent_record, intake, rendering
+from adapter.relay.case import CaseState
 from adapter.relay.message import AuditRecord, DeliveryState, MessageState
 from adapter.server.access import Right
 from adapter.server.desk import LONGEST_PAGE, answer, limit_of, read_object, read_words, reason_of
@@ -52,6 +53,8 @@ def routes(doors: Doors) -> list[Route]:
         Route("POST", "/operator/queue/{id}/assign", desk.assign, route),
         Route("POST", "/operator/queue/{id}/decline", desk.decline, route),
         Route("POST", "/operator/queue/{id}/release", desk.release, route),
+        Route("GET", "/operator/cases", desk.cases, look),
+        Route("POST", "/operator/cases/{id}/close", desk.close_case, route),
     ]
 
 
@@ -223,6 +226,24 @@ class _Desk:
         )
         return answer({"delivery": request.path_params["id"], "fate": asdict(fate)})
 
+    async def cases(self, request: Request) -> Response:
+        """List cases, the oldest first: all, those of a state, or those nobody answered in time."""
+        query = request.query_params
+        rows = await self._doors.work(
+            self._store.cases,
+            message=query.get("message"),
+            state=_case_state(query.get("state")),
+            is_overdue=True if query.get("overdue") == "true" else None,
+        )
+        return answer({"items": [asdict(row) for row in rows[: limit_of(query.get("limit"))]]})
+
+    async def close_case(self, request: Request) -> Response:
+        """Call the matter of a case ended, for a reason that nobody writes a message about."""
+        operator, reason = await self._act(request)
+        case = request.path_params["id"]
+        await self._doors.work(self._store.close_case, case, actor=operator, reason=reason)
+        return answer({"case": case, "state": CaseState.CLOSED.value})
+
     async def _act(self, request: Request) -> tuple[str, str]:
         """Return who acts and why."""
         operator = operator_of(request)
@@ -234,9 +255,11 @@ class _Desk:
     async def _with_deliveries(self, row: MessageRow) -> dict[str, Any]:
         deliveries = await self._doors.work(self._store.deliveries, row.id)
         conflicts = await self._doors.work(self._store.conflicts, row.id)
+        cases = await self._doors.work(self._store.cases, message=row.id)
         said = asdict(row) | {
             "deliveries": [asdict(delivery) for delivery in deliveries],
             "conflicts": [asdict(conflict) for conflict in conflicts],
+            "cases": [asdict(case) for case in cases],
         }
         # The keyed hash tells whether two messages are about one person: no business of a list.
         said.pop("subject")
@@ -270,6 +293,12 @@ def _consent(version: ConsentVersion, zone: ZoneInfo) -> dict[str, Any]:
         "filer": version.filer,
         "received_at": version.received_at,
     }
+
+
+def _case_state(given: str | None) -> str | None:
+    if given is not None and given not in list(CaseState):
+        raise Malformed("IN113")
+    return given
 
 
 def _state(given: str | None) -> str | None:

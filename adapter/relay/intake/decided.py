@@ -58,6 +58,31 @@ def cancellation_of(original: DeliveryRow, relay: Relay, *, subject: str | None,
     )
 
 
+def reply_of(
+    hospital: str,
+    decided: Permit | Deny,
+    relay: Relay,
+    *,
+    subject: str | None,
+    at: datetime,
+    reason: str | None,
+    case: str,
+) -> NewDelivery:
+    """Return the way back of a business reply: to whoever sent what it answers, on the same ground."""
+    permit = decided if isinstance(decided, Permit) else None
+    return _new(
+        relay,
+        hospital,
+        subject,
+        at,
+        kind=Kind.FEEDBACK,
+        level=permit.level if permit else None,
+        reason=reason,
+        basis=permit.reference if permit else None,
+        evidence=f"reply: case/{case}",
+    )
+
+
 def _new(
     relay: Relay,
     recipient: str,

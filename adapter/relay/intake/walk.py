@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from adapter.errors import Conflict, ContentError, TooCostly, Unsupported
 from adapter.fhir.canonical import profile
 from adapter.outcome import Issue, has_errors
-from adapter.relay import answer, decision, event, notification
+from adapter.relay import answer, decision, event, feedback, notification
 from adapter.relay.deployment import FHIR_SOURCE
 from adapter.relay.intake.cancel import cancel
 from adapter.relay.intake.ends import invalid, not_applicable
+from adapter.relay.intake.feedback import take
 from adapter.relay.intake.notify import notify
 from adapter.relay.intake.reading import meaning_of, named, read, source_of
 from adapter.relay.intake.succession import find_earlier
@@ -71,6 +72,8 @@ def _committed(work: Work) -> Answer:
 def _commit(work: Work, judged: Judged) -> Answer | None:
     """Commit; None if what was decided on is no longer how it stands."""
     store, intake = work.relay.store, work.intake(judged)
+    if judged.step is not None:
+        return store.commit_reply(intake, judged.step)
     if work.looked_up is None:
         return store.commit_intake(intake)
     return store.commit_intake_after(intake, work.looked_up.newest)
@@ -94,6 +97,8 @@ def _judge(work: Work) -> Judged:
             issues=tuple(fault.issues),
             audit=(work.record("read", "unreadable", fault.code),),
         )
+    if feedback.is_one(content.facts.event):
+        return take(work, content, _issues_of_reply(work, content))
     try:
         meaning = meaning_of(work, content)
     except Unsupported as fault:
@@ -120,6 +125,18 @@ def _issues(work: Work, content: Content, meaning: Meaning) -> tuple[Issue, ...]
         *content.issues,
         *_of_the_validator(relay.validator.validate(content.bundle, MESSAGE_PROFILE)),
         *notification.faults(content.facts, meaning, relay.mode, now=work.at, zone=relay.zone),
+        *_other_sender(work, content.facts),
+    ]
+    return tuple(_of_the_mark(found, work.source))
+
+
+def _issues_of_reply(work: Work, content: Content) -> tuple[Issue, ...]:
+    """Every finding on a business reply: of the map, of its profile, and of identity and mode."""
+    relay = work.relay
+    found = [
+        *content.issues,
+        *_of_the_validator(relay.validator.validate(content.bundle, feedback.MESSAGE_PROFILE)),
+        *notification.identity_faults(content.facts, relay.mode),
         *_other_sender(work, content.facts),
     ]
     return tuple(_of_the_mark(found, work.source))

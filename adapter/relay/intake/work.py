@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from adapter.mapping.nodes import SourceTree
     from adapter.outcome import Issue
     from adapter.relay.answer import Style
+    from adapter.relay.case import CaseStep
     from adapter.relay.deployment import Relay, Source
     from adapter.relay.element import Element
     from adapter.relay.message import Answer, Fate, Meaning, NewDelivery, Submission
@@ -65,6 +66,8 @@ class Judged:
     deliveries: tuple[NewDelivery, ...] = ()
     audit: tuple[AuditRecord, ...] = ()
     cancels: str | None = None
+    step: CaseStep | None = None
+    """What a business reply does to its case."""
     extra: dict[str, str] = field(default_factory=dict)
 
 
