@@ -76,7 +76,7 @@ def test_a_sound_assessment_has_an_expected_result(one: Assessment) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in sorted(ASSESSMENTS.glob("*.json")) if not path.name.endswith(".fhir.json")],
+    [one.case.source for one in EVERY if one.case.map == "assessment-from-json"],
     ids=lambda path: path.stem,
 )
 def test_an_event_holds_to_its_model(path: Any) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from adapter.fhir import json
 from tests.content.conftest import ZONE
 
 if TYPE_CHECKING:
@@ -115,3 +116,23 @@ def _coded(text: str) -> int:
         r"<observation\b(?:(?!<observation\b|</observation>).)*?<(?:code|value)\b", plain, re.DOTALL
     )
     return len(re.findall(r"<organizer\b", plain)) + len(full)
+
+
+@pytest.mark.parametrize("folder", ["pacio-pfe", "mcc-careplan", "eltss", "fhir-r4-examples"])
+def test_answers_of_others_go_along_whole(
+    folder: str, corpus: Path, maps: MapSet, validator: Validator
+) -> None:
+    """A questionnaire that is not ours gives no results of ours, and none of its answers is lost."""
+    for path in sorted((corpus / folder).rglob("QuestionnaireResponse*.json")):
+        body = path.read_bytes()
+        outcome = maps.run(body, media_type="application/fhir+json", zone=ZONE, lineage=True)
+        carried = next(
+            entry["resource"]
+            for entry in outcome.resources[0]["entry"]
+            if entry["resource"]["resourceType"] == "QuestionnaireResponse"
+        )
+
+        assert outcome.accounting is not None
+        assert outcome.accounting.unaccounted == [], path.name
+        assert carried.get("item") == json.read(body).get("item"), path.name
+        assert not [issue for issue in validator.validate(outcome.resources[0]) if issue.is_error], path.name

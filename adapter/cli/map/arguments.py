@@ -92,8 +92,10 @@ def _has_models() -> bool:
 def maps(arguments: argparse.Namespace) -> MapSet:
     """Load the maps that --maps and --package name over the shipped ones. Raises ConfigurationError."""
     from adapter.mapping.mapset import MapSet
+    from adapter.shipped import folder
 
-    return MapSet.load(folders(arguments.maps), packages(arguments.package))
+    trusted = [folder("mappings")]
+    return MapSet.load(folders(arguments.maps), packages(arguments.package), trusted=trusted)
 
 
 def constants(given: Sequence[str]) -> dict[str, Any]:
@@ -107,9 +109,9 @@ def constants(given: Sequence[str]) -> dict[str, Any]:
 
 def media_type(arguments: argparse.Namespace, name: str, body: bytes) -> str:
     """Return the media type that was given, else the one that name or content tell."""
-    from adapter.mapping.readers import media_type_of
+    from adapter.mapping.readers import fhir_media_type, media_type_of
 
-    return str(arguments.media_type or media_type_of(name, body))
+    return str(arguments.media_type or fhir_media_type(body, media_type_of(name, body)))
 
 
 def reading(arguments: argparse.Namespace, name: str, body: bytes) -> dict[str, Any]:
