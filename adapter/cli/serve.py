@@ -62,10 +62,11 @@ async def _serve(settings: Settings, listener: object, *, watch: bool) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, _stop, stop)
     asked = asyncio.Event()
     loop.add_signal_handler(signal.SIGHUP, asked.set)
     async with running(settings, listener, watch=watch) as adapter:  # type: ignore[arg-type]
+        await asyncio.to_thread(adapter.deployment.store.keep_ballast)
         reloading = asyncio.create_task(_reload_when(asked, adapter))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({stopping, adapter.delivery}, return_when=asyncio.FIRST_COMPLETED)
@@ -77,6 +78,15 @@ async def _serve(settings: Settings, listener: object, *, watch: bool) -> int:
             log.say_error("delivery-ended", error)
             return INTERNAL
     return OK
+
+
+def _stop(stop: asyncio.Event) -> None:
+    """Stop in order; asked a second time, end now: what is on the wire goes again after its lease."""
+    from adapter.cli import INCOMPLETE
+
+    if stop.is_set():
+        os._exit(INCOMPLETE)
+    stop.set()
 
 
 async def _reload_when(asked: asyncio.Event, adapter: Running) -> None:

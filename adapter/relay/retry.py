@@ -7,7 +7,7 @@ lanes pause, nobody's attempts are spent, and one alarm is raised.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -120,6 +120,81 @@ FAILURES_THAT_PAUSE = 10
 """Failed attempts in a row, over all messages of a partner, after which its route pauses."""
 FAILURES_THAT_SLOW = 3
 """After as many in a row only one message at a time probes the partner."""
+
+
+WINDOW = timedelta(minutes=5)
+TRIES_THAT_TELL = 10
+SHARE_THAT_PAUSES = 0.7
+"""So large a share of at least so many attempts within the window pauses the route too."""
+SUCCESSES_THAT_CLOSE = 5
+"""In a row, one message at a time, until a route that had paused is trusted again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """What is known of the way to a partner: a circuit breaker, kept in the store.
+
+    Closed while `pauses` is 0. Open until `paused_until`; nothing is claimed then, so no attempt is spent and
+    nothing dropped. Half-open after that: one message at a time probes it.
+    """
+
+    failures: int = 0
+    """In a row."""
+    pauses: int = 0
+    """Since it was last closed."""
+    successes: int = 0
+    """In a row since it opened."""
+    paused_until: datetime | None = None
+    window_at: datetime | None = None
+    """When the window began: with the first failure in it."""
+    window_tries: int = 0
+    window_failures: int = 0
+
+    @property
+    def is_untroubled(self) -> bool:
+        """Return True if nothing speaks against it."""
+        return self == UNTROUBLED
+
+
+UNTROUBLED = Route()
+
+
+def after_success(route: Route, now: datetime) -> Route:
+    """Return the route after an attempt that the partner answered, whatever it said of the message."""
+    if route.pauses:
+        successes = route.successes + 1
+        if successes >= SUCCESSES_THAT_CLOSE:
+            return UNTROUBLED
+        return replace(route, failures=0, successes=successes, paused_until=None)
+    if route.window_at is None or now - route.window_at > WINDOW:
+        return UNTROUBLED
+    return replace(route, failures=0, window_tries=route.window_tries + 1)
+
+
+def after_failure(route: Route, now: datetime, *, is_wrong_way: bool) -> Route:
+    """Return the route after an attempt that did not get through; `pauses` counts up if it opens by that."""
+    fresh = route.window_at is not None and now - route.window_at <= WINDOW
+    counted = replace(
+        route,
+        failures=route.failures + 1,
+        successes=0,
+        window_at=route.window_at if fresh else now,
+        window_tries=route.window_tries + 1 if fresh else 1,
+        window_failures=route.window_failures + 1 if fresh else 1,
+    )
+    is_resting = route.paused_until is not None and route.paused_until > now
+    opens = (
+        is_wrong_way
+        or route.pauses > 0
+        or counted.failures >= FAILURES_THAT_PAUSE
+        or (
+            counted.window_tries >= TRIES_THAT_TELL
+            and counted.window_failures >= SHARE_THAT_PAUSES * counted.window_tries
+        )
+    )
+    if is_resting or not opens:
+        return counted
+    return replace(counted, pauses=route.pauses + 1, paused_until=now + pause(route.pauses))
 
 
 def pause(pauses: int) -> timedelta:

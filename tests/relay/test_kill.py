@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from tests.relay.cluster import Cluster
 
 KILLS = int(os.environ.get("SILTA_KILLS", "20"))
-SECONDS_TO_RESTART = 2.0
+SECONDS_TO_RESTART = 10.0
+"""Half a second on a machine with nothing else to do; this one may have ten processes for two cores. The
+figures of `make torture` are held against 2 s."""
 
 
 def check(folder: Path, kills: int, victims: int = 1) -> None:

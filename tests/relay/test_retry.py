@@ -12,6 +12,9 @@ from adapter.relay.retry import (
     LONGEST_PAUSE,
     Class,
     RetrySchedule,
+    Route,
+    after_failure,
+    after_success,
     asked_wait,
     class_of_status,
     next_attempt,
@@ -100,6 +103,56 @@ def test_the_next_attempt_lies_ahead_and_within_the_schedule(
 def test_retry_after_is_read_as_rfc_9110_writes_it(header: str | None, wait: timedelta | None) -> None:
     """Seconds or a date; nonsense is as if it were absent."""
     assert asked_wait(header, NOON) == wait
+
+
+def led(*steps: str, every: timedelta = timedelta(seconds=1)) -> Route:
+    """A route after attempts that got through (`+`), did not (`-`) or found the way wrong (`!`)."""
+    route, now = Route(), NOON
+    for step in "".join(steps):
+        now += every
+        if step == "+":
+            route = after_success(route, now)
+        else:
+            route = after_failure(route, now, is_wrong_way=step == "!")
+    return route
+
+
+@pytest.mark.parametrize(
+    ("steps", "opens"),
+    [
+        ("-" * 9, False),
+        ("-" * 10, True),
+        ("-" * 9 + "+" + "-" * 9, True),  # 18 of 19 in five minutes
+        ("---++--+--", True),  # 7 of 10
+        ("--++--+--+--", False),  # 8 of 12
+        ("-" * 6 + "+++", False),  # too few to tell
+        ("+" * 50 + "!", True),
+    ],
+)
+def test_a_route_opens_by_failures_in_a_row_by_their_share_or_when_it_is_wrong(
+    steps: str,
+    opens: bool,
+) -> None:
+    """10 in a row; 70 % of at least 10 within 5 minutes; at once where the way itself is wrong."""
+    assert (led(steps).pauses > 0) is opens
+
+
+def test_failures_long_apart_are_not_one_window() -> None:
+    """Seven of ten over ten hours are no outage."""
+    assert led("---++--+--", every=timedelta(hours=1)).pauses == 0
+
+
+def test_five_successes_in_a_row_close_a_route_that_was_open() -> None:
+    """Until then it stays half-open, and one failure opens it again for twice as long."""
+    assert led("!", "+" * 4).pauses == 1
+    assert led("!", "+" * 5) == Route()
+    again = led("!", "++++", "-", every=timedelta(minutes=1))
+    assert again.paused_until == NOON + timedelta(minutes=6) + pause(1)
+
+
+def test_what_was_on_the_wire_when_a_route_opened_does_not_prolong_its_rest() -> None:
+    """Ten more failures during the rest count as the one outage they are."""
+    assert led("!", "-" * 10).pauses == 1
 
 
 def test_rests_double_up_to_the_longest() -> None:

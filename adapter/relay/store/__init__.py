@@ -16,6 +16,7 @@ without blocking.
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -47,6 +48,7 @@ from adapter.relay.store.book import Book, newest_head
 from adapter.relay.store.cipher import Vault
 from adapter.relay.store.prepared import Library
 from adapter.relay.store.reading import Reader
+from adapter.relay.store.room import BALLAST, Room, room_at
 from adapter.relay.store.upgrade import upgrade
 from adapter.relay.store.writer import Writer
 
@@ -81,6 +83,9 @@ _START_NODE = update(schema.node).where(schema.node.c.name == bindparam("the_nam
 _NODES = select(schema.audit.c.node).distinct()
 
 
+ROOM_SECONDS = 1.0
+"""How often the disk is looked at, at most."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -102,6 +107,8 @@ class Store(Reader):
         self.node = node
         """Name of this process in audit and leases; where others have it too, with a number behind."""
         self._is_successor = False
+        self._room = Room.AMPLE
+        self._room_seen_at = -ROOM_SECONDS
         self.findings = ground.findings
         self._statements = Library(ground.writing.dialect)
         self._writer = Writer(
@@ -125,13 +132,14 @@ class Store(Reader):
         ids: Ids | None = None,
         steps: Path | None = None,
         lease_times: Clock | None = None,
+        disk: Callable[[Path], Room] = room_at,
     ) -> Store:
         """Open the store at `url` and lead it to the newest schema first.
 
         `url`: `sqlite:///path` or `postgresql://…`. `key`: the master key, 32 bytes, which the database never
         holds. `steps`: folder of migrations, for tests. `lease_times`: whose time the leases of several nodes
-        go by, for simulations; None: the database's. Leases that a dead process left are void at once where
-        it is proven dead.
+        go by, for simulations; None: the database's. `disk`: what the disk of a file has left. Leases that a
+        dead process left are void at once where it is proven dead.
 
         Raises StoreError ST101 (another process has it), ST102 (a migration failed and changed nothing),
         ST103 (made with another key), ST104 (the file cannot be used), ST106 (no such engine), ST109 (newer
@@ -139,7 +147,7 @@ class Store(Reader):
         ConfigurationError ST105 (key length).
         """
         vault = Vault(key)
-        ground = _ground(make_url(url), lease_times)
+        ground = _ground(make_url(url), lease_times, disk)
         try:
             ground.check()
             upgrade(ground, *([steps] if steps else []))
@@ -266,8 +274,9 @@ class Store(Reader):
         whatever its state: those for whom nothing ever left are closed instead of sent.
 
         Raises Conflict with the clash of the key (ST120, ST124) after keeping the second content where an
-        operator sees it.
+        operator sees it; StoreError ST119 if the disk is nearly full.
         """
+        self._see_room()
         return self._answered(self._do(intake.commit, intake.prepare(new, self._vault)))
 
     def commit_intake_after(self, new: Intake, newest: str | None) -> Answer | None:
@@ -276,6 +285,7 @@ class Store(Reader):
         None, and nothing is written, if another one was committed since (`newest` None: if there is one now):
         decide again. Else as `commit_intake`.
         """
+        self._see_room()
         done = self._do(intake.commit_after, intake.prepare(new, self._vault), newest)
         return None if isinstance(done, intake.Overtaken) else self._answered(done)
 
@@ -287,6 +297,21 @@ class Store(Reader):
         """
         done = self._do(intake.commit_reply, intake.prepare(new, self._vault), step)
         return None if isinstance(done, intake.Overtaken) else self._answered(done)
+
+    def _see_room(self) -> None:
+        """Raise StoreError ST119 if the disk is nearly full; say once when it becomes so, or low."""
+        now = time.monotonic()
+        if now >= self._room_seen_at + ROOM_SECONDS:
+            room = self._ground.room()
+            if room is not self._room:
+                log.warning("store: room on the disk: %s", room.value)
+            self._room, self._room_seen_at = room, now
+        if self._room is Room.NONE:
+            raise StoreError("ST119")
+
+    def keep_ballast(self, size: int = BALLAST) -> None:
+        """Reserve bytes beside a file, given up when the disk is full, so that what is under way goes on."""
+        self._ground.keep_ballast(size)
 
     @staticmethod
     def _answered(done: Answer | intake.Clash) -> Answer:
@@ -481,11 +506,11 @@ def _nothing(_book: Book) -> None:
     """See that the database can be written to."""
 
 
-def _ground(url: URL, lease_times: Clock | None) -> Ground:
+def _ground(url: URL, lease_times: Clock | None, disk: Callable[[Path], Room]) -> Ground:
     """Return the ground of an address. Raises StoreError ST106 for an engine without one."""
     engine = url.get_backend_name()
     if engine == "sqlite":
-        return sqlite.SqliteGround(url)
+        return sqlite.SqliteGround(url, disk)
     if engine == "postgresql":
         return postgres.PostgresGround(url, lease_times)
     raise StoreError("ST106", params={"engine": engine})

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from adapter.outcome import Issue
     from adapter.relay.store.book import Book
+    from adapter.relay.store.room import Room
 
 
 class Ground(Protocol):
@@ -78,6 +79,18 @@ class Ground(Protocol):
 
     def unread(self, exc: BaseException) -> Exception:
         """Return what a question that could not be answered is told."""
+        ...
+
+    def room(self) -> Room:
+        """Return what the disk has left, as far as this process can see it."""
+        ...
+
+    def keep_ballast(self, size: int) -> None:
+        """Reserve room for what is under way."""
+        ...
+
+    def make_room(self, exc: BaseException) -> bool:
+        """Give the ballast up if the disk is full; True if that may have helped."""
         ...
 
     def sweep(self, engine: Engine) -> None:

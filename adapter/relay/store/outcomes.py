@@ -6,6 +6,7 @@ changes nothing else.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, or_, select, update
@@ -40,6 +41,7 @@ _D, _P, _A = schema.delivery.c, schema.party.c, schema.acknowledgement.c
 
 _ADD_ATTEMPT = insert(schema.attempt)
 _CHANGE = update(schema.delivery).where(_D.id == bindparam("the_delivery"))
+_ROUTE = tuple(field.name for field in fields(retry.Route))
 _PARTY = select(schema.party).where(_P.key == bindparam("the_party"))
 _PARTY_ALONE = _PARTY.with_for_update(key_share=True)
 _CHANGE_PARTY = update(schema.party).where(_P.key == bindparam("the_party"))
@@ -185,42 +187,42 @@ def _match_earlier(book: Book, row: Row, at: datetime) -> None:
 
 
 def _route(book: Book, partner: str, end: AttemptEnd) -> Paused | None:
-    """Count what this attempt says about the way to the partner; pause it if it says enough."""
+    """Keep what this attempt says about the way to the partner; tell of a pause that begins with it."""
     party = book.first(_PARTY, {"the_party": partner})
     if party is None:
         return None
-    if end.outcome in (Class.TAKEN, Class.RECEIVED, Class.REFUSED) and not (
-        party.failures or party.pauses or party.paused_until
-    ):
+    got_through = end.outcome in (Class.TAKEN, Class.RECEIVED, Class.REFUSED)
+    if got_through and _route_of(party).is_untroubled:
         return None  # as nearly always
-    party = book.all(_PARTY_ALONE, {"the_party": partner})[0]
-    if end.outcome in (Class.TAKEN, Class.RECEIVED, Class.REFUSED):
-        if party.failures or party.pauses or party.paused_until:
-            _change_party(book, partner, failures=0, pauses=0, paused_until=None, pause_reason=None)
-            book.note("resume", f"partner/{partner}", "open", at=end.ended_at)
-            book.work = True
-        return None
-    failures = party.failures + 1
-    resting = party.paused_until is not None and party.paused_until > end.ended_at
-    rests = end.outcome is Class.ROUTE or failures >= retry.FAILURES_THAT_PAUSE
-    if resting or not rests:
-        _change_party(book, partner, failures=failures)
-        return None
-    until = end.ended_at + retry.pause(party.pauses)
-    reason = end.reason or "DL103"
-    _change_party(
-        book, partner, failures=failures, pauses=party.pauses + 1, paused_until=until, pause_reason=reason
-    )
-    alarm = party.pauses == 0
-    book.note(
-        "pause",
-        f"partner/{partner}",
-        "paused",
-        at=end.ended_at,
-        reason=reason,
-        alarm="true" if alarm else None,
-    )
-    return Paused(partner=partner, reason=reason, until=until, alarm=alarm)
+    before = _route_of(book.all(_PARTY_ALONE, {"the_party": partner})[0])
+    if got_through:
+        after = retry.after_success(before, end.ended_at)
+    else:
+        after = retry.after_failure(before, end.ended_at, is_wrong_way=end.outcome is Class.ROUTE)
+    changes = {name: getattr(after, name) for name in _ROUTE}
+    if after.pauses > before.pauses and after.paused_until is not None:
+        reason = end.reason or "DL103"
+        _change_party(book, partner, **changes, pause_reason=reason)
+        alarm = before.pauses == 0
+        book.note(
+            "pause",
+            f"partner/{partner}",
+            "paused",
+            at=end.ended_at,
+            reason=reason,
+            alarm="true" if alarm else None,
+        )
+        return Paused(partner=partner, reason=reason, until=after.paused_until, alarm=alarm)
+    if after.pauses < before.pauses:
+        changes["pause_reason"] = None
+        book.note("resume", f"partner/{partner}", "open", at=end.ended_at)
+    _change_party(book, partner, **changes)
+    book.work = book.work or got_through
+    return None
+
+
+def _route_of(party: Row) -> retry.Route:
+    return retry.Route(**{name: getattr(party, name) for name in _ROUTE})
 
 
 def _change_party(book: Book, partner: str, **changes: object) -> None:
@@ -409,7 +411,8 @@ def close(book: Book, delivery: str, *, actor: str, reason: str, at: datetime) -
 
 def resume(book: Book, partner: str, *, actor: str, at: datetime) -> None:
     """Lift the rest of a partner's route."""
-    _change_party(book, partner, failures=0, pauses=0, paused_until=None, pause_reason=None)
+    calm = {name: getattr(retry.UNTROUBLED, name) for name in _ROUTE}
+    _change_party(book, partner, **calm, pause_reason=None)
     book.note("resume", f"partner/{partner}", "open", at=at, actor=actor)
     book.work = True
 

@@ -22,6 +22,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from adapter.errors import StoreError
 from adapter.relay.store.ground import cause_of
+from adapter.relay.store.room import Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,6 +179,17 @@ class PostgresGround:
     def unread(self, exc: BaseException) -> Exception:
         """Return ST116 if it is not there, else ST111 with the name of the fault."""
         return StoreError("ST116" if self.is_lost(exc) else "ST111", params={"name": _name(cause_of(exc))})
+
+    def room(self) -> Room:
+        """Return `AMPLE`: the disk is the database server's to watch."""
+        return Room.AMPLE
+
+    def keep_ballast(self, size: int) -> None:
+        """Nothing: the disk is the database server's."""
+
+    def make_room(self, exc: BaseException) -> bool:
+        """Return False: the disk is the database server's."""
+        return False
 
     def sweep(self, engine: Engine) -> None:
         """Free the rows of what was forgotten, so that their pages are written over."""

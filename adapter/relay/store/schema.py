@@ -94,6 +94,10 @@ party = Table(
     Column("pauses", Integer, nullable=False, server_default="0"),
     Column("paused_until", Moment),
     Column("pause_reason", String),
+    Column("successes", Integer, nullable=False, server_default="0"),
+    Column("window_at", Moment),
+    Column("window_tries", Integer, nullable=False, server_default="0"),
+    Column("window_failures", Integer, nullable=False, server_default="0"),
 )
 
 message = Table(

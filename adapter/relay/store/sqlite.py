@@ -24,6 +24,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 from adapter.errors import StoreError
 from adapter.outcome import Issue
 from adapter.relay.store.ground import cause_of
+from adapter.relay.store.room import Room, drop_ballast, keep_ballast, room_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,16 +51,17 @@ _READER = ("PRAGMA query_only = ON", "PRAGMA wal_autocheckpoint = 0")
 
 
 class SqliteGround:
-    """One file, one process. See `Ground`.
+    """One file, one process. See `Ground`. `look`: what the disk of a file has left.
 
     Raises StoreError ST101 if another process has the file, ST104 if it cannot be one.
     """
 
     has_others = False
 
-    def __init__(self, url: URL) -> None:
-        place = place_of(url)
+    def __init__(self, url: URL, look: Callable[[Path], Room] = room_at) -> None:
+        place = self._place = place_of(url)
         make_file(place)
+        self._look = look
         self._lock = Lock(place)
         self.writing = writing(url)
         self.reading = reading(url)
@@ -124,6 +126,19 @@ class SqliteGround:
     def unread(self, exc: BaseException) -> Exception:
         """Return ST111 with the name of the fault."""
         return StoreError("ST111", params={"name": _name(cause_of(exc))})
+
+    def room(self) -> Room:
+        """Look at the disk that holds the file."""
+        return self._look(self._place)
+
+    def keep_ballast(self, size: int) -> None:
+        """Reserve room beside the file while there is plenty."""
+        if self.room() is Room.AMPLE:
+            keep_ballast(self._place, size)
+
+    def make_room(self, exc: BaseException) -> bool:
+        """Give the ballast up if the disk is full."""
+        return _name(cause_of(exc)) == "SQLITE_FULL" and drop_ballast(self._place)
 
     def sweep(self, engine: Engine) -> None:
         """Fold the write-ahead log into the file and empty it; nothing else uses the writing connection."""

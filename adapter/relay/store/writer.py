@@ -173,6 +173,8 @@ class Writer:
                         self._run(group[number:])
                         return
                     self._commit(connection, [order])
+            elif self._ground.make_room(exc):
+                self._commit(connection, group)
             elif tries < TRIES and self._ground.may_pass(exc):
                 time.sleep(random.uniform(0, 0.005) * tries)  # noqa: S311 - that two do not meet again
                 self._commit(connection, group, tries + 1)
