@@ -170,7 +170,7 @@ def read_content(settings: Settings) -> Content:
             return None
 
     loaded = tried(lambda: [packages.load(path) for path in settings.packages]) or []
-    maps = tried(lambda: MapSet.load(map_folders(settings), loaded))
+    maps = tried(lambda: MapSet.load(map_folders(settings), loaded, trusted=map_folders(settings)[:1]))
     validator = tried(lambda: door_validator(loaded))
     events = tried(lambda: _events(settings.tables))
     rules = tried(lambda: _rules(settings.tables))

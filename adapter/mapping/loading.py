@@ -66,21 +66,34 @@ class Loaded:
     """By path."""
     seen: dict[int, list[MapFile]] = field(default_factory=dict)
     """What the map of a file can see, by the identity of the file."""
+    trusted: Sequence[Path] = ()
+    """Folders whose maps were checked when they were made."""
 
 
 def load(
-    folders: Path | str | Iterable[Path | str], packages: Iterable[Item] = (), before: Loaded | None = None
+    folders: Path | str | Iterable[Path | str],
+    packages: Iterable[Item] = (),
+    before: Loaded | None = None,
+    trusted: Iterable[Path] = (),
 ) -> Loaded:
-    """Read and check everything. `before`: an earlier loading without errors, of the same packages."""
+    """Read and check everything.
+
+    `before`: an earlier loading without errors, of the same packages. `trusted`: folders whose maps were
+    checked when they were made; one is checked again only where another folder changes what it sees.
+    """
     places = [Path(folders)] if isinstance(folders, (str, Path)) else [Path(one) for one in folders]
-    return _Loading(packages, before).load(places)
+    return _Loading(packages, before, trusted).load(places)
 
 
 class _Loading:
     """Gathers files of all folders, then resolves and checks them together."""
 
-    def __init__(self, packages: Iterable[Item], before: Loaded | None) -> None:
+    def __init__(self, packages: Iterable[Item], before: Loaded | None, trusted: Iterable[Path] = ()) -> None:
         self.before = before
+        self.trusted = frozenset(trusted)
+        self.trusted_layers: set[int] = set()
+        self.overridden = False
+        """Whether some table took another's place: whoever translates by it is checked again."""
         self.texts: dict[str, _Text] = {}
         self.issues: list[Issue] = []
         self.files: dict[str, MapFile] = {}
@@ -101,6 +114,8 @@ class _Loading:
                 self.issues.append(Issue("MP405", str(folder)))
                 continue
             self.layer += 1
+            if folder in self.trusted:
+                self.trusted_layers.add(self.layer)
             for path in sorted(folder.rglob("*")):
                 self.file(path, folder, definitions)
         tables = {table.url: table for table in self.tables}
@@ -120,8 +135,14 @@ class _Loading:
         ]
         self.issues += faults.issues
         self.issues.sort(key=lambda issue: (issue.at or "", issue.line or 0, issue.column or 0))
+        # What a group says of an expression it says again for each combination of types it is called with.
+        self.issues = [
+            one for at, one in enumerate(self.issues) if one not in self.issues[max(at - 8, 0) : at]
+        ]
         seen = {id(file): library.visible(file) for file in library.files.values()}
-        return Loaded(maps, self.issues, tables, definitions, self.packages, self.texts, seen)
+        return Loaded(
+            maps, self.issues, tables, definitions, self.packages, self.texts, seen, tuple(self.trusted)
+        )
 
     def unchanged(self, file: MapFile, library: Library, before: Loaded | None) -> Map | None:
         """Return the map as it was made before, if all that it sees is what it saw then."""
@@ -199,6 +220,7 @@ class _Loading:
 
     def added(self, before: Item, url: str, name: str) -> None:
         if before is not None:
+            self.overridden = True
             self.issues.append(Issue("MP230", name, {"url": url, "other": before.file}))
 
     def map(self, file: MapFile, library: Library, faults: Faults) -> Map:
@@ -211,9 +233,15 @@ class _Loading:
         )
         made.accepts = tuple(self.accepted(file, faults))
         made.key = tuple(self.key(file))
-        self.issues += writers.faults(file, library)
-        build(file, library, self.models, faults, traced=False, whole=True)
+        if not self.was_checked(file, library):
+            self.issues += writers.faults(file, library)
+            build(file, library, self.models, faults, traced=False, whole=True)
         return made
+
+    def was_checked(self, file: MapFile, library: Library) -> bool:
+        """Return True if the map and all it sees come from one trusted folder, with nothing put above it."""
+        layers = {self.layers.get(one.url or one.text.file, 0) for one in library.visible(file)}
+        return len(layers) == 1 and layers <= self.trusted_layers and not self.overridden
 
     def ignored(self, file: MapFile, text: str, start: int, faults: Faults) -> Ignored:
         path, condition, reason = ignored_path((pragma(text) or ("", ""))[1])

@@ -44,20 +44,25 @@ class MapSet:
         cls,
         folders: Path | str | Iterable[Path | str],
         packages: Iterable[Item] = (),
+        *,
+        trusted: Iterable[Path] = (),
     ) -> MapSet:
         """Read and check every map and code table below `folders`; later ones override earlier ones by url.
 
         `packages` (adapter.fhir.packages, or anything with `resources(type)`) give logical models and
-        ConceptMaps.
+        ConceptMaps. `trusted`: those of the folders whose maps were checked when they were made; they are
+        checked again only where another folder changes what they see, so that a program starts at once.
 
         Raises ConfigurationError MP400 with all faults of all files, each with file, line and column.
         """
-        return cls._of(load(folders, packages))
+        return cls._of(load(folders, packages, trusted=trusted))
 
     def again(self, folders: Path | str | Iterable[Path | str]) -> MapSet:
         """Read the folders again, with the same packages; what has not changed stays. Raises as `load`."""
         before = self._loaded
-        return self._of(load(folders, before.packages if before is not None else (), before))
+        if before is None:
+            return self._of(load(folders))
+        return self._of(load(folders, before.packages, before, before.trusted))
 
     @classmethod
     def _of(cls, loaded: Loaded) -> MapSet:
