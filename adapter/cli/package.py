@@ -90,15 +90,16 @@ def _publication(arguments: argparse.Namespace) -> Any:  # noqa: ANN401 - loaded
     from adapter.fhir.canonical import BASE
     from adapter.fhir.packages import load
     from adapter.fhir.publication import Publication
+    from adapter.validation import Validator
 
     made = Publication(
         name=arguments.name,
         version=arguments.version or __version__,
         canonical=arguments.canonical or BASE,
     )
-    packages = [load(Path(place)) for place in arguments.package]
-    shown = {} if arguments.no_examples else dict(examples())
-    return replace(made, definitions=tuple(definitions(packages)), examples=shown)
+    validator = Validator.shipped([load(Path(place)) for place in arguments.package])
+    shown = {} if arguments.no_examples else dict(examples(validator))
+    return replace(made, definitions=tuple(definitions(validator)), examples=shown)
 
 
 def run_show(arguments: argparse.Namespace) -> int:
@@ -120,8 +121,12 @@ def _show_shipped(arguments: argparse.Namespace) -> int:
     from adapter.cli.published import definitions, examples
     from adapter.fhir.package_files import write_archive
     from adapter.fhir.publication import Publication, files
+    from adapter.validation import Validator
 
-    made = Publication(version=__version__, definitions=tuple(definitions([])), examples=dict(examples()))
+    validator = Validator.shipped()
+    made = Publication(
+        version=__version__, definitions=tuple(definitions(validator)), examples=dict(examples(validator))
+    )
     with TemporaryDirectory() as place:
         target = Path(place) / f"{SHIPPED}.tgz"
         target.write_bytes(write_archive(files(made)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from adapter.errors import ConfigurationError, ContentError
 from adapter.fhir import json
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from adapter.fhir.json import Resource
-    from adapter.fhir.packages import Package
+    from adapter.validation import Validator
 
 INSTANCES = ("expected", "examples", "messages")
 """Folders of `fixtures/`, at any depth, whose resources are examples."""
@@ -22,15 +22,11 @@ BROKEN = "wrong"
 """Folder of what is broken on purpose."""
 
 
-def definitions(packages: list[Package]) -> Iterator[Resource]:
+def definitions(validator: Validator) -> Iterator[Resource]:
     """Yield every shipped definition by type and id: profiles and logical models whole, maps as StructureMap.
 
-    `packages`: definitions that ours rest on, over those at hand. Raises ConfigurationError if one cannot be
-    made.
+    `validator` makes the snapshots. Raises ConfigurationError if a definition cannot be used.
     """
-    from adapter.validation import Validator
-
-    validator = Validator.shipped(packages)
     found = [
         _whole(one, validator) if one["resourceType"] == "StructureDefinition" else one
         for one in load(folder("profiles")).resources()
@@ -40,12 +36,12 @@ def definitions(packages: list[Package]) -> Iterator[Resource]:
     yield from sorted([*found, *maps, *tables], key=lambda one: (one["resourceType"], one["id"]))
 
 
-def _whole(definition: Resource, validator: Any) -> Resource:  # noqa: ANN401 - loaded late, for a quick --help
+def _whole(definition: Resource, validator: Validator) -> Resource:
     """Return a StructureDefinition with its snapshot, and its differential in the order of the snapshot.
 
     The standard's own generator refuses a differential in another order.
     """
-    elements = validator.snapshot(definition["url"])
+    elements = validator.snapshot(definition["url"]) or []
     places = {element["id"]: at for at, element in enumerate(elements)}
     last = 0
     said = []
@@ -75,8 +71,8 @@ def structure_map(file: Path) -> Resource:
     return {**head, **made, "id": name, "name": words, "status": "draft"}
 
 
-def examples() -> Iterator[tuple[str, Resource]]:
-    """Yield the FHIR resources among the fixtures, by a name made of folder and file."""
+def examples(validator: Validator) -> Iterator[tuple[str, Resource]]:
+    """Yield the valid FHIR resources among the fixtures, by a name made of folder and file."""
     place = folder("fixtures")
     for file in sorted(place.rglob("*.json")):
         parts = file.relative_to(place).parts
@@ -87,7 +83,8 @@ def examples() -> Iterator[tuple[str, Resource]]:
             content = json.read(file.read_bytes())
         except ContentError:
             continue  # what is broken on purpose is no example
-        if isinstance(content, dict) and "resourceType" in content:
+        is_resource = isinstance(content, dict) and "resourceType" in content
+        if is_resource and not any(issue.is_error for issue in validator.validate(content)):
             stem = file.name.removesuffix(".json").removesuffix(".fhir")
             yield (
                 "-".join((*(part for part in parts[:-1] if part not in ("expected", "examples")), stem)),
