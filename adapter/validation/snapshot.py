@@ -117,11 +117,7 @@ class Snapshots:
     def _base(self, definition: Definition, base_url: str, url: str) -> Part:
         core = self._profiles.core_type(base_url)
         if core is not None:
-            made = self._core(core)
-            if definition.get("derivation") == "specialization":
-                base = {"path": _name(definition), "min": 0, "max": "*"}
-                made.rule = {**made.rule, "base": base}
-            return made
+            return self._core(core)
         found = self._profiles.library.structure(base_url)
         if found is None:
             raise ConfigurationError("VA204", at=url, params={"base": base_url})
@@ -177,7 +173,10 @@ class Snapshots:
                 raise ConfigurationError("VA217", params={"what": str(stated.get("path", step))})
             place = {"min": stated.get("min", 0), "max": stated.get("max", "1")}
             path = str(stated.get("path"))
-            fresh = Part({"definition": str(stated.get("short", path)), "base": {"path": path, **place}})
+            rule = {"definition": str(stated.get("short", path)), "base": {"path": path, **place}}
+            if any(kind.get("code") == "BackboneElement" for kind in stated.get("type", ())):
+                rule["constraint"] = core_elements.root("BackboneElement", self._types)["constraint"]
+            fresh = Part(rule)
             children[name], before[name] = fresh, fresh.copy()
         child = children[name]
         known = before.setdefault(name, child.copy())
