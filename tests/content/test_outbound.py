@@ -46,6 +46,7 @@ SAID = [
 CHANGED: dict[tuple[str, str], dict[str, Any]] = {
     # CDA says by each procedure whether it took place: none did, so the document is a plan, or says no state.
     ("future-procedure", "cda"): {"meaning": ["planned"]},
+    ("clock-change-first-hour", "cda"): {"meaning": ["planned"]},
     ("undated-procedure", "cda"): {"meaning": ["update"]},
     # Where an address is protected, neither it nor a number goes out.
     ("protected-address", "cda"): {"addresses": [], "numbers": []},
