@@ -5,7 +5,8 @@ Whoever may write to the database but has not the key cannot make a row that fit
 is found by a head that was exported before. What we are not content with: one who holds the master key and
 the database, and no exported head outside, can rewrite the whole chain.
 
-One chain per node. Rows hold ids and codes, never content.
+One chain per node. Where several share a store, each now and then seals the others' heads into its own chain,
+so that nobody cuts or rewrites one of them alone. Rows hold ids and codes, never content.
 """
 
 from __future__ import annotations
@@ -123,24 +124,26 @@ def head_of(row: AuditRow) -> Head:
     return Head(node=row.node, sequence=row.sequence, hash=row.hash)
 
 
-def first_bad(rows: Iterable[AuditRow], key: bytes, node: str, head: Head | None = None) -> BadRow | None:
+def first_bad(rows: Iterable[AuditRow], key: bytes, node: str, *heads: Head) -> BadRow | None:
     """Return the first row that does not fit, or None if all do.
 
-    `rows`: all rows of `node`, by sequence. `head`, exported earlier, must be one of them.
+    `rows`: all rows of `node`, by sequence. `heads`, exported earlier or sealed elsewhere, must
+    be among them.
     """
     at = first_head(node)
-    met = head is None or head.sequence == 0
+    expected = sorted({(head.sequence, head.hash) for head in heads if head.sequence})
+    met = 0
     for row in rows:
         if row.sequence != at.sequence + 1 or row.node != node:
             return BadRow(node=node, sequence=at.sequence + 1, fault="missing")
         if row.previous != at.hash or not hmac.compare_digest(row.hash, _hash(key, at.hash, _columns(row))):
             return BadRow(node=node, sequence=row.sequence, fault="changed")
         at = head_of(row)
-        if head is not None and at.sequence == head.sequence:
-            if at.hash != head.hash:
+        while met < len(expected) and expected[met][0] == at.sequence:
+            if expected[met][1] != at.hash:
                 return BadRow(node=node, sequence=at.sequence, fault="other")
-            met = True
-    return None if met else BadRow(node=node, sequence=at.sequence + 1, fault="cut")
+            met += 1
+    return None if met == len(expected) else BadRow(node=node, sequence=at.sequence + 1, fault="cut")
 
 
 def _columns(row: AuditRow) -> tuple[str | int | None, ...]:

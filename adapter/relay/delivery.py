@@ -25,7 +25,7 @@ from adapter.fhir import json as fhir_json
 from adapter.relay.attempt import MEDIA_TYPE, attempt_end, judge, may_rebuild, may_reuse, outbound
 from adapter.relay.consent import Deny, Permit
 from adapter.relay.message import DeliveryEvent
-from adapter.relay.store import claims, outcomes
+from adapter.relay.store import claims, outcomes, seals
 from adapter.relay.store.book import ENGINE
 from adapter.relay.store.values import Freeze, Frozen
 from adapter.relay.transport import Inbound
@@ -181,12 +181,16 @@ class _Engine:
         stopping = asyncio.ensure_future(stop.wait())
         sending: set[asyncio.Task[None]] = set()
         house_at = 0.0
+        seal_at = loop.time() + seals.EVERY.total_seconds()
         try:
             while not stop.is_set():
                 wake.clear()
                 if loop.time() >= house_at:
                     await self._kept(self.keep_house(self._relay.clock.now()))
                     house_at = loop.time() + self._pace.poll.total_seconds()
+                if loop.time() >= seal_at:
+                    await self._kept(asyncio.to_thread(self._relay.store.seal_audit))
+                    seal_at = loop.time() + seals.EVERY.total_seconds()
                 room = self._pace.at_once * self._pace.ahead - len(sending)
                 if room > 0:
                     claimed = await self._kept(self.claim(self._relay.clock.now(), room)) or []

@@ -34,6 +34,7 @@ from tests.relay.world import (
     address_of,
     intake,
     open_store,
+    open_to_change,
     raw_rows,
     settle_on,
 )
@@ -196,6 +197,23 @@ def test_leases_go_by_the_time_of_the_database(folder: Path) -> None:
         right.commit_intake(intake(1, at=now))
         assert len(right.submit(claims.claim, now, 9).result()) == 1
         assert wrong.submit(claims.recover, fast.now()).result() == 0
+
+
+def test_a_tail_cut_off_one_chain_shows_in_another(nodes: tuple[World, World]) -> None:
+    """A head that was sealed elsewhere proves that rows are gone, without any head kept outside."""
+    one, two = nodes
+    one.take(1)
+    assert two.store.seal_audit() == 1
+    assert two.store.seal_audit() == 0
+    assert two.store.verify_audit() is None
+    newest = one.store.audit_head().sequence
+    open_to_change(one.folder, "audit")
+    raw_rows(one.folder, "DELETE FROM audit WHERE node = 'silta' AND sequence = ?", newest)
+
+    bad = two.store.verify_audit()
+
+    assert bad is not None
+    assert (bad.node, bad.sequence, bad.fault) == ("silta", newest, "cut")
 
 
 # Death ----------------------------------------------------------------------------------------------------

@@ -42,6 +42,7 @@ from adapter.relay.store import (
     references,
     retention,
     schema,
+    seals,
     sqlite,
 )
 from adapter.relay.store.book import Book, newest_head
@@ -171,6 +172,7 @@ class Store(Reader):
             self._do(claims.recover, now, everything=True)
         elif self._is_successor:
             self._do(claims.recover_own, now)
+        self.seal_audit()
         self._ground.listen(self._wake)
 
     def close(self) -> None:
@@ -178,6 +180,7 @@ class Store(Reader):
         if self._ground.has_others:
             with suppress(StoreError):  # without the database the leases end by themselves
                 self._do(claims.recover_own, self._clock.now())
+                self.seal_audit()
         if self._writer.close():
             self._ground.close()
 
@@ -464,12 +467,20 @@ class Store(Reader):
         """Return this node's head: keep it elsewhere, and a cut tail will show."""
         return self._do(_head)
 
+    def seal_audit(self) -> int:
+        """Seal the other nodes' heads into this one's chain; returns how many had moved."""
+        return self._do(seals.seal, self._clock.now()) if self._ground.has_others else 0
+
     def verify_audit(self, head: chain.Head | None = None) -> chain.BadRow | None:
         """Return the first row that does not fit, or None. `head`: one exported earlier."""
         nodes = {str(row[0]) for row in self.rows(_NODES)} | ({head.node} if head else set())
+        sealed = [chain.AuditRow(**row._asdict()) for row in self.rows(seals.SEALED, {})]
+        nodes |= {row.object.removeprefix("node/") for row in sealed}  # of whose chain nothing may be left
         for node in sorted(nodes):
-            expected = head if head is not None and head.node == node else None
-            bad = chain.first_bad(self.chain(node), self._vault.audit, node, expected)
+            expected = seals.heads(sealed, node)
+            if head is not None and head.node == node:
+                expected.append(head)
+            bad = chain.first_bad(self.chain(node), self._vault.audit, node, *expected)
             if bad is not None:
                 return bad
         return None
