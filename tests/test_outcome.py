@@ -36,6 +36,19 @@ def test_a_finding_is_whole(code):
 
 
 @pytest.mark.parametrize("code", CODES)
+def test_a_finding_can_be_shown(code):
+    """Text and help are shown in each language, whatever parameters an issue has."""
+    issue = Issue(code)
+    shown = [part for language in ("en", "fi", "sv") for part in (issue.text(language), issue.help(language))]
+
+    assert not [part for part in shown if "{{" in part or "}}" in part]
+    assert [part.count("{") for part in shown] == [part.count("}") for part in shown] or code in (
+        "MP106",
+        "MP109",
+    )
+
+
+@pytest.mark.parametrize("code", CODES)
 def test_the_languages_name_the_same_parameters(code):
     """A parameter that one language shows, the others show too."""
     names = [

@@ -52,12 +52,12 @@ def run(arguments: argparse.Namespace) -> int:
 def _as_text(entry: Finding, language: Language) -> str:
     severity, kind, advice = TITLES[language]
     lines = [
-        f"{entry.code}  {entry.text.get(language, entry.text['en'])}",
+        f"{entry.code}  {_plain(entry.text.get(language, entry.text['en']))}",
         "",
         f"{severity}: {entry.severity}",
         f"{kind}: {entry.type}",
         "",
-        f"{advice}: {entry.help.get(language, entry.help['en'])}",
+        f"{advice}: {_plain(entry.help.get(language, entry.help['en']))}",
     ]
     if entry.retired:
         lines += ["", RETIRED[language]]
@@ -69,11 +69,16 @@ def _as_json(entry: Finding) -> str:
         "code": entry.code,
         "severity": entry.severity,
         "type": entry.type,
-        "text": dict(entry.text),
-        "help": dict(entry.help),
+        "text": {language: _plain(text) for language, text in entry.text.items()},
+        "help": {language: _plain(text) for language, text in entry.help.items()},
         "retired": entry.retired,
     }
     return json.dumps(said, ensure_ascii=False, indent=2) + "\n"
+
+
+def _plain(text: str) -> str:
+    """Write a brace once where the catalogue has it twice, as one that names no parameter."""
+    return text.replace("{{", "{").replace("}}", "}")
 
 
 def _unknown(code: str) -> str:

@@ -166,7 +166,7 @@ def test_a_wrong_word_ends_with_two(arguments: list[str], capsys: pytest.Capture
 def test_check_tells_what_other_engines_read_otherwise(
     folder: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What is ours alone is fine by default and said with --portable."""
+    """What is ours alone is a warning by default and an error with --portable."""
     odd = "src.a.b as x -> tgt.maritalStatus.text = x; src.a as a, src.b as b -> tgt.gender = a, tgt.id = b;"
     place = folder({"odd.map": MAP.replace('src.sex as s -> tgt.gender = s "sex";', odd)})
 
@@ -174,6 +174,6 @@ def test_check_tells_what_other_engines_read_otherwise(
     assert main(["map", "check", "--portable", str(place)]) == 1
 
     said = capsys.readouterr().out
-    assert [code for code in ("MP501", "MP502", "MP503", "MP504") if f"warning {code}" in said] == [
+    assert [code for code in ("MP501", "MP502", "MP503", "MP504") if f"error {code}" in said] == [
         "MP501", "MP502", "MP503", "MP504",
     ]  # fmt: skip
