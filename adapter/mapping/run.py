@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
 from adapter.errors import TooCostly
-from adapter.mapping.nodes import Item, Watched
+from adapter.mapping.nodes import Item, Watched, looked_at
 from adapter.outcome import Issue
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from datetime import tzinfo
     from hashlib import _Hash as Hash
 
@@ -116,6 +116,7 @@ class Run:
     __slots__ = (
         "_digest",
         "answers",
+        "asked",
         "calls",
         "clashing",
         "concept_maps",
@@ -175,6 +176,8 @@ class Run:
         """Made nodes, each with what the rule was reading; in a traced build only."""
         self.met: list[Origin] = []
         """Leaves that conditions looked at."""
+        self.asked: list[tuple[Callable[..., Item], Item, tuple[int, ...], list[Item]]] = []
+        """Conditions decided without a note of what they look at: of a value, with what slots held."""
         self.marks: dict[int, RuleMark] = {}
         """The rules that ran, by identity: to hash one takes longer than most rules."""
         self.row: str | None = None
@@ -238,6 +241,19 @@ class Run:
             sorted(f"{code} {mark} {params}" for code, mark, params in run.heard) for run in (self, other)
         )
         return mine == others
+
+    def tested(self) -> list[Origin]:
+        """Return the leaves that conditions looked at; what was asked without a note is asked again."""
+        for ask, value, slots, values in self.asked:
+            frame: list[Item] = [None] * (max(slots, default=0) + 1)
+            frame[0] = self
+            for slot, there in zip(slots, values, strict=True):
+                frame[slot] = there
+            self.log.clear()
+            ask(frame, value)
+            self.met.extend(looked_at(self.log))
+        self.asked.clear()
+        return self.met
 
     def place_of(self, origin: Origin | None, value: Item) -> str | None:
         """Name a place of the source in the sender's words: of `origin`, else of the node `value`.

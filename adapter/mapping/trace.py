@@ -126,8 +126,9 @@ def accounting(run: Run, root: Item, ignored: Sequence[Ignored], modelled: Model
 
 def _entries(run: Run, root: Item, ignored: Sequence[Ignored], modelled: Modelled) -> Iterator[Entry]:
     mapped = {_key(origin) for write in run.writes or () for origin in write.origins}
-    tested = {_key(origin) for origin in run.met}
-    looked = {id(origin[0]) for origin in run.met if origin[1] is None}
+    met = run.tested()
+    tested = {_key(origin) for origin in met}
+    looked = {id(origin[0]) for origin in met if origin[1] is None}
     mapped_nodes = {
         id(write_origin[0])
         for write in run.writes or ()

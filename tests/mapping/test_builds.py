@@ -60,7 +60,7 @@ SOURCES = st.dictionaries(
 
 
 @given(RULES, SOURCES)
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_both_builds_give_the_same(rules: list[str], source: dict[str, Any]) -> None:
     """Whatever the rules and whatever is sent, results are equal, and so is whether something is wrong."""
     text = "\n".join([

@@ -10,7 +10,7 @@ from adapter.errors import AdapterError
 from adapter.fhir.types import r4
 from adapter.fhirpath.tree import Binary, Call, Literal, Member, Special, Variable
 from adapter.fhirpath.values import Element
-from adapter.mapping.fml.compiler.conditions import UNSURE, question
+from adapter.mapping.fml.compiler.conditions import UNSURE, descent, question, quiet_descent
 from adapter.mapping.fml.compiler.questions import written
 from adapter.mapping.fml.compiler.scope import Value, fixed, variable
 from adapter.mapping.fml.paths import (
@@ -109,6 +109,8 @@ class Condition:
     """Variables that it reads."""
     plain: Question | None = None
     """The same as a plain question, which can write itself."""
+    quiet: Callable[[Frame, Item], Item] | None = None
+    """The same in a traced build, if it is plain, with nothing noted of what it looks at."""
 
     def write(self, script: Script, value: int) -> str:
         """Write it about the variable in a slot; return the text of its answer."""
@@ -134,14 +136,19 @@ def condition(
         return None
     known = names_in_scope(scope) if names is None else names
     marked = with_variables(tree, known)
-    plain = None if scope.is_fhir else question(scope, marked)
+    plain = None if scope.is_fhir else question(scope, marked, descent)
 
     def test(frame: Frame, focus: Item) -> bool:
         answer = UNSURE if plain is None else plain(frame, focus)
         return is_true(evaluate(frame, focus)) if answer is UNSURE else answer is True
 
     asked = _remembering(test) if _is_about_text(tree) else test
-    return Condition(asked, slots_of(scope, tree), None if plain is None else written(scope, marked))
+    slots = slots_of(scope, tree)
+    if plain is None:
+        return Condition(asked, slots)
+    if compilation.is_traced:
+        return Condition(asked, slots, quiet=question(scope, marked, quiet_descent))
+    return Condition(asked, slots, written(scope, marked))
 
 
 _PARTS_ABOUT_TEXT = frozenset({"matches", "matchesFull", "contains", "startsWith", "endsWith", "not"})

@@ -298,7 +298,25 @@ def _traced_loop(
             frame[slot + 1] = origin
             guarded(frame, one)
 
-    return run if keys else run_itself
+    def run_step(frame: Frame) -> None:
+        value = frame[context]
+        if value.__class__ is not Watched:
+            run(frame)
+            return
+        found = dict.get(value, key)
+        if found.__class__ is list:
+            run(frame)
+        elif found is not None:
+            origin = (value, key, None) if _has_place(found) else None
+            if origin is not None:
+                frame[0].met.append(origin)
+            frame[slot + 1] = origin
+            guarded(frame, found)
+
+    if not keys:
+        return run_itself
+    key = keys[0]
+    return run_step if len(keys) == 1 and below is below_in else run
 
 
 def _guarded(slot: int, tests: Sequence[Ask], actions: Sequence[Action]) -> Callable[[Frame, Item], None]:

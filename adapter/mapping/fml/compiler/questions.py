@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from adapter.fhirpath.tree import Binary, Call, Literal, Member, Special, Variable
-from adapter.mapping.fml.compiler.conditions import OF_TEXT, UNSURE, descent, united
+from adapter.mapping.fml.compiler.conditions import OF_TEXT, UNSURE, quiet_descent, united
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ class Path:
 @cache
 def way(names: tuple[str, ...]) -> Callable[[Item], Item]:
     """Return what goes down a path and gives nothing, a value, several, or UNSURE."""
-    below = descent(names)
+    below = quiet_descent(names)
 
     def go(value: Item) -> Item:
         found = below(value)

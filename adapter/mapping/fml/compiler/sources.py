@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from adapter.fhir.decimals import ExactDecimal
 from adapter.mapping.fml.compiler import expressions
+from adapter.mapping.fml.compiler.conditions import UNSURE
 from adapter.mapping.fml.compiler.expressions import Condition
 from adapter.mapping.fml.compiler.loops import Choice, Constantly, Each, Never, below_fhir, below_in
 from adapter.mapping.fml.paths import bare_names
@@ -179,7 +180,7 @@ def _tests(
     if source.where is not None:
         where = condition.compiled(source.where)
         if where is not None:
-            tests.append(Condition(_watching(where.ask)) if compilation.is_traced else where)
+            tests.append(Condition(_watching(where)) if compilation.is_traced else where)
     if source.check is not None:
         check = condition.compiled(source.check)
         if check is not None:
@@ -192,13 +193,24 @@ def _tests(
     return tests
 
 
-def _watching(where: Ask) -> Ask:
-    """In a traced build the leaves a condition looks at count as tested."""
+_NONE: list[Item] = []
+
+
+def _watching(where: Condition) -> Ask:
+    """In a traced build the leaves a condition looks at count as tested.
+
+    Most are decided without a note of what they look at, and asked again once somebody wants to know.
+    """
+    ask, quiet, slots = where.ask, where.quiet, where.slots
 
     def test(frame: Frame, value: Item) -> bool:
         run = frame[0]
+        answer = UNSURE if quiet is None else quiet(frame, value)
+        if answer is not UNSURE:
+            run.asked.append((ask, value, slots, [frame[slot] for slot in slots] if slots else _NONE))
+            return answer is True
         run.log.clear()
-        result = bool(where(frame, value))
+        result = bool(ask(frame, value))
         run.met.extend(looked_at(run.log))
         return result
 
