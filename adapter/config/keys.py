@@ -282,6 +282,7 @@ LISTS: Mapping[str, Mapping[str, Key]] = {
         "endpoint": Key(_endpoint, is_required=True, note="https://, mllps://HOST:PORT or file:///FOLDER"),
         "mode": Key(_one_of(*Mode), note="absent: the deployment's"),
         "profile": Key(_one_of("r4"), "r4", note="shape of what it gets"),
+        "form": Key(_one_of("fhir", "hl7v2", "cda"), "fhir", note="what its copies are written as"),
         "level": Key(_one_of(*Level), Level.MINIMAL, note="the most it may ever get"),
         "acknowledgement": Key(_one_of("reply", "later", "none"), "reply", note="how it acknowledges"),
         "acknowledge_within": Key(_duration, note="later than this is overdue"),

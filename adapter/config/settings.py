@@ -243,6 +243,10 @@ class Reading:
             endpoint = one["endpoint"] or ""
             if mode == Mode.PRODUCTION and endpoint.startswith(("http:", "mllp:")):
                 self.fault("CF117", f"{at}.endpoint")
+            if endpoint.startswith("mllp") and one["form"] != "hl7v2":
+                self.fault("CF135", f"{at}.form")
+            if endpoint.startswith("file:") and one["acknowledgement"] != "none":
+                self.fault("CF136", f"{at}.acknowledgement")
             token = secrets.plain(one, at)
             if None in (one["organisation"], one["endpoint"], mode):
                 continue
@@ -251,6 +255,7 @@ class Reading:
                 endpoint=endpoint,
                 mode=Mode(str(mode)),
                 profile=one["profile"],
+                form=one["form"],
                 level=Level(one["level"]),
                 acknowledgement=one["acknowledgement"],
                 token=token,

@@ -28,8 +28,9 @@ MEDIA_TYPE = "application/fhir+json"
 def outbound(claimed: Claimed, partner: Partner, copy: Frozen, deadline: timedelta) -> Outbound:
     """Return the request of an attempt: every repeat of a delivery has the same one.
 
-    FHIR R4 messaging: POST to `$process-message`.
+    FHIR R4 messaging: POST to `$process-message`; over another wire the endpoint is the whole address.
     """
+    is_http = partner.endpoint.startswith("http")
     headers = {
         "Content-Type": copy.media_type,
         "Accept": MEDIA_TYPE,
@@ -39,7 +40,7 @@ def outbound(claimed: Claimed, partner: Partner, copy: Frozen, deadline: timedel
     if partner.token:
         headers["Authorization"] = f"Bearer {partner.token}"
     return Outbound(
-        url=partner.endpoint.rstrip("/") + "/$process-message",
+        url=partner.endpoint.rstrip("/") + "/$process-message" if is_http else partner.endpoint,
         headers=headers,
         body=copy.body,
         deadline_seconds=deadline.total_seconds(),

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from adapter.errors import AdapterError, DeliveryError, StoreError
+from adapter.errors import AdapterError, ConfigurationError, ContentError, DeliveryError, StoreError
 from adapter.fhir import json as fhir_json
+from adapter.relay import form
 from adapter.relay.attempt import MEDIA_TYPE, attempt_end, judge, may_rebuild, may_reuse, outbound
 from adapter.relay.consent import Deny, Permit
 from adapter.relay.message import DeliveryEvent
@@ -299,7 +300,12 @@ class _Engine:
                 if not may_rebuild(claimed):
                     await self._withhold(claimed, "DL115", at)
                     return None
-                copy = self._build(claimed, bundle, permit, level, at)
+                try:
+                    copy = self._build(claimed, bundle, permit, level, at)
+                except (ConfigurationError, ContentError) as error:
+                    # What cannot be said whole in the recipient's form is not said; the sender hears it.
+                    await self._withhold(claimed, error.code, at)
+                    return None
             at = self._relay.clock.now()
             if not has_time(claimed.lease_until, at, self._pace):
                 break
@@ -328,7 +334,11 @@ class _Engine:
         at: datetime,
     ) -> Frozen:
         resource = self._decisions.copy_of(bundle, claimed, permit, self._relay, at)
-        return Frozen(body=fhir_json.write(resource), media_type=MEDIA_TYPE, level=level)
+        wanted = self._relay.partners[claimed.recipient].form
+        if wanted == "fhir":
+            return Frozen(body=fhir_json.write(resource), media_type=MEDIA_TYPE, level=level)
+        body, media_type = form.written(resource, wanted, self._relay.maps)
+        return Frozen(body=body, media_type=media_type, level=level)
 
     async def _send(self, claimed: Claimed, partner: Partner, copy: Frozen) -> None:
         async with self._wires_to[claimed.recipient], self._wires:

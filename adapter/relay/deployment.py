@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from adapter.relay.clock import Clock, Ids
     from adapter.relay.disclosure_rules import Rules
     from adapter.relay.event import EventTable
+    from adapter.relay.form import Form
     from adapter.relay.retry import RetrySchedule
     from adapter.relay.store import Store
     from adapter.relay.transport import Transport
@@ -73,6 +74,8 @@ class Partner:
     mode: Mode
     """Must be the deployment's own."""
     profile: PartnerProfile = "r4"
+    form: Form = "fhir"
+    """What its copies are written as."""
     level: Level = Level.MINIMAL
     """The most it may ever get."""
     acknowledgement: Acknowledgement = "reply"

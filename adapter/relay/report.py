@@ -36,6 +36,8 @@ REASON_OF_CODE: dict[str, str] = {
     "PN213": "sensitive-hold",
     "DL111": "superseded",
     "DL113": "undelivered",
+    "DL140": "undelivered",
+    "DL141": "undelivered",
     "DL114": "cancelled",
 }
 """Codes of findings with a not-done-reason of their own."""
