@@ -39,15 +39,18 @@ class Count:
     """True if it is never published: it needs no protection and gives some to the others."""
 
 
-def hidden(counts: Sequence[Count], smallest: int = SMALLEST) -> frozenset[Hashable]:
+def hidden(
+    counts: Sequence[Count], smallest: int = SMALLEST, also: Collection[Hashable] = ()
+) -> frozenset[Hashable]:
     """Return the names of the counts that are not to be published.
 
     `smallest`: the smallest count above none that may be shown, and the least width of the range in which a
-    hidden one may lie. Where all that could be hidden is, the range is as wide as it can be.
+    hidden one may lie. `also`: counts that are hidden whatever they are. Where all that could be hidden is,
+    the range is as wide as it can be.
     """
     network = _Network(counts)
     small = {one.name for one in counts if not one.is_public and 0 < one.value < smallest}
-    concealed = small | {one.name for one in counts if one.is_secret}
+    concealed = small | set(also) | {one.name for one in counts if one.is_secret}
     while (more := _exposed(network, concealed, smallest)) is not None:
         concealed |= more
     return frozenset(concealed - {one.name for one in counts if one.is_secret})

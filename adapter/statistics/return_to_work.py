@@ -182,5 +182,5 @@ def _lines(groups: Groups[Episode]) -> Iterator[Line]:
     classes = ("return-known", "return-missing", "return-contradictory")
     found = Distribution.of(groups, lambda one: one.outcome, classes)
     for code in classes[1:]:
-        shares = {column: found.share(column, code, classes) for column in groups.rows}
+        shares = {column: found.share(column, code) for column in groups.rows}
         yield Line(system=INDICATOR, code=code, unit="%", figures=shares)

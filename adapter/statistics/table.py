@@ -16,7 +16,7 @@ from adapter.statistics.disclosure import Count
 from adapter.statistics.quantiles import percentage, rounded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 
     from adapter.statistics.quantiles import Value
 
@@ -119,6 +119,12 @@ class Groups(Generic[Row]):
             name=name, columns=tuple(self.rows), lines=tuple(lines), years=years, smallest=self.smallest
         )
 
+    def where(self, is_in: Callable[[Row], bool]) -> Groups[Row]:
+        """Return the same columns with some of their rows."""
+        return Groups(
+            {name: [row for row in rows if is_in(row)] for name, rows in self.rows.items()}, self.smallest
+        )
+
     def sizes(self) -> dict[str, Figure]:
         """Return how many rows each column has."""
         return {name: Figure(State.SHOWN, len(rows)) for name, rows in self.rows.items()}
@@ -134,7 +140,11 @@ def _order(name: str) -> tuple[bool, str]:
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """Counts of every class in every column, and which of them stay hidden."""
+    """Counts of every class in every column, and which of them stay hidden.
+
+    Shares are of the rows of the groups it is made from, so those must be all that have a class. How many
+    they are is taken as known: whoever reads shares that add up to a hundred learns as much as if it were.
+    """
 
     counts: Mapping[str, Mapping[Hashable, int]]
     hidden: frozenset[Hashable]
@@ -142,57 +152,52 @@ class Distribution:
 
     @classmethod
     def of(
-        cls,
-        groups: Groups[Row],
-        classify: Callable[[Row], Hashable],
-        classes: Sequence[Hashable],
-        inside: Mapping[Hashable, Hashable] | None = None,
+        cls, groups: Groups[Row], classify: Callable[[Row], Hashable], classes: Sequence[Hashable]
     ) -> Distribution:
-        """Count and protect. `inside`: classes that are published as parts of another, by part."""
-        within = inside or {}
-        counted = groups.counts(classify)
-        wholes = {whole: [part for part in within if within[part] == whole] for whole in within.values()}
-        counts = {
-            name: {
-                **{one: some[one] for one in classes},
-                **{whole: sum(some[part] for part in parts) for whole, parts in wholes.items()},
-            }
-            for name, some in counted.items()
-        }
-        edges = list(network(groups.parts, counts, classes, within, is_total_shown=ALL in groups.rows))
-        return cls(counts, disclosure.hidden(edges, groups.smallest))
+        """Count and protect. In a column with fewer rows than the smallest count every class is hidden."""
+        counts = {name: {one: some[one] for one in classes} for name, some in groups.counts(classify).items()}
+        few = [name for name, rows in groups.rows.items() if 0 < len(rows) < groups.smallest]
+        also = {(name, one) for name in few for one in classes}
+        edges = list(network(groups.parts, counts, classes, few, is_total_shown=ALL in groups.rows))
+        return cls(counts, disclosure.hidden(edges, groups.smallest, also))
 
-    def share(self, column: str, one: Hashable, among: Iterable[Hashable]) -> Figure:
-        """Return the percentage of a class among several."""
+    def share(self, column: str, one: Hashable) -> Figure:
+        """Return the percentage of a class."""
         if (column, one) in self.hidden:
             return HIDDEN
-        counts = self.counts[column]
-        return Figure.of(percentage(counts[one], sum(counts[other] for other in among)))
+        return Figure.of(percentage(self.counts[column][one], sum(self.counts[column].values())))
 
 
 def network(
     parts: Sequence[str],
     counts: Mapping[str, Mapping[Hashable, int]],
     classes: Sequence[Hashable],
-    within: Mapping[Hashable, Hashable],
+    few: Collection[str] = (),
     *,
     is_total_shown: bool,
-) -> Iterable[Count]:
-    """Yield the counts of a distribution as edges: from a region over a class to the total of the class."""
+) -> Iterator[Count]:
+    """Yield the counts of a distribution as edges: from a column over a class to the total of the class.
+
+    `few`: columns whose size is not published either.
+    """
     for part in parts:
         size = sum(counts[part][one] for one in classes)
-        yield Count(name=(part, None), tail="all", head=("part", part), value=size, is_public=True)
-        for one in classes:
-            tail: Hashable = ("inside", part, within[one]) if one in within else ("part", part)
-            yield Count(name=(part, one), tail=tail, head=("class", one), value=counts[part][one])
-        for whole in dict.fromkeys(within.values()):
-            inner = ("inside", part, whole)
-            yield Count(name=(part, whole), tail=("part", part), head=inner, value=counts[part][whole])
-    for one in (*classes, *dict.fromkeys(within.values())):
-        total = sum(counts[part][one] for part in parts)
-        head: Hashable = ("class", within[one]) if one in within else "all"
+        is_told = part not in few
+        name = (part, None)
         yield Count(
-            name=(ALL, one), tail=("class", one), head=head, value=total, is_secret=not is_total_shown
+            name=name,
+            tail="all",
+            head=("part", part),
+            value=size,
+            is_public=is_told,
+            is_secret=not is_told,
+        )
+        for one in classes:
+            yield Count(name=(part, one), tail=("part", part), head=("class", one), value=counts[part][one])
+    for one in classes:
+        total = sum(counts[part][one] for part in parts)
+        yield Count(
+            name=(ALL, one), tail=("class", one), head="all", value=total, is_secret=not is_total_shown
         )
 
 

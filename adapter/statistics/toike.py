@@ -13,10 +13,10 @@ from adapter.fhir.canonical import code_system
 from adapter.statistics.disclosure import SMALLEST
 from adapter.statistics.population import MORE_THAN, ROUTE, Person, Population
 from adapter.statistics.quantiles import first_quartile, highest, lowest, mean, median, third_quartile
-from adapter.statistics.table import Distribution, Figure, Groups, Line, summaries
+from adapter.statistics.table import Distribution, Groups, Line, summaries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from adapter.statistics.quantiles import Value
     from adapter.statistics.table import Table
@@ -33,11 +33,7 @@ ROUTES = (
     "social-services",
     "other",
 )
-AWAY: dict[Hashable, Hashable] = {
-    "away-over-two-years": "unemployed",
-    "away-two-years-or-less": "unemployed",
-    "away-unknown": "unemployed",
-}
+OTHER = "other-status"
 
 
 def toike(population: Population, smallest: int = SMALLEST) -> Table:
@@ -71,50 +67,45 @@ def _lines(groups: Groups[Person]) -> Iterator[Line]:
 
 def _statuses(groups: Groups[Person]) -> Iterator[Line]:
     """Yield position on the labour market, and of the unemployed how long they have been away."""
+    codes = {
+        "employed": "employed",
+        "entrepreneur": "entrepreneur",
+        "unemployed": "unemployed",
+        "other": OTHER,
+    }
+    yield from _shares(
+        groups, lambda person: codes.get(person.status or ""), [*codes.values()], "status-missing"
+    )
+    unemployed = groups.where(lambda person: person.status == "unemployed")
+    yield from _shares(unemployed, _away, ("away-over-two-years", "away-two-years-or-less"), "away-unknown")
 
-    def classify(person: Person) -> str:
-        if person.status != "unemployed":
-            return {"employed": "employed", "entrepreneur": "entrepreneur", "other": "other-status"}.get(
-                person.status or "", "status-missing"
-            )
-        if person.months is None:
-            return "away-unknown"
-        return "away-over-two-years" if person.months > MORE_THAN else "away-two-years-or-less"
 
-    classes: tuple[Hashable, ...] = ("employed", "entrepreneur", "other-status", "status-missing", *AWAY)
-    known = ("employed", "entrepreneur", "unemployed", "other-status")
-    found = Distribution.of(groups, classify, classes, AWAY)
-    for code in known:
-        yield _share(groups, found, code, known)
-    yield _share(groups, found, "status-missing", (*known, "status-missing"))
-    for code in ("away-over-two-years", "away-two-years-or-less"):
-        yield _share(groups, found, code, ("away-over-two-years", "away-two-years-or-less"))
-    yield _share(groups, found, "away-unknown", AWAY)
+def _away(person: Person) -> str | None:
+    if person.months is None:
+        return None
+    return "away-over-two-years" if person.months > MORE_THAN else "away-two-years-or-less"
 
 
 def _shares(
     groups: Groups[Person],
     classify: Callable[[Person], str | None],
-    known: Sequence[str],
+    classes: Sequence[str],
     missing: str,
     system: str = INDICATOR,
 ) -> Iterator[Line]:
     """Yield the share of each class among those known, and of those who are not among all."""
-    found = Distribution.of(groups, lambda person: classify(person) or missing, (*known, missing))
-    for code in known:
-        yield _share(groups, found, code, known, system)
-    yield _share(groups, found, missing, (*known, missing))
+    known = groups.where(lambda person: classify(person) is not None)
+    found = Distribution.of(known, classify, classes)
+    for code in classes:
+        figures = {column: found.share(column, code) for column in groups.rows}
+        yield Line(system=system, code=code, unit="%", figures=figures)
+    yield _missing(groups, lambda person: classify(person) is not None, missing)
 
 
-def _share(
-    groups: Groups[Person],
-    found: Distribution,
-    code: str,
-    among: Iterable[Hashable],
-    system: str = INDICATOR,
-) -> Line:
-    figures = {column: found.share(column, code, tuple(among)) for column in groups.rows}
-    return Line(system=system, code=code, unit="%", figures=figures)
+def _missing(groups: Groups[Person], is_known: Callable[[Person], bool], code: str) -> Line:
+    answered = Distribution.of(groups, is_known, (True, False))
+    figures = {column: answered.share(column, False) for column in groups.rows}
+    return Line(system=INDICATOR, code=code, unit="%", figures=figures)
 
 
 def _numbers(
@@ -128,7 +119,4 @@ def _numbers(
     answered = Distribution.of(groups, lambda person: value(person) is not None, (True, False))
     for code, figures in summaries(groups, value, answered, measures).items():
         yield Line(system=INDICATOR, code=code, unit=unit, figures=figures)
-    shares: dict[str, Figure] = {
-        column: answered.share(column, False, (True, False)) for column in groups.rows
-    }
-    yield Line(system=INDICATOR, code=missing, unit="%", figures=shares)
+    yield _missing(groups, lambda person: value(person) is not None, missing)

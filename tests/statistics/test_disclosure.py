@@ -11,9 +11,10 @@ import pytest
 from adapter.statistics.disclosure import SMALLEST, Count, bounds, hidden
 from adapter.statistics.population import Person, Population
 from adapter.statistics.table import ALL, Groups, Line, State, Table, network
-from adapter.statistics.toike import AWAY, ROUTES, toike
+from adapter.statistics.toike import ROUTES, toike
 from tests.statistics.attack import Knowledge, tables
 
+AWAY = ("away-over-two-years", "away-two-years-or-less", "away-unknown")
 STATUSES = ("employed", "entrepreneur", "unemployed", "other-status")
 SEEDS = range(12)
 
@@ -22,7 +23,7 @@ def counted(rows: list[list[int]]) -> list[Count]:
     """Return a table of regions and classes as edges, with the totals of several regions."""
     counts = {str(at): dict(enumerate(row)) for at, row in enumerate(rows)}
     parts = list(counts)
-    return list(network(parts, counts, range(len(rows[0])), {}, is_total_shown=len(rows) > 1))
+    return list(network(parts, counts, range(len(rows[0])), is_total_shown=len(rows) > 1))
 
 
 def random_table(chance: Random, most: int) -> list[list[int]]:
@@ -159,24 +160,39 @@ STATUS_CLASSES = {
 SEX_CLASSES = dict.fromkeys(("men", "women", "other-sex"), ("men", "women", "other-sex"))
 
 
-@pytest.mark.parametrize(
-    ("classes", "missing"),
-    [(SEX_CLASSES, "sex-missing"), (STATUS_CLASSES, "status-missing"), (ROUTE_CLASSES, "route-missing")],
-    ids=["sex", "status", "route"],
-)
-def test_no_hidden_count_of_the_report_can_be_told(classes: dict[str, tuple[str, ...]], missing: str):
-    """From all percentages and sizes of a report, no hidden count is left with a single value."""
-    table = toike(Population(people=tuple(people(4)), years=(2026, 2026)))
+DISTRIBUTIONS = {
+    "sex": (SEX_CLASSES, "sex-missing"),
+    "status": (STATUS_CLASSES, "status-missing"),
+    "route": (ROUTE_CLASSES, "route-missing"),
+}
 
-    known, secret = learn(table, classes, missing)
-    told = []
-    for name in secret:
-        least, most = known.range_of(name)
+
+def told(seed: int, name: str) -> tuple[int, list[Any]]:
+    """Return how many counts a report hides, and those of them that are left with a single value."""
+    table = toike(Population(people=tuple(people(seed)), years=(2026, 2026)))
+    known, secret = learn(table, *DISTRIBUTIONS[name])
+    found = []
+    for one in secret:
+        least, most = known.range_of(one)
         if most is not None and most // 1 - -(-least // 1) < 1:
-            told.append((name, least, most))
+            found.append((one, least, most))
+    return len(secret), found
 
-    assert secret
-    assert told == []
+
+@pytest.mark.parametrize(("seed", "name"), [(4, "sex"), (106, "status"), (4, "route")])
+def test_no_hidden_count_of_the_report_can_be_told(seed: int, name: str):
+    """From all percentages and sizes of a report, no hidden count is left with a single value."""
+    hidden_counts, found = told(seed, name)
+
+    assert hidden_counts
+    assert found == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_no_hidden_count_of_many_reports_can_be_told(name: str):
+    """The same for forty populations."""
+    assert [found for seed in range(40) for found in told(seed, name)[1]] == []
 
 
 def test_groups_too_small_to_stand_alone_are_put_together():
