@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from adapter.errors import AdapterError
     from adapter.mapping.fml.compiler.scope import Frame
     from adapter.mapping.fml.compiler.stepping import Phase, Place, Variable
+    from adapter.mapping.models import Shape
     from adapter.mapping.nodes import Item
     from adapter.mapping.run import Outcome
     from adapter.outcome import Issue
@@ -105,7 +106,10 @@ class DebugTrace:
         self._paths = places_of(made)
 
     def _snapshot(self, made: Made) -> tuple[Made, Json]:
-        """Return a part of the target and what it holds now; the same objects again until it changes."""
+        """Return a part of the target and what it holds now; the same objects again until it changes.
+
+        A resource inside of it is told by its type: while it is made it is a variable of its own.
+        """
         known, parents = self._known, self._parents
         result: Json = {}
         for key, value in made.items():
@@ -114,12 +118,18 @@ class DebugTrace:
                 if value:
                     result[key] = value
             elif kind is Made:
+                if value.shape is not None and value.shape.kind == "resource":
+                    result[key] = _inner(value.shape)
+                    continue
                 parents[id(value)] = made
                 _put(result, key, value, (known.get(id(value)) or self._snapshot(value))[1])
             elif kind is list:
                 parts: list[Item] = []
                 for part in value:
                     if part.__class__ is Made:
+                        if part.shape is not None and part.shape.kind == "resource":
+                            parts.append(_inner(part.shape))
+                            continue
                         parents[id(part)] = made
                         whole: Item = (known.get(id(part)) or self._snapshot(part))[1]
                         if part.shape is not None and part.shape.is_primitive:
@@ -150,6 +160,10 @@ class DebugTrace:
         if issues:
             whole.append({"name": "outcome", "resource": operation_outcome(issues)})
         return {"resourceType": "Parameters", "parameter": whole}
+
+
+def _inner(shape: Shape) -> Json:
+    return {"resourceType": shape.name}
 
 
 def _put(result: Json, key: str, made: Made, whole: Json) -> None:
