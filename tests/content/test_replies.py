@@ -1,4 +1,4 @@
-"""What occupational health answers, in each format: the message that it becomes, and what is wrong with it."""
+"""What occupational health answers, in each format: the message it becomes, and what is wrong with it."""
 
 from __future__ import annotations
 
