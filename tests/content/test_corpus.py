@@ -91,3 +91,27 @@ def test_a_prescription_is_not_ours(corpus: Path, maps: MapSet) -> None:
         assert outcome is not None
 
         assert outcome.resources[0]["entry"][0]["resource"]["eventCoding"]["code"] == "not-relayed", path.name
+
+
+NOTES = {
+    "Procedure_Note": ["completed", "preparation", "preparation"],
+    "Discharge_Summary": ["completed"],
+    "Referral_Note": ["completed", "completed"],
+}
+"""C-CDA documents that tell of procedures, and what became of each."""
+
+
+@pytest.mark.parametrize("name", NOTES)
+def test_a_note_of_others_is_a_notification(name: str, corpus: Path, maps: MapSet) -> None:
+    """Procedure, discharge and referral notes say what was done; what is not carried has its reason."""
+    [path] = (corpus / "ccda-documents").glob(f"{name}*.xml")
+
+    outcome = maps["notification-from-cda"].run(
+        path.read_bytes(), media_type="application/xml", zone=ZONE, lineage=True
+    )
+
+    accounting = outcome.accounting
+    assert accounting is not None
+    statuses = [procedure["status"] for procedure in _resources(outcome.resources[0], "Procedure")]
+    assert (statuses, accounting.unaccounted) == (NOTES[name], [])
+    assert any(entry.reason for entry in accounting.entries)
