@@ -152,7 +152,7 @@ def test_a_served_process_reads_its_maps_again_on_sighup(tmp_path: Path) -> None
         )
 
     def wait_for(event: str) -> Any:
-        for _ in range(600):
+        for _ in range(1800):
             if (
                 line := next((one for one in log.read_text().splitlines() if f'"{event}"' in one), None)
             ) is not None:
