@@ -54,12 +54,20 @@ class Path:
 def way(names: tuple[str, ...]) -> Callable[[Item], Item]:
     """Return what goes down a path and gives nothing, a value, several, or UNSURE."""
     below = quiet_descent(names)
+    name, beside = names[0], f"_{names[0]}"
 
     def go(value: Item) -> Item:
         found = below(value)
         return None if found.__class__ is list and not found else found
 
-    return go
+    def step(value: Item) -> Item:
+        if isinstance(value, dict) and beside not in value and "resourceType" not in value:
+            found = dict.get(value, name)
+            if found.__class__ is str:
+                return found
+        return go(value)
+
+    return step if len(names) == 1 else go
 
 
 _IS_TEXT = "({0} is None or {0}.__class__ is str)"
