@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from lxml import etree
 
+from adapter.mapping import cases as map_cases
 from adapter.mapping import readers
 from tests.content.cases import CASES, Case
 from tests.content.conftest import ZONE
@@ -106,6 +107,14 @@ def test_no_leaf_of_a_notification_is_lost_on_the_way_out(case: Case, form: str,
 
 def _tree(bundle: dict[str, Any]) -> Any:
     return readers.read(json.dumps(bundle, default=str).encode(), "application/fhir+json")
+
+
+@pytest.mark.parametrize(
+    "case", list(map_cases.cases(FOLDER)), ids=lambda case: f"{case.name}-{case.map.rpartition('-')[2]}"
+)
+def test_a_message_is_written_as_expected(case: map_cases.Case, maps: MapSet) -> None:
+    """Segment by segment and element by element, what is written is the expected."""
+    assert map_cases.judge(case, maps).failures == ()
 
 
 @pytest.fixture(scope="module")
