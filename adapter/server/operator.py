@@ -46,6 +46,7 @@ def routes(doors: Doors) -> list[Route]:
         Route("POST", "/operator/messages/{id}/render", desk.render, reveal),
         Route("POST", "/operator/deliveries/{id}/resend", desk.resend, act),
         Route("POST", "/operator/deliveries/{id}/close", desk.close, act),
+        Route("POST", "/operator/partners/resume", desk.resume, act),
         Route("GET", "/operator/consents", desk.consents, consent),
         Route("POST", "/operator/consents", desk.file_consent, consent),
         Route("POST", "/operator/consents/{id}/withdraw", desk.withdraw_consent, consent),
@@ -225,6 +226,13 @@ class _Desk:
             intake.release, request.path_params["id"], self._relay, actor=operator, reason=reason
         )
         return answer({"delivery": request.path_params["id"], "fate": asdict(fate)})
+
+    async def resume(self, request: Request) -> Response:
+        """Try a resting route now: somebody has mended what was wrong with it."""
+        asked = await read_words(request)
+        partner, reason = asked.get("partner", ""), reason_of(asked)
+        await self._doors.work(self._store.resume, partner, actor=operator_of(request), reason=reason)
+        return answer({"partner": partner, "route": "open"})
 
     async def cases(self, request: Request) -> Response:
         """List cases, the oldest first: all, those of a state, or those nobody answered in time."""

@@ -164,3 +164,21 @@ def test_without_a_token_nothing_is_asked(adapter: Served) -> None:
     words = ["queue", "list", "--server", adapter.address, "--token-file", "/nowhere/token"]
 
     assert cli.main(words) == cli.USAGE
+
+
+def test_a_resting_route_is_seen_and_resumed(adapter: Served, silta: Silta) -> None:
+    """`partners list` names every partner; `resume` needs a reason, which stands in the audit."""
+    partner = silta("partners", "list")[1]["items"][0]["key"]
+
+    code, document = silta("partners", "resume", partner, "--reason", "new certificate")
+
+    assert (code, document["route"]) == (0, "open")
+    row = adapter.deployment.store.audit_rows(object=f"partner/{partner}")[-1]
+    assert (row.action, row.pairs) == ("resume", (("why", "new certificate"),))
+
+
+def test_nobody_resumes_a_partner_that_is_not_there(silta: Silta) -> None:
+    """An unknown id is said to be unknown."""
+    code, _ = silta("partners", "resume", "urn:oid:1.2.3", "--reason", "asked")
+
+    assert code == cli.REMOTE

@@ -372,9 +372,9 @@ class Store(Reader):
         """Close a parked or refused delivery."""
         return self._do(outcomes.close, delivery, actor=actor, reason=reason, at=self._clock.now())
 
-    def resume(self, partner: str, *, actor: str) -> None:
-        """Lift the rest of a partner's route now."""
-        self._do(outcomes.resume, partner, actor=actor, at=self._clock.now())
+    def resume(self, partner: str, *, actor: str, reason: str | None = None) -> None:
+        """Lift the rest of a partner's route now. Raises NotFound ST121."""
+        self._do(outcomes.resume, partner, actor=actor, reason=reason, at=self._clock.now())
 
     # -- acknowledgements --------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, or_, select, update
 
-from adapter.errors import Conflict
+from adapter.errors import Conflict, NotFound
 from adapter.relay import retry
 from adapter.relay.message import DeliveryEvent, DeliveryState
 from adapter.relay.retry import Class
@@ -409,11 +409,16 @@ def close(book: Book, delivery: str, *, actor: str, reason: str, at: datetime) -
     )
 
 
-def resume(book: Book, partner: str, *, actor: str, at: datetime) -> None:
-    """Lift the rest of a partner's route."""
+def resume(book: Book, partner: str, *, actor: str, reason: str | None, at: datetime) -> None:
+    """Lift the rest of a partner's route.
+
+    Raises NotFound ST121.
+    """
+    if book.first(_PARTY_ALONE, {"the_party": partner}) is None:
+        raise NotFound("ST121", params={"kind": "partner"})
     calm = {name: getattr(retry.UNTROUBLED, name) for name in _ROUTE}
     _change_party(book, partner, **calm, pause_reason=None)
-    book.note("resume", f"partner/{partner}", "open", at=at, actor=actor)
+    book.note("resume", f"partner/{partner}", "open", at=at, actor=actor, why=reason)
     book.work = True
 
 
