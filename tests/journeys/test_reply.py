@@ -128,14 +128,20 @@ def test_a_case_walks_to_the_return_to_work(play: Play) -> None:
         ]
         assert RETURN_DATE in json.dumps(heard[2])
 
+        corrected = await stage.send("back-surgery-updated.hl7")
+        relay = stage.world.deployment.relay
+        assert case_of(stage, corrected).state.value == "returned"
+        assert overdue.look(relay, relay.clock.now() + timedelta(days=30)) == 0
+
     play(journey)
 
 
 def test_silence_is_told_once_and_a_person_may_close_the_case(play: Play) -> None:
-    """No answer but the recipient's counts; when the time is over the hospital gets a notice with a Task."""
+    """Nobody but the recipient can answer; of copies that a correction replaced nobody is told."""
 
     async def journey(stage: Played) -> None:
-        sent = await stage.send("back-surgery.hl7")
+        await stage.send("back-surgery.hl7")
+        sent = await stage.send("back-surgery-updated.hl7")
         nothing = [
             await answer(stage, reply("feedback-accepted"), "havuniemi"),
             await answer(stage, reply("feedback-accepted", answers="urn:uuid:nothing")),

@@ -81,6 +81,15 @@ _LOCK_LANE = select(_L.key).where(_L.key == bindparam("the_lane")).with_for_upda
 _LOCK_MESSAGE = select(_M.id).where(_M.id == bindparam("the_message")).with_for_update(key_share=True)
 _TAKES_REPORTS = select(_P.takes_reports).where(_P.key == bindparam("the_party"))
 _ADD_CASE = insert(schema.case)
+_EARLIER_CASE = (
+    select(schema.case.c.state, schema.case.c.reply)
+    .join(schema.message, _M.id == schema.case.c.message)
+    .where(
+        _M.superseded_by == bindparam("the_message"), schema.case.c.recipient == bindparam("the_recipient")
+    )
+    .order_by(schema.case.c.opened_at.desc())
+    .limit(1)
+)
 _SETTLE = (
     update(schema.message)
     .where(
@@ -275,18 +284,22 @@ def settle(book: Book, message: str, at: datetime) -> None:
 
 
 def _open_case(book: Book, row: Row, at: datetime) -> None:
+    """Open the case of a copy that arrived; a correction goes on from what was answered before it."""
+    earlier = book.first(_EARLIER_CASE, {"the_message": row.message, "the_recipient": row.recipient})
+    state = earlier.state if earlier is not None else CaseState.AWAITING_REPLY.value
     book.run(
         _ADD_CASE,
         {
             "id": row.id,
             "message": row.message,
             "recipient": row.recipient,
-            "state": CaseState.AWAITING_REPLY.value,
+            "state": state,
             "opened_at": at,
             "changed_at": at,
+            "reply": earlier.reply if earlier is not None else None,
         },
     )
-    book.note("open-case", f"case/{row.id}", CaseState.AWAITING_REPLY.value, at=at, message=row.message)
+    book.note("open-case", f"case/{row.id}", state, at=at, message=row.message)
 
 
 def tell(book: Book, row: Row, *, at: datetime, reason: str) -> None:
