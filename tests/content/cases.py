@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.content.conftest import NOTIFICATIONS, ZONE
@@ -28,6 +28,8 @@ class Case:
     event: str
     findings: tuple[str, ...]
     facts: dict[str, list[Any]]
+    constants: dict[str, Any] = field(default_factory=dict)
+    """What the deployment tells the map: who the sender is, how its source counts days."""
 
     def run(self, maps: MapSet, **constants: Any) -> Outcome:
         """Map it, with lineage and accounting."""
@@ -35,7 +37,7 @@ class Case:
             self.source.read_bytes(),
             media_type=self.media_type,
             zone=ZONE,
-            constants=constants,
+            constants={**self.constants, **constants},
             lineage=True,
         )
 
@@ -52,6 +54,7 @@ def _case(path: Path) -> Case:
         event=said["event"],
         findings=tuple(said["findings"]),
         facts=said.get("facts", {}),
+        constants=said.get("constants", {}),
     )
 
 

@@ -52,6 +52,10 @@ CHANGED: dict[tuple[str, str], dict[str, Any]] = {
     # Where an address is protected, neither it nor a number goes out.
     ("protected-address", "cda"): {"addresses": [], "numbers": []},
     ("protected-address", "v2"): {"addresses": [], "numbers": []},
+    ("cda-controller", "cda"): {"numbers": []},
+    # MSH-4 holds an id that stands alone, not one of another register: there the name is left.
+    ("cda-controller", "v2"): {"numbers": [], "sender": ("Havuniemen sairaala", ())},
+    ("account-number", "v2"): {"sender": ("Tuulilahden keskussairaala", ())},
 }
 """Facts that are not the same on the way back, and why."""
 
