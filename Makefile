@@ -31,7 +31,7 @@ lint: setup
 	$(BIN)/mypy
 
 test: setup database
-	$(BIN)/pytest -n 2 -m "not long" --cov --cov-report=
+	$(BIN)/pytest -n 2 -m "not long"
 
 test-long: setup database
 	$(BIN)/pytest -n 2 -m long --timeout=7200
