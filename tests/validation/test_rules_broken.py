@@ -325,7 +325,7 @@ CASES = [
 ]
 
 
-BASES = 8
+BASES = 24
 """How many resources of a profile are changed."""
 
 ASKED = 6
