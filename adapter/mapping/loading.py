@@ -7,6 +7,7 @@ and models is the same map.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,13 +44,14 @@ def check(
     return loaded.maps, loaded.issues
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """A map file as it was read."""
+@lru_cache(maxsize=256)
+def _read(content: bytes, name: str) -> tuple[MapFile | None, tuple[Issue, ...]]:
+    """Read a map file; what has not changed is the very same tree, by which its map is known again.
 
-    content: bytes
-    tree: MapFile | None
-    issues: list[Issue]
+    Raises UnicodeDecodeError.
+    """
+    tree, issues = parse(content.decode("utf-8-sig"), name)
+    return tree and without_items(tree), tuple(issues)
 
 
 @dataclass(slots=True)
@@ -62,8 +64,6 @@ class Loaded:
     tables: dict[str, ConceptMap] = field(default_factory=dict)
     definitions: list[dict[str, Item]] = field(default_factory=list)
     packages: Sequence[Item] = ()
-    texts: dict[str, _Text] = field(default_factory=dict)
-    """By path."""
     seen: dict[int, list[MapFile]] = field(default_factory=dict)
     """What the map of a file can see, by the identity of the file."""
     trusted: Sequence[Path] = ()
@@ -94,7 +94,6 @@ class _Loading:
         self.trusted_layers: set[int] = set()
         self.overridden = False
         """Whether some table took another's place: whoever translates by it is checked again."""
-        self.texts: dict[str, _Text] = {}
         self.issues: list[Issue] = []
         self.files: dict[str, MapFile] = {}
         self.layers: dict[str, int] = {}
@@ -140,9 +139,7 @@ class _Loading:
             one for at, one in enumerate(self.issues) if one not in self.issues[max(at - 8, 0) : at]
         ]
         seen = {id(file): library.visible(file) for file in library.files.values()}
-        return Loaded(
-            maps, self.issues, tables, definitions, self.packages, self.texts, seen, tuple(self.trusted)
-        )
+        return Loaded(maps, self.issues, tables, definitions, self.packages, seen, tuple(self.trusted))
 
     def unchanged(self, file: MapFile, library: Library, before: Loaded | None) -> Map | None:
         """Return the map as it was made before, if all that it sees is what it saw then."""
@@ -168,19 +165,14 @@ class _Loading:
             self.resource(path, name, definitions)
 
     def map_file(self, path: Path, name: str) -> None:
-        content = path.read_bytes()
-        read = None if self.before is None else self.before.texts.get(str(path))
-        if read is None or read.content != content:
-            try:
-                tree, issues = parse(content.decode("utf-8-sig"), name)
-                read = _Text(content, tree and without_items(tree), issues)
-            except UnicodeDecodeError:
-                self.issues.append(Issue("MP110", name))
-                return
-        self.texts[str(path)] = read
-        self.read(read.tree, read.issues, name)
+        try:
+            tree, issues = _read(path.read_bytes(), name)
+        except UnicodeDecodeError:
+            self.issues.append(Issue("MP110", name))
+            return
+        self.read(tree, issues, name)
 
-    def read(self, tree: MapFile | None, issues: list[Issue], name: str) -> None:
+    def read(self, tree: MapFile | None, issues: Iterable[Issue], name: str) -> None:
         self.issues += issues
         if tree is not None:
             key = tree.url or name

@@ -56,7 +56,7 @@ def test_an_operator_has_a_new_version_taken_over(adapter: Served, silta: Silta,
 
     version = names(adapter)["ward-by-hand"]
     assert (code, said["outcome"], said["changed"]) == (0, "swapped", ["ward-by-hand"])
-    row = next(row for row in adapter.deployment.store.audit_rows() if row.reason == "new ward")
+    row = next(row for row in adapter.deployment.store.audit_rows(object="maps") if row.reason == "new ward")
     assert (row.action, row.object) == ("reload", "maps")
     assert row.pairs == (("ward-by-hand", version),)
 

@@ -93,6 +93,8 @@ def test_who_gets_nothing_has_no_copy(message: str, adapter: Served) -> None:
 def test_a_withheld_copy_is_not_shown_but_why(adapter: Served) -> None:
     """Where nothing may go, the reasons are told in place of a copy."""
     body = (folder("fixtures") / "notification" / "no-consent.json").read_bytes()
+    for number in (b"HA-2026-0302", b"HN-55020"):  # a message that no other test here has sent
+        body = body.replace(number, b"RENDER-2")
     assert adapter.post("/ingest/json1", body, "application/json", "havuniemi").status_code == 200
     [held] = adapter.deployment.store.find_deliveries(state="withheld", limit=1)
 
