@@ -31,7 +31,7 @@ lint: setup
 	$(BIN)/mypy
 
 test: setup database
-	$(BIN)/pytest -n 2 -m "not long"
+	$(BIN)/pytest -n 3 -m "not long"
 
 # The same tests, measured: takes about twice as long, and fails below the floor in pyproject.toml.
 coverage: setup database

@@ -37,10 +37,13 @@ MAP_SUFFIXES = (".map", ".fml")
 
 
 def check(
-    folders: Path | str | Iterable[Path | str], packages: Iterable[Item] = ()
+    folders: Path | str | Iterable[Path | str], packages: Iterable[Item] = (), trusted: Iterable[Path] = ()
 ) -> tuple[list[Map], list[Issue]]:
-    """Read and check everything; give the maps that can be read and all issues, warnings included."""
-    loaded = load(folders, packages)
+    """Read and check everything; give the maps that can be read and all issues, warnings included.
+
+    `trusted`: as for `load`.
+    """
+    loaded = load(folders, packages, trusted=trusted)
     return loaded.maps, loaded.issues
 
 

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 def register(verbs: Verbs) -> None:
     """Add the verb."""
     parser = add(verbs, "check", run, "read maps and tables and list everything that is wrong with them")
-    parser.add_argument("folders", nargs="*", metavar="FOLDER", help="folders beside the shipped ones")
+    parser.add_argument(
+        "folders",
+        nargs="*",
+        metavar="FOLDER",
+        help="folders to check, above the shipped ones (default: the shipped ones)",
+    )
     parser.add_argument(
         "--portable",
         action="store_true",
@@ -32,8 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
     from adapter.mapping.fml.portable import portability
     from adapter.mapping.mapset import check
     from adapter.outcome import has_errors
+    from adapter.shipped import folder
 
-    known, issues = check(folders(arguments.folders), packages(arguments.package))
+    trusted = [folder("mappings")] if arguments.folders else []
+    known, issues = check(folders(arguments.folders), packages(arguments.package), trusted)
     level: Severity = "error" if arguments.portable else "warning"
     odd = [replace(issue, level=level) for one in known for issue in portability(one.file)]
     issues = [*issues, *odd]

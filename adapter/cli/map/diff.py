@@ -59,9 +59,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _version(name: str, arguments: argparse.Namespace) -> MapSet:
     from adapter.mapping.mapset import MapSet
+    from adapter.shipped import folder
 
     places = [Path(name)] if arguments.alone else folders([name])
-    return MapSet.load(places, packages(arguments.package))
+    return MapSet.load(places, packages(arguments.package), trusted=[folder("mappings")])
 
 
 def _as_json(compared: Sequence[Compared]) -> dict[str, Any]:
