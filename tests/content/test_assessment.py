@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from adapter.mapping.cases import judge
 from adapter.shipped import folder
-from tests.content.assessments import ASSESSMENTS, EVERY, SOUND, Assessment
+from tests.content.assessments import EVERY, SOUND, Assessment
 from tests.content.conftest import read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from adapter.mapping import MapSet
     from adapter.validation.validator import Validator
 
-MODEL = read(folder("profiles") / "logical" / "assessment-event.json")
-TABLE = read(folder("profiles") / "logical" / "kykyviisari-export.json")
 QUESTIONNAIRES = sorted((folder("profiles") / "questionnaires").glob("*.json"))
-
-
-def _names(model: dict[str, Any]) -> set[str]:
-    elements = model["differential"]["element"]
-    return {each["path"].removeprefix(f"{elements[0]['path']}.") for each in elements[1:]}
-
-
-def _paths(value: Any, at: str = "") -> Iterator[str]:
-    if isinstance(value, list):
-        for one in value:
-            yield from _paths(one, at)
-    elif isinstance(value, dict):
-        for key, one in value.items():
-            path = f"{at}.{key}" if at else key
-            yield path
-            yield from _paths(one, path)
 
 
 @pytest.mark.parametrize("one", EVERY, ids=lambda one: one.case.source.name)
@@ -72,34 +51,6 @@ def test_the_map_of_an_assessment_is_found(one: Assessment, maps: MapSet) -> Non
 def test_a_sound_assessment_has_an_expected_result(one: Assessment) -> None:
     """Nobody has to guess what a fixture becomes, but for those that only say who sends."""
     assert one.case.golden.is_file() or one.case.constants
-
-
-@pytest.mark.parametrize(
-    "path",
-    [one.case.source for one in EVERY if one.case.map == "assessment-from-json"],
-    ids=lambda path: path.stem,
-)
-def test_an_event_holds_to_its_model(path: Any) -> None:
-    """No fixture uses a name that the model does not know."""
-    assert sorted(set(_paths(json.loads(path.read_text("utf-8")))) - _names(MODEL)) == []
-
-
-@pytest.mark.parametrize("path", sorted(ASSESSMENTS.glob("*.csv")), ids=lambda path: path.stem)
-def test_a_table_holds_to_its_model(path: Any) -> None:
-    """No fixture has a column that the model does not know."""
-    header = path.read_bytes().decode("latin-1").removeprefix("ï»¿").splitlines()[0]
-
-    assert sorted(set(header.replace(";", ",").split(",")) - _names(TABLE)) == []
-
-
-@pytest.mark.parametrize(
-    ("model", "map_name"), [(MODEL, "assessment-from-json"), (TABLE, "assessment-from-kykyviisari")]
-)
-def test_the_map_reads_every_name_of_the_model(model: dict[str, Any], map_name: str) -> None:
-    """A name of the model that no rule reads would be lost in silence."""
-    text = (folder("mappings") / f"{map_name}.map").read_text("utf-8")
-
-    assert sorted(path for path in _names(model) if path.rpartition(".")[2] not in text) == []
 
 
 @pytest.mark.parametrize("path", QUESTIONNAIRES, ids=lambda path: path.stem)

@@ -1,23 +1,34 @@
-"""The logical model of the JSON event says neither more nor less than the map reads."""
+"""A logical model of a JSON source says neither more nor less than its map reads and its fixtures hold."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from adapter.mapping.cases import cases
 from adapter.shipped import folder
-from tests.content.conftest import NOTIFICATIONS, read
+from tests.content.conftest import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MODEL = read(folder("profiles") / "logical" / "hospital-event.json")
-ROOT = MODEL["differential"]["element"][0]["path"]
-PATHS = {each["path"].removeprefix(f"{ROOT}.") for each in MODEL["differential"]["element"][1:]}
-EVENTS = [path for path in sorted(NOTIFICATIONS.glob("*.json")) if not path.name.endswith(".fhir.json")]
+MODELS = {
+    "notification-from-json": "hospital-event",
+    "assessment-from-json": "assessment-event",
+    "assessment-from-kykyviisari": "kykyviisari-export",
+    "reply-from-json": "occupational-health-reply",
+}
+"""What the source of a map is called."""
+SOURCES = [(case.map, case.source) for case in cases(folder("fixtures")) if case.map in MODELS]
+
+
+def names(map_name: str) -> set[str]:
+    """Return the paths below the root that the model of a map's source knows."""
+    model = read(folder("profiles") / "logical" / f"{MODELS[map_name]}.json")
+    root, *elements = (each["path"] for each in model["differential"]["element"])
+    return {path.removeprefix(f"{root}.") for path in elements}
 
 
 def _paths(value: Any, at: str = "") -> Iterator[str]:
@@ -31,15 +42,24 @@ def _paths(value: Any, at: str = "") -> Iterator[str]:
             yield from _paths(one, path)
 
 
-@pytest.mark.parametrize("path", EVENTS, ids=lambda path: path.stem)
-def test_an_event_holds_to_its_model(path: Path) -> None:
+def _columns(table: Path) -> set[str]:
+    header = table.read_bytes().decode("latin-1").removeprefix("\u00ef\u00bb\u00bf").splitlines()[0]
+    return set(header.replace(";", ",").split(","))
+
+
+@pytest.mark.parametrize(
+    ("map_name", "source"), SOURCES, ids=[f"{map_name}-{source.stem}" for map_name, source in SOURCES]
+)
+def test_a_source_holds_to_its_model(map_name: str, source: Path) -> None:
     """No fixture uses a name that the model does not know."""
-    assert sorted(set(_paths(json.loads(path.read_text("utf-8")))) - PATHS) == []
+    found = _columns(source) if source.suffix == ".csv" else set(_paths(read(source)))
+
+    assert sorted(found - names(map_name)) == []
 
 
-def test_the_map_reads_every_name_of_the_model() -> None:
+@pytest.mark.parametrize("map_name", MODELS)
+def test_the_map_reads_every_name_of_the_model(map_name: str) -> None:
     """A name of the model that no rule reads would be lost in silence."""
-    text = (folder("mappings") / "notification-from-json.map").read_text("utf-8")
-    names = {path.rpartition(".")[2] for path in PATHS}
+    text = (folder("mappings") / f"{map_name}.map").read_text("utf-8")
 
-    assert sorted(name for name in names if name not in text) == []
+    assert sorted(name for name in names(map_name) if name.rpartition(".")[2] not in text) == []

@@ -11,7 +11,6 @@ from adapter.mapping import readers
 from adapter.mapping.cases import Case, cases, judge
 from adapter.relay.reply import reply_of
 from adapter.shipped import folder
-from tests.content.conftest import read
 
 if TYPE_CHECKING:
     from adapter.mapping import MapSet
@@ -19,20 +18,10 @@ if TYPE_CHECKING:
 
 FOLDER = folder("fixtures") / "reply"
 CASES = list(cases(FOLDER))
-MODEL = read(folder("profiles") / "logical" / "occupational-health-reply.json")
 
 
 def _said(case: Case) -> dict[str, Any]:
     return tomllib.loads(case.source.with_suffix(".toml").read_text("utf-8"))
-
-
-def _paths(value: Any, at: str = "") -> set[str]:
-    if isinstance(value, list):
-        return {path for one in value for path in _paths(one, at)}
-    if not isinstance(value, dict):
-        return set()
-    names = {f"{at}.{key}".strip("."): one for key, one in value.items()}
-    return set(names).union(*(_paths(one, name) for name, one in names.items()))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -87,22 +76,3 @@ def test_an_answer_is_no_notification(case: Case, maps: MapSet) -> None:
     )
 
     assert bundle["entry"][0]["resource"]["eventCoding"]["code"] == "not-relayed"
-
-
-@pytest.mark.parametrize(
-    "case", [case for case in CASES if case.source.suffix == ".json"], ids=lambda case: case.name
-)
-def test_an_answer_in_json_holds_to_its_model(case: Case) -> None:
-    """No fixture uses a name that the model does not know."""
-    root = MODEL["differential"]["element"][0]["path"]
-    known = {each["path"].removeprefix(f"{root}.") for each in MODEL["differential"]["element"][1:]}
-
-    assert sorted(_paths(read(case.source)) - known) == []
-
-
-def test_the_map_reads_every_name_of_the_model() -> None:
-    """A name of the model that no rule reads would be lost in silence."""
-    text = (folder("mappings") / "reply-from-json.map").read_text("utf-8")
-    names = {each["path"].rpartition(".")[2] for each in MODEL["differential"]["element"][1:]}
-
-    assert sorted(name for name in names if name not in text) == []
