@@ -14,24 +14,19 @@ import argparse
 import gzip
 import hashlib
 import json
-import tarfile
 from pathlib import Path
 from typing import Any
+
+from adapter.fhir.packages import load
 
 TARGET = Path(__file__).parent.parent / "adapter" / "validation" / "data" / "finnish.json.gz"
 FORMAT = 1
 LICENCE = "CC0-1.0"
 
+HEAD = ("resourceType", "id", "url", "version", "name", "title", "status", "publisher")
 KEPT: dict[str, tuple[str, ...]] = {
     "StructureDefinition": (
-        "resourceType",
-        "id",
-        "url",
-        "version",
-        "name",
-        "title",
-        "status",
-        "publisher",
+        *HEAD,
         "fhirVersion",
         "kind",
         "abstract",
@@ -41,31 +36,8 @@ KEPT: dict[str, tuple[str, ...]] = {
         "baseDefinition",
         "derivation",
     ),
-    "CodeSystem": (
-        "resourceType",
-        "id",
-        "url",
-        "version",
-        "name",
-        "title",
-        "status",
-        "publisher",
-        "caseSensitive",
-        "content",
-        "count",
-        "concept",
-    ),
-    "ValueSet": (
-        "resourceType",
-        "id",
-        "url",
-        "version",
-        "name",
-        "title",
-        "status",
-        "publisher",
-        "compose",
-    ),
+    "CodeSystem": (*HEAD, "caseSensitive", "content", "count", "concept"),
+    "ValueSet": (*HEAD, "compose"),
 }
 """What is kept of a definition, by its type; of a StructureDefinition also its differential."""
 
@@ -78,20 +50,14 @@ Definition = dict[str, Any]
 def read_package(path: Path) -> tuple[dict[str, str], list[Definition]]:
     """Return name, version and SHA-256 of a package, and its JSON resources in order of file name.
 
-    Raises ValueError if the package is not placed in the public domain.
+    Raises ValueError if the package is not placed in the public domain, and what `load` raises.
     """
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    found: dict[str, Definition] = {}
-    with tarfile.open(path) as archive:
-        for member in archive:
-            stream = archive.extractfile(member)
-            if stream is not None and member.name.endswith(".json"):
-                found[member.name] = json.load(stream)
-    manifest = found.pop("package/package.json")
-    if manifest.get("license") != LICENCE:
+    package = load(path)
+    if json.loads(package.files.read("package/package.json")).get("license") != LICENCE:
         raise ValueError(f"{path.name} is not {LICENCE}")
-    provenance = {"name": manifest["name"], "version": manifest["version"], "sha256": digest}
-    return provenance, [found[name] for name in sorted(found) if "resourceType" in found[name]]
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    provenance = {"name": package.name, "version": package.version, "sha256": digest}
+    return provenance, [json.loads(package.files.read(entry.file)) for entry in package.entries()]
 
 
 def element(stated: Definition) -> Definition:
