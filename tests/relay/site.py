@@ -22,6 +22,7 @@ from adapter.relay.retry import RetrySchedule
 from adapter.relay.store import Store
 from adapter.shipped import folder
 from adapter.validation import Validator
+from tests.relay.world import make_empty
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,6 +97,7 @@ def partner(organisation: str, level: Level = Level.CLINICAL, **more: Any) -> Pa
 def relay_in(place: Path, **more: Any) -> Relay:
     """Build the demo deployment with a store in `place`; `more` replaces parts of it."""
     clock = SetClock(MARCH)
+    make_empty(place / "silta.db")
     store = Store.open(f"sqlite:///{place / 'silta.db'}", key=KEY, clock=clock)
     store.import_directory(demo_files("partners"), MARCH)
     store.import_agreements(demo_agreements(), MARCH)
