@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from adapter.outcome import catalogue
 from adapter.relay.case import CASE_TRANSITIONS
 from adapter.relay.message import DELIVERY_TRANSITIONS, MESSAGE_TRANSITIONS
+from adapter.relay.replay import REPLAY_TRANSITIONS
 
 sys.path.insert(0, str(Path(__file__).parent))
 import draw_reference
@@ -54,6 +55,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "message-states": lambda: transitions(MESSAGE_TRANSITIONS),
     "delivery-states": lambda: transitions(DELIVERY_TRANSITIONS),
     "case-states": lambda: transitions(CASE_TRANSITIONS),
+    "replay-states": lambda: transitions(REPLAY_TRANSITIONS),
     "findings": findings,
 }
 

@@ -43,6 +43,9 @@ COMMANDS = (
     Command(name="package", module="package", help="show and build FHIR packages"),
     Command(name="messages", module="messages", help="what was taken in and what became of it"),
     Command(name="queue", module="queue", help="messages that wait for a person"),
+    Command(
+        name="replay", module="replay", help="send many again together: prepared by one, released by another"
+    ),
     Command(name="partners", module="partners", help="how the ways to the partners do"),
     Command(name="cases", module="cases", help="whether somebody has taken over what arrived"),
     Command(name="consents", module="consents", help="what patients have permitted and denied"),

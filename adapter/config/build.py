@@ -89,6 +89,7 @@ def build(
             time_to_live=settings.time_to_live,
             zone=settings.zone,
             patience=settings.patience,
+            bounds=settings.bounds,
         )
     except BaseException:
         store.close()

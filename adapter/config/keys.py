@@ -83,6 +83,15 @@ def _size(value: Any) -> int:  # noqa: ANN401  (any TOML value)
     return int(match[1]) * (1_000 if match[2] == "kB" else 1_000_000)
 
 
+def _number(most: int) -> Callable[[Any], int]:
+    def read(value: Any) -> int:  # noqa: ANN401  (any TOML value)
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+            raise Wrong(f"a number, 1 to {most}")
+        return value
+
+    return read
+
+
 def _days(value: Any) -> int:  # noqa: ANN401  (any TOML value)
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 90:
         raise Wrong("a number of working days, 1 to 90")
@@ -222,6 +231,10 @@ SECTIONS: Mapping[str, Mapping[str, Key]] = {
         "longest": Key(_duration, timedelta(hours=6), note="no wait is longer"),
         "give_up": Key(_duration, timedelta(days=5), note="after this the delivery is parked"),
         "expire": Key(_duration, timedelta(days=30), note="after this an unsent copy is closed"),
+    },
+    "replay": {
+        "most": Key(_number(2000), 500, note="copies that may be sent again together"),
+        "per_minute": Key(_number(600), 60, note="how many of them in a minute"),
     },
     "case": {
         "reply_within": Key(_days, 2, note="working days that occupational health may take to answer"),

@@ -16,6 +16,7 @@ from adapter.outcome import Issue
 from adapter.relay.case import Patience
 from adapter.relay.deployment import Organisation, Partner, Source
 from adapter.relay.message import Level, Mode
+from adapter.relay.replay import Bounds
 from adapter.relay.retry import RetrySchedule
 from adapter.server.budgets import DoorBudget
 from adapter.server.inbox_folder import Inbox
@@ -75,6 +76,8 @@ class Settings:
     time_to_live: timedelta
     patience: Patience
     """How long occupational health may take to answer."""
+    bounds: Bounds
+    """How much may be sent again together."""
     retention: Retention
     """How long content is kept; ids and audit stay."""
     warnings: tuple[Issue, ...] = ()
@@ -183,6 +186,7 @@ class Reading:
             schedule=RetrySchedule(first=retry["first"], longest=retry["longest"], give_up=retry["give_up"]),
             time_to_live=retry["expire"],
             patience=Patience(**parts["case"]),
+            bounds=Bounds(**parts["replay"]),
             retention=Retention(**parts["retention"]),
             warnings=tuple(self.warnings),
         )

@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from adapter.errors import AdapterError, ConfigurationError, ContentError, DeliveryError, StoreError
 from adapter.fhir import json as fhir_json
-from adapter.relay import form
+from adapter.relay import form, resending
 from adapter.relay.attempt import MEDIA_TYPE, attempt_end, judge, may_rebuild, may_reuse, outbound
 from adapter.relay.consent import Deny, Permit
 from adapter.relay.message import DeliveryEvent
-from adapter.relay.store import claims, outcomes, seals
+from adapter.relay.store import claims, outcomes, replays, seals
 from adapter.relay.store.book import ENGINE
 from adapter.relay.store.values import Freeze, Frozen
 from adapter.relay.transport import Inbound
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from adapter.relay.deployment import Partner, Relay
     from adapter.relay.message import Level
     from adapter.relay.store.book import Book
-    from adapter.relay.store.values import Claimed, Paused
+    from adapter.relay.store.values import Claimed, DueItem, Paused
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -240,6 +240,8 @@ class _Engine:
             )
         for delivery in asked:
             await self._reconsider(delivery, now)
+        for item in await self._write(replays.due, now):
+            await self._resend(item, now)
 
     async def claim(self, now: datetime, limit: int) -> list[Claimed]:
         """Claim what is due."""
@@ -261,6 +263,15 @@ class _Engine:
             )
         else:
             await self._write(outcomes.still_withheld, delivery)
+
+    async def _resend(self, item: DueItem, now: datetime) -> None:
+        """Queue the next copy of a replay again, or leave it where it would not go."""
+        if item.is_forgotten:
+            denied: str | None = "ST123"
+        else:
+            claimed = await self._write(claims.look, item.delivery)
+            denied = resending.denial(claimed, self._relay, now, self._decisions)
+        await self._write(replays.take, item.replay, item.number, denied=denied, at=now)
 
     def _ask(self, claimed: Claimed, bundle: Mapping[str, Any] | None, now: datetime) -> Permit | Deny | None:
         if bundle is None:

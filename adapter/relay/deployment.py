@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from adapter.relay.case import Patience
 from adapter.relay.message import Level, Mode
+from adapter.relay.replay import Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,6 +123,8 @@ class Relay:
     """A copy that has not arrived after this is closed as expired."""
     patience: Patience = field(default_factory=Patience)
     """How long occupational health may take to answer."""
+    bounds: Bounds = field(default_factory=Bounds)
+    """How much may be sent again together."""
     zone: ZoneInfo = HELSINKI
     random: random.Random = field(default_factory=random.Random)
     """Jitter of the retries; seeded in simulations."""

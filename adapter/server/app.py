@@ -11,7 +11,18 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
 from adapter.errors import AdapterError
-from adapter.server import auditor, authorization, consent, fhir, health, ingest, maps, metrics, operator
+from adapter.server import (
+    auditor,
+    authorization,
+    consent,
+    fhir,
+    health,
+    ingest,
+    maps,
+    metrics,
+    operator,
+    replay,
+)
 from adapter.server.door import Door
 from adapter.server.errors import framework_issue, status_of
 from adapter.server.negotiation import outcome_response
@@ -58,6 +69,7 @@ def routes(doors: Doors) -> list[Route]:
         *fhir.routes(doors),
         *consent.routes(doors),
         *operator.routes(doors),
+        *replay.routes(doors),
         *maps.routes(doors),
         *auditor.routes(doors),
     ]

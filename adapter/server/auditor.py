@@ -7,14 +7,13 @@ in the body of a request, never in an address.
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from adapter.errors import Malformed
 from adapter.relay.audit import Head
 from adapter.relay.message import AuditRecord
 from adapter.server.access import Right
-from adapter.server.desk import answer, limit_of, read_object, read_words, reason_of
+from adapter.server.desk import answer, limit_of, moment_of, read_object, read_words, reason_of
 from adapter.server.route import Operators, Route, operator_of
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ class _Auditor:
             raise Malformed("IN113")
         await self._doors.work(self._store.audit, [self._asked(operator, subject, recipient, reason)])
         found = await self._doors.work(
-            self._store.disclosures, subject=subject, recipient=recipient, since=_since(asked.get("since"))
+            self._store.disclosures, subject=subject, recipient=recipient, since=moment_of(asked.get("since"))
         )
         return answer({"items": [asdict(each) for each in found]})
 
@@ -112,14 +111,3 @@ def _head(asked: dict[str, Any]) -> Head | None:
     if not isinstance(node, str) or not isinstance(sequence, int) or not isinstance(hash_, str):
         raise Malformed("IN113")
     return Head(node=node, sequence=sequence, hash=hash_)
-
-
-def _since(text: str | None) -> datetime | None:
-    """Return a day or a moment. Raises Malformed (IN113) for anything else."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Malformed("IN113") from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

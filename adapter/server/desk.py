@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
@@ -48,6 +48,17 @@ def reason_of(asked: Mapping[str, Any]) -> str:
 def limit_of(given: str | None) -> int:
     """Return how many items a page has: as asked, a hundred where nothing sensible was."""
     return min(int(given), LONGEST_PAGE) if given and given.isdecimal() else 100
+
+
+def moment_of(given: str | None) -> datetime | None:
+    """Return a day or a moment; a day begins in UTC. Raises Malformed (IN113) for anything else."""
+    if given is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(given)
+    except ValueError:
+        raise Malformed("IN113") from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def answer(value: dict[str, Any]) -> JSONResponse:

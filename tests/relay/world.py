@@ -38,6 +38,7 @@ from adapter.relay.message import (
     Mode,
     NewDelivery,
 )
+from adapter.relay.replay import Bounds
 from adapter.relay.retry import RetrySchedule
 from adapter.relay.store import Store
 from adapter.relay.store.sqlite import SqliteGround
@@ -221,6 +222,7 @@ class World:
     random: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311
     ids: CountedIds = field(default_factory=lambda: CountedIds(7))
     pace: delivery.Pace = delivery.PACE
+    bounds: Bounds = field(default_factory=Bounds)
     file: Path | None = None
 
     @property

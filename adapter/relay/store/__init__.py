@@ -9,7 +9,7 @@ without blocking.
     postgres     the database that several nodes share            process    when a node is proven dead
     schema       the tables            upgrade, migrations    how they came to be
     cipher       keys and envelopes    writer, book           one write transaction
-    intake, claims, deliveries, outcomes, consents, references, retention    operations
+    intake, claims, deliveries, outcomes, replays, consents, references, retention    operations
     reading      the read side         values                 what is handed out
 """
 
@@ -40,6 +40,7 @@ from adapter.relay.store import (
     postgres,
     process,
     references,
+    replays,
     retention,
     schema,
     seals,
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
         Claimed,
         Matched,
         NewConsent,
+        ReplayRow,
         Retention,
     )
 
@@ -375,6 +377,21 @@ class Store(Reader):
     def resume(self, partner: str, *, actor: str, reason: str | None = None) -> None:
         """Lift the rest of a partner's route now. Raises NotFound ST121."""
         self._do(outcomes.resume, partner, actor=actor, reason=reason, at=self._clock.now())
+
+    def add_replay(self, new: ReplayRow, held: Sequence[str]) -> None:
+        """Keep a prepared replay and the deliveries it holds, in their order."""
+        self._do(replays.add, new, tuple(held))
+
+    def release_replay(self, replay: str, *, actor: str, reason: str) -> None:
+        """Let a replay begin that somebody else has prepared.
+
+        Raises NotFound (ST121), NotPermitted (AC119), Conflict (DL101, DL151).
+        """
+        self._do(replays.release, replay, actor=actor, reason=reason, at=self._clock.now())
+
+    def cancel_replay(self, replay: str, *, actor: str, reason: str) -> None:
+        """End a replay and take back what of it has not left. Raises NotFound (ST121), Conflict (DL101)."""
+        self._do(replays.cancel, replay, actor=actor, reason=reason, at=self._clock.now())
 
     # -- acknowledgements --------------------------------------------------------------------------------
 

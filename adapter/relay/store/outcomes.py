@@ -370,8 +370,10 @@ def still_withheld(book: Book, delivery: str) -> None:
         book.run(_CHANGE, {"the_delivery": delivery, "due_at": None})
 
 
-def resend(book: Book, delivery: str, *, actor: str, reason: str, at: datetime) -> DeliveryState:
-    """Queue a parked or refused delivery again, with a fresh time to live.
+def resend(
+    book: Book, delivery: str, *, actor: str, reason: str, at: datetime, replay: str | None = None
+) -> DeliveryState:
+    """Queue a parked or refused delivery again, with a fresh time to live. `replay`: which it is part of.
 
     Raises Conflict ST123 if its content was forgotten.
     """
@@ -386,7 +388,7 @@ def resend(book: Book, delivery: str, *, actor: str, reason: str, at: datetime) 
         action="resend",
         actor=actor,
         reason=None,
-        detail={"why": reason},
+        detail={"why": reason, "replay": replay},
         queued_at=at,
         expires_at=max(row.expires_at, at + (row.expires_at - row.created_at)),
         attempts=0,

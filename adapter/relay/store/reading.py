@@ -13,7 +13,8 @@ from adapter.errors import NotFound, StoreError
 from adapter.relay import audit
 from adapter.relay.case import CaseState
 from adapter.relay.message import DeliveryState, Kind, Level, Meaning, MessageState, Mode
-from adapter.relay.store import cases, consents, family_names, references, schema
+from adapter.relay.replay import ItemState, ReplayState
+from adapter.relay.store import cases, consents, family_names, references, replays, schema
 from adapter.relay.store.claims import owner_of
 from adapter.relay.store.prepared import Library
 from adapter.relay.store.values import (
@@ -26,6 +27,7 @@ from adapter.relay.store.values import (
     Disclosure,
     MessageRow,
     Party,
+    ReplayRow,
     TimelineRow,
 )
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Select, Table
 
+    from adapter.relay.replay import Wanted
     from adapter.relay.store.cipher import Vault
     from adapter.relay.store.ground import Ground
     from adapter.relay.store.prepared import Row
@@ -312,6 +315,45 @@ class Reader:
     def overdue_cases(self, at: datetime) -> list[CaseRow]:
         """Return the cases without an answer whose time is over and of which nobody knows, oldest first."""
         return [_case(row) for row in self.rows(cases.OVERDUE, {"at": at})]
+
+    def replay_matches(self, wanted: Wanted) -> Sequence[Row]:
+        """Return id, recipient and created_at of every copy that is asked for, in their order."""
+        return self.rows(replays.matching(wanted))
+
+    def replays(self, limit: int = 100) -> list[ReplayRow]:
+        """Return replays, the newest first."""
+        newest = select(schema.replay).order_by(schema.replay.c.number.desc()).limit(limit)
+        return self._replays(self.rows(newest))
+
+    def replay(self, id: str) -> ReplayRow:
+        """Return a replay. Raises NotFound ST121."""
+        return self._replays([self.one("replay", replays.ONE, {"the_replay": id})])[0]
+
+    def replay_items(self, id: str) -> list[tuple[str, ItemState]]:
+        """Return the deliveries of a replay in their order, and what became of each."""
+        rows = self.rows(replays.ITEMS, {"the_replay": id})
+        return [(row.delivery, ItemState(row.state)) for row in rows]
+
+    def _replays(self, rows: Sequence[Row]) -> list[ReplayRow]:
+        counts = self.rows(replays.COUNTS.where(schema.replay_item.c.replay.in_([row.id for row in rows])))
+        return [
+            ReplayRow(
+                id=row.id,
+                state=ReplayState(row.state),
+                wanted=row.wanted,
+                preview=row.preview,
+                reason=row.reason,
+                per_minute=row.per_minute,
+                prepared_by=row.prepared_by,
+                prepared_at=row.prepared_at,
+                released_by=row.released_by,
+                released_at=row.released_at,
+                ended_by=row.ended_by,
+                ended_at=row.ended_at,
+                items=tuple((one.state, one.reason, one.how_many) for one in counts if one.replay == row.id),
+            )
+            for row in rows
+        ]
 
     def conflicts(self, message: str | None = None) -> list[ConflictRow]:
         """Return submissions that came under an id of this message, or of any, with other content."""

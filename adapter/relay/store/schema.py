@@ -31,6 +31,7 @@ from sqlalchemy.types import TypeDecorator
 from adapter.relay.audit import moment
 from adapter.relay.case import CaseState
 from adapter.relay.message import DeliveryState, Kind, Level, Meaning, MessageState, Mode
+from adapter.relay.replay import ItemState, ReplayState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -331,6 +332,41 @@ case = Table(
     CheckConstraint(allowed("state", CaseState), name="state"),
     Index("ix_case_message", "message"),
     Index("ix_case_state", "state"),
+)
+
+replay = Table(
+    "replay",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("state", String, nullable=False),
+    Column("wanted", Text, nullable=False),
+    Column("preview", Text, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("per_minute", Integer, nullable=False),
+    Column("prepared_by", String, nullable=False),
+    Column("prepared_at", Moment, nullable=False),
+    Column("lapses_at", Moment, nullable=False),
+    Column("released_by", String),
+    Column("released_at", Moment),
+    Column("next_at", Moment),  # when the next copy may be queued
+    Column("ended_by", String),
+    Column("ended_at", Moment),
+    CheckConstraint(allowed("state", ReplayState), name="state"),
+    CheckConstraint("released_by <> prepared_by", name="four_eyes"),
+    Index("ix_replay_state", "state"),
+)
+
+replay_item = Table(
+    "replay_item",
+    metadata,
+    Column("replay", ForeignKey("replay.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),  # order
+    Column("delivery", ForeignKey("delivery.id"), nullable=False),
+    Column("state", String, nullable=False),
+    Column("reason", String),
+    Column("at", Moment),
+    CheckConstraint(allowed("state", ItemState), name="state"),
 )
 
 consent = Table(

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
+from adapter.relay.replay import ReplayState
+
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
@@ -224,6 +226,38 @@ class CaseRow:
     """Id of the newest business reply, a message."""
     overdue_at: datetime | None
     """When it was found that nobody had answered in time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayRow:
+    """A replay as it stands."""
+
+    id: str
+    state: ReplayState = ReplayState.PREPARED
+    wanted: str
+    """What was asked for, as JSON."""
+    preview: str
+    """What was to be expected when it was prepared, as JSON of `replay.Preview`."""
+    reason: str
+    per_minute: int
+    prepared_by: str
+    prepared_at: datetime
+    released_by: str | None = None
+    released_at: datetime | None = None
+    ended_by: str | None = None
+    ended_at: datetime | None = None
+    items: tuple[tuple[str, str | None, int], ...] = ()
+    """State, reason, and how many copies are there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueItem:
+    """One copy of a replay whose turn it is."""
+
+    replay: str
+    number: int
+    delivery: str
+    is_forgotten: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
