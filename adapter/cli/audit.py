@@ -46,6 +46,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     breach.add_argument("--since", required=True, metavar="TIME", help="2026-11-01 or a moment with its zone")
     breach.add_argument("--reason", required=True, help="why; it is kept in the audit")
     breach.set_defaults(run=_breach)
+    for answering in (export, breach):
+        answering.add_argument(
+            "--fhir", action="store_true", help="a Bundle of AuditEvents, in the shape of IHE BALP"
+        )
     for act_parser in acts.choices.values():
         arguments_of(act_parser)
 
@@ -91,6 +95,13 @@ def _breach(arguments: argparse.Namespace) -> int:
 
 
 def _disclosures(arguments: argparse.Namespace, **asked: str) -> int:
+    from adapter.cli import OK
+
+    if arguments.fhir:
+        asked["as"] = "fhir"
+        bundle = desk(arguments).post("audit/disclosures", reason=arguments.reason, **asked).json()
+        print(json.dumps(bundle, ensure_ascii=False, indent=2))
+        return OK
     found = desk(arguments).post("audit/disclosures", reason=arguments.reason, **asked).json()
     return tell(arguments, found, map(_disclosure, found["items"]) if found["items"] else ["Nothing left."])
 

@@ -328,6 +328,7 @@ class _Engine:
                 seen=seen,
                 until=at + self._pace.deadline + self._pace.margin,
                 at=at,
+                detail=self._written_down(claimed, level),
             )
             if answer is Freeze.GO:
                 return copy or claimed.frozen
@@ -335,6 +336,11 @@ class _Engine:
                 return None
         await self._give_back(claimed, "DL118" if has_time(claimed.lease_until, at, self._pace) else "DL102")
         return None
+
+    def _written_down(self, claimed: Claimed, level: Level | None) -> tuple[tuple[str, str], ...]:
+        """Return what the audit keeps of a sending beside its ids: where it goes and how much of it."""
+        endpoint = ("endpoint", self._relay.partners[claimed.recipient].endpoint)
+        return (endpoint, ("level", level.value)) if level is not None else (endpoint,)
 
     def _build(
         self,

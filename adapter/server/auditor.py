@@ -9,7 +9,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from starlette.responses import Response
+
 from adapter.errors import Malformed
+from adapter.fhir import json as fhir_json
+from adapter.relay import audit_event, decision
 from adapter.relay.audit import Head
 from adapter.relay.message import AuditRecord
 from adapter.server.access import Right
@@ -18,7 +22,6 @@ from adapter.server.route import Operators, Route, operator_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from adapter.server.doors import Doors
 
@@ -71,24 +74,36 @@ class _Auditor:
         """Say what left: of one person to whom and on what ground, or to one recipient since a time."""
         operator = operator_of(request)
         asked = await read_words(request)
-        reason = reason_of(asked)
-        subject, recipient = self._subject(asked.get("patient")), asked.get("recipient")
+        reason, shown = reason_of(asked), asked.get("as", "list")
+        if shown not in ("list", "fhir"):
+            raise Malformed("IN113")
+        patient, recipient = _patient(asked.get("patient")), asked.get("recipient")
+        subject = self._store.subject_key(*patient) if patient is not None else None
         if subject is None and recipient is None:
             raise Malformed("IN113")
+        since = moment_of(asked.get("since"))
         await self._doors.work(self._store.audit, [self._asked(operator, subject, recipient, reason)])
-        found = await self._doors.work(
-            self._store.disclosures, subject=subject, recipient=recipient, since=moment_of(asked.get("since"))
-        )
+        wanted: dict[str, Any] = {"subject": subject, "recipient": recipient, "since": since}
+        if shown == "fhir":
+            return await self._doors.work(self._as_fhir, patient, wanted)
+        found = await self._doors.work(self._store.disclosures, **wanted)
         return answer({"items": [asdict(each) for each in found]})
 
-    def _subject(self, identifier: str | None) -> str | None:
-        """Return the keyed hash of `system|value`. Raises Malformed (IN113) for another form."""
-        if identifier is None:
-            return None
-        system, bar, value = identifier.rpartition("|")
-        if not bar or not value:
-            raise Malformed("IN113")
-        return self._store.subject_key(system, value)
+    def _as_fhir(self, patient: tuple[str, str] | None, wanted: dict[str, Any]) -> Response:
+        """Return what left, and who looked at the person's content, as AuditEvents."""
+        relay = self._relay
+        parties = decision.ground_of(relay).directory.parties
+        bundle = audit_event.bundle_of(
+            self._store.disclosed(**wanted),
+            self._store.looks(wanted["subject"]) if wanted["subject"] is not None else (),
+            patient=patient,
+            address=relay.address,
+            name=relay.name,
+            names={key: party.name for key, party in parties.items() if party.name},
+            mode=relay.mode,
+            at=relay.clock.now(),
+        )
+        return Response(fhir_json.write(bundle), media_type="application/fhir+json")
 
     def _asked(self, operator: str, subject: str | None, recipient: str | None, reason: str) -> AuditRecord:
         about = f"subject/{subject}" if subject is not None else f"organisation/{recipient}"
@@ -111,3 +126,13 @@ def _head(asked: dict[str, Any]) -> Head | None:
     if not isinstance(node, str) or not isinstance(sequence, int) or not isinstance(hash_, str):
         raise Malformed("IN113")
     return Head(node=node, sequence=sequence, hash=hash_)
+
+
+def _patient(identifier: str | None) -> tuple[str, str] | None:
+    """Return system and value of `system|value`. Raises Malformed (IN113) for another form."""
+    if identifier is None:
+        return None
+    system, bar, value = identifier.rpartition("|")
+    if not bar or not value:
+        raise Malformed("IN113")
+    return system, value

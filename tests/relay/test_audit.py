@@ -126,17 +126,86 @@ def test_the_database_refuses_to_change_its_audit(world: World) -> None:
         raw_rows(world.folder, "UPDATE audit SET actor = 'nobody'")
 
 
-def test_a_row_changed_in_the_file_is_named(world: World) -> None:
-    """Whoever drops the triggers and changes the file is found by the store."""
+IN_THE_DATABASE: dict[str, tuple[tuple[str, ...], int, str]] = {
+    "act changed": (("UPDATE audit SET action = 'settle' WHERE sequence = 3",), 3, "changed"),
+    "actor changed": (("UPDATE audit SET actor = 'nobody' WHERE sequence = 3",), 3, "changed"),
+    "time changed": (
+        ("UPDATE audit SET at = '2020-01-01T00:00:00.000000Z' WHERE sequence = 3",),
+        3,
+        "changed",
+    ),
+    "object changed": (("UPDATE audit SET object = 'delivery/x' WHERE sequence = 3",), 3, "changed"),
+    "outcome changed": (("UPDATE audit SET outcome = 'denied' WHERE sequence = 2",), 2, "changed"),
+    "reason taken away or put in": (("UPDATE audit SET reason = 'DL102' WHERE sequence = 4",), 4, "changed"),
+    "recipient changed in the detail": (
+        ("UPDATE audit SET detail = replace(detail, 'urn:oid:1.2.246.10.2', 'urn:oid:1.2.246.10.3')",),
+        2,
+        "changed",
+    ),
+    "row removed": (("DELETE FROM audit WHERE sequence = 3",), 3, "missing"),
+    "row removed and the rest renumbered": (
+        (
+            "DELETE FROM audit WHERE sequence = 3",
+            "UPDATE audit SET sequence = -sequence WHERE sequence > 3",
+            "UPDATE audit SET sequence = -sequence - 1 WHERE sequence < 0",
+        ),
+        3,
+        "changed",
+    ),
+    "row inserted": (
+        (
+            "UPDATE audit SET sequence = -sequence WHERE sequence >= 3",
+            "UPDATE audit SET sequence = 1 - sequence WHERE sequence < 0",
+            "INSERT INTO audit SELECT node, 3, at, actor, action, object, outcome, reason, detail, "
+            "previous, hash FROM audit WHERE sequence = 2",
+        ),
+        3,
+        "changed",
+    ),
+    "rows swapped": (
+        (
+            "UPDATE audit SET sequence = -2 WHERE sequence = 2",
+            "UPDATE audit SET sequence = 2 WHERE sequence = 3",
+            "UPDATE audit SET sequence = 3 WHERE sequence = -2",
+        ),
+        2,
+        "changed",
+    ),
+    "row moved to another chain": (
+        ("UPDATE audit SET node = 'other' WHERE sequence = 1",),
+        1,
+        "changed",
+    ),
+    "hash of a row written over": (
+        ("UPDATE audit SET hash = previous WHERE sequence = 3",),
+        3,
+        "changed",
+    ),
+    "tail cut": (("DELETE FROM audit WHERE sequence > 4",), 5, "cut"),
+    "all removed": (("DELETE FROM audit",), 1, "cut"),
+}
+"""What somebody with the database in hand, and without the key, may do to the trail; and what is named."""
+
+
+def test_every_tampering_with_the_database_is_named(world: World) -> None:
+    """Each kind by itself, with a head that was kept elsewhere: the first row that does not fit."""
     world.take(1)
     world.drain()
+    head = world.store.audit_head()
     open_to_change(world.folder, "audit")
-    raw_rows(world.folder, "UPDATE audit SET outcome = 'denied' WHERE sequence = 2")
+    raw_rows(world.folder, "CREATE TABLE kept AS SELECT * FROM audit")
 
-    bad = world.store.verify_audit()
+    found = {}
+    for name, (statements, _, _) in IN_THE_DATABASE.items():
+        for statement in statements:
+            raw_rows(world.folder, statement)
+        bad = world.store.verify_audit(head)
+        found[name] = (bad.sequence, bad.fault) if bad is not None else None
+        raw_rows(world.folder, "DELETE FROM audit")
+        raw_rows(world.folder, "INSERT INTO audit SELECT * FROM kept")
 
-    assert bad is not None
-    assert (bad.sequence, bad.fault) == (2, "changed")
+    assert found == {name: (sequence, fault) for name, (_, sequence, fault) in IN_THE_DATABASE.items()}
+    assert world.store.verify_audit(head) is None
 
 
 def test_a_cut_tail_shows_against_an_exported_head(world: World) -> None:

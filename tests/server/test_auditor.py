@@ -78,6 +78,16 @@ def test_a_question_about_a_patient_is_audited_and_names_nobody(
     assert "902Y" not in json.dumps(trail)
 
 
+def test_an_export_is_shown_as_fhir(silta: Silta, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--fhir` gives one Bundle of AuditEvents; of a person nobody knows it is empty."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("urn:oid:1.2.246.21|010190-999W\n"))
+
+    code, bundle = silta("audit", "export", "--patient", "-", "--reason", "the patient asked", "--fhir")
+
+    assert (code, bundle["resourceType"], bundle["type"]) == (0, "Bundle", "collection")
+    assert "entry" not in bundle
+
+
 def test_a_question_without_a_reason_is_not_answered(adapter: Served) -> None:
     """The door itself asks for one."""
     body = json.dumps({"patient": PATIENT}).encode()
@@ -88,7 +98,14 @@ def test_a_question_without_a_reason_is_not_answered(adapter: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", [{}, {"patient": "120574-902Y"}, {"recipient": "urn:oid:1", "since": "yesterday"}], ids=str
+    "asked",
+    [
+        {},
+        {"patient": PATIENT, "as": "xml"},
+        {"patient": "120574-902Y"},
+        {"recipient": "urn:oid:1", "since": "yesterday"},
+    ],
+    ids=str,
 )
 def test_a_question_of_another_form_is_refused(adapter: Served, asked: dict[str, str]) -> None:
     """Neither person nor recipient, an identifier without its system, a time that is none: 400."""

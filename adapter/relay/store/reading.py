@@ -24,6 +24,7 @@ from adapter.relay.store.values import (
     ConflictRow,
     ConsentVersion,
     DeliveryRow,
+    Disclosed,
     Disclosure,
     MessageRow,
     Party,
@@ -34,7 +35,7 @@ from adapter.relay.store.values import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sqlalchemy import Select, Table
+    from sqlalchemy import ColumnElement, Select, Table
 
     from adapter.relay.replay import Wanted
     from adapter.relay.store.cipher import Vault
@@ -98,6 +99,7 @@ _CHAIN = (
     .limit(bindparam("room"))
 )
 _CHAIN_PAGE = 1000
+_AUDIT_COLUMNS = tuple(column.name for column in schema.audit.columns)
 _WAITING = (
     select(schema.lane.c.recipient, func.sum(schema.lane.c.waiting).label("waiting"))
     .where(schema.lane.c.waiting > 0)
@@ -250,15 +252,9 @@ class Reader:
         statement = (
             select(schema.delivery, _M.sender, _M.event)
             .join(schema.message, _M.id == _D.message)
-            .where(_D.reached > 0, _D.kind != Kind.DELIVERY_REPORT.value)
+            .where(*_left(subject, recipient, since))
             .order_by(_D.number)
         )
-        if subject is not None:
-            statement = statement.where(_M.subject == subject)
-        if recipient is not None:
-            statement = statement.where(_D.recipient == recipient)
-        if since is not None:
-            statement = statement.where(_D.changed_at >= since)
         return [
             Disclosure(
                 message=row.message,
@@ -276,6 +272,51 @@ class Reader:
             )
             for row in self.rows(statement)
         ]
+
+    def disclosed(
+        self, *, subject: str | None = None, recipient: str | None = None, since: datetime | None = None
+    ) -> list[Disclosed]:
+        """Return every sending of those copies, with its row of the audit, oldest first."""
+        rows = self.rows(
+            select(
+                schema.audit,
+                _D.id.label("delivery"),
+                _D.message,
+                _D.recipient,
+                _D.kind,
+                _D.state,
+                _D.level,
+                _D.basis,
+                _D.evidence,
+                _D.bundle_id,
+                _M.sender,
+                _M.subject,
+                _M.mode,
+                _M.event,
+            )
+            .join(schema.delivery, _U.object == "delivery/" + _D.id)
+            .join(schema.message, _M.id == _D.message)
+            .where(_U.action == "disclose", *_left(subject, recipient, since))
+            .order_by(_U.at, _U.node, _U.sequence)
+        )
+        tried = (
+            select(_T.delivery, _T.number, _T.outcome)
+            .join(schema.delivery, _D.id == _T.delivery)
+            .join(schema.message, _M.id == _D.message)
+            .where(*_left(subject, recipient, since))
+        )
+        ended = {(row.delivery, row.number): row.outcome for row in self.rows(tried)}
+        return [_disclosed(row, ended) for row in rows]
+
+    def looks(self, subject: str) -> list[audit.AuditRow]:
+        """Return the rows that say who saw content of messages about one person, oldest first."""
+        about = select("message/" + _M.id).where(_M.subject == subject)
+        statement = (
+            select(schema.audit)
+            .where(_U.action == "reveal", _U.object.in_(about))
+            .order_by(_U.at, _U.node, _U.sequence)
+        )
+        return [_audit(row) for row in self.rows(statement)]
 
     def attempts(self, delivery: str) -> list[AttemptRow]:
         """Return a delivery's attempts in order."""
@@ -464,6 +505,42 @@ class Reader:
         while page := self.rows(_CHAIN, {"node": node, "after": after, "room": _CHAIN_PAGE}):
             yield from map(_audit, page)
             after = page[-1].sequence
+
+
+def _left(subject: str | None, recipient: str | None, since: datetime | None) -> list[ColumnElement[bool]]:
+    """Return the conditions of copies that left or may have left; a report discloses nothing."""
+    conditions = [_D.reached > 0, _D.kind != Kind.DELIVERY_REPORT.value]
+    if subject is not None:
+        conditions.append(_M.subject == subject)
+    if recipient is not None:
+        conditions.append(_D.recipient == recipient)
+    if since is not None:
+        conditions.append(_D.changed_at >= since)
+    return conditions
+
+
+def _disclosed(row: Row, ended: Mapping[tuple[str, int], str]) -> Disclosed:
+    written = audit.AuditRow(**{name: getattr(row, name) for name in _AUDIT_COLUMNS})
+    said = dict(written.pairs)
+    number = said.get("attempt", "")
+    return Disclosed(
+        row=written,
+        message=row.message,
+        delivery=row.delivery,
+        sender=row.sender,
+        recipient=row.recipient,
+        subject=row.subject,
+        mode=Mode(row.mode),
+        event=row.event,
+        kind=Kind(row.kind),
+        level=said.get("level", row.level),
+        basis=said.get("basis"),
+        evidence=row.evidence,
+        bundle_id=row.bundle_id,
+        state=DeliveryState(row.state),
+        endpoint=said.get("endpoint"),
+        attempt=ended.get((row.delivery, int(number))) if number.isdecimal() else None,
+    )
 
 
 def _message(row: Row) -> MessageRow:

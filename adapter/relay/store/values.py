@@ -11,6 +11,7 @@ from adapter.relay.replay import ReplayState
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
+    from adapter.relay.audit import AuditRow
     from adapter.relay.case import CaseState
     from adapter.relay.message import (
         Answer,
@@ -177,6 +178,32 @@ class Disclosure:
     sent_at: datetime | None
     """When it was taken; None where the bytes may have arrived and nobody has said so."""
     acknowledged_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disclosed:
+    """One sending of a copy, as the audit wrote it down before it began."""
+
+    row: AuditRow
+    message: str
+    delivery: str
+    sender: str
+    recipient: str
+    subject: str | None
+    """Keyed hash of the person."""
+    mode: Mode
+    event: str | None
+    kind: Kind
+    level: str | None
+    basis: str | None
+    """On what ground this sending was."""
+    evidence: str | None
+    bundle_id: str
+    state: DeliveryState
+    endpoint: str | None
+    """Address it went to; None where the audit does not say."""
+    attempt: str | None
+    """What became of it, a `retry.Class`; None where nobody lived to write it down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

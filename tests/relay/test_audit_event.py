@@ -1,0 +1,194 @@
+"""Who got to know what, as FHIR AuditEvents in the shape of IHE's privacy disclosure at its source."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from adapter.relay import audit_event, delivery, intake
+from adapter.relay.message import AuditRecord, DeliveryState
+from adapter.relay.transport import Inbound
+from tests.relay import site
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from adapter.relay.deployment import Relay
+
+PATIENT = ("urn:oid:1.2.246.21", "120574-902Y")
+"""The invented person of `back-surgery`."""
+NAMES = {site.KASKELA: "Kaskelan työterveys"}
+
+
+class Wire:
+    """A recipient that answers with one status, or not at all."""
+
+    def __init__(self) -> None:
+        self.status = 200
+
+    async def send(self, request: Any) -> Inbound:
+        return Inbound(status=self.status, headers={}, body=b"")
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Relay, str]]:
+    """A relay that has sent one copy and shown its content to a person, and the message."""
+    relay = site.relay_in(tmp_path_factory.mktemp("audit"), transport=Wire())
+    message = intake.accept(site.case("back-surgery").submission, relay).message or ""
+    intake.accept(site.case("consent-withdrawn").submission, relay)
+    asyncio.run(delivery.deliver_due(relay))
+    relay.store.audit(
+        [
+            AuditRecord(
+                at=relay.clock.now(),
+                actor="Aino",
+                action="reveal",
+                object=f"message/{message}",
+                outcome="revealed",
+                reason="asked by the hospital",
+                detail=(("part", "content"),),
+            )
+        ]
+    )
+    yield relay, message
+    relay.store.close()
+
+
+def events(relay: Relay, *, patient: tuple[str, str] | None = PATIENT, **wanted: Any) -> list[dict[str, Any]]:
+    """The AuditEvents of a question, as they are shown."""
+    if patient is not None:
+        wanted["subject"] = relay.store.subject_key(*patient)
+    bundle = audit_event.bundle_of(
+        relay.store.disclosed(**wanted),
+        relay.store.looks(wanted["subject"]) if patient is not None else (),
+        patient=patient,
+        address=relay.address,
+        name=relay.name,
+        names=NAMES,
+        mode=relay.mode,
+        at=relay.clock.now(),
+    )
+    assert not [issue for issue in site.validator().validate(bundle) if issue.is_error]
+    return [entry["resource"] for entry in bundle.get("entry", ())]
+
+
+def only(event: dict[str, Any], kind: str, code: str) -> dict[str, Any]:
+    """The one agent or entity of a code."""
+    found = [each for each in event[kind] if code in json.dumps(each["type"])]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_a_disclosure_says_who_to_whom_about_whom_and_on_what_ground(told: tuple[Relay, str]) -> None:
+    """Hospital, occupational health, the person, the consent in its version: each in its place."""
+    relay, _ = told
+
+    disclosure, _look = events(relay)
+
+    to, by = only(disclosure, "agent", "110152"), only(disclosure, "agent", "159541003")
+    assert to["who"] == {
+        "type": "Organization",
+        "identifier": {"system": "urn:ietf:rfc:3986", "value": site.KASKELA},
+        "display": "Kaskelan työterveys",
+    }
+    assert to["network"] == {"address": "https://partner.invalid/fhir", "type": "5"}
+    assert by["who"]["identifier"]["value"] == site.TUULILAHTI
+    assert by["policy"] == ["https://silta.example/fhir/CodeSystem/disclosure-basis#luovutuslupa"]
+    assert disclosure["entity"][0]["what"]["identifier"] == {"system": PATIENT[0], "value": PATIENT[1]}
+    assert disclosure["entity"][2]["what"]["reference"] == "Consent/l-2025-3381/_history/1"
+
+
+def test_a_disclosure_has_the_shape_of_the_profile_it_claims(told: tuple[Relay, str]) -> None:
+    """BALP PrivacyDisclosure.Source: its fixed codes, its agents, the source that is an agent too."""
+    relay, _ = told
+
+    disclosure, _look = events(relay)
+
+    assert disclosure["meta"]["profile"] == [audit_event.PROFILE]
+    assert (disclosure["type"]["code"], disclosure["action"], disclosure["outcome"]) == ("110106", "R", "0")
+    assert [each["code"] for each in disclosure["subtype"]] == ["disclose"]
+    assert only(disclosure, "agent", "110153")["who"] == disclosure["source"]["observer"]
+    assert all("network" in only(disclosure, "agent", code) for code in ("110153", "110152"))
+    assert only(disclosure, "entity", '"1"')["role"]["code"] == "1"
+    assert disclosure["meta"]["security"][0]["code"] == "HTEST"
+
+
+def test_a_look_at_content_is_told_too(told: tuple[Relay, str]) -> None:
+    """Who of our own people saw it, when and why; it claims no profile that it has not."""
+    relay, message = told
+
+    _disclosure, look = events(relay)
+
+    assert [agent["name"] for agent in look["agent"] if agent["requestor"]] == ["Aino"]
+    assert {"type": "reason", "valueString": "asked by the hospital"} in look["entity"][1]["detail"]
+    assert look["entity"][1]["what"]["identifier"]["value"] == f"urn:uuid:{message}"
+    assert "profile" not in look["meta"]
+
+
+def test_an_event_names_its_row_of_the_chain(told: tuple[Relay, str]) -> None:
+    """Whoever doubts it can verify the row it was made from."""
+    relay, _ = told
+    disclosure, _look = events(relay)
+    said = {each["type"]: each["valueString"] for each in disclosure["entity"][1]["detail"]}
+
+    [row] = [row for row in relay.store.audit_rows() if f"{row.node}/{row.sequence}" == said["row"]]
+
+    assert (row.action, row.object, row.at) == (
+        "disclose",
+        f"delivery/{said['delivery']}",
+        disclosure["recorded"],
+    )
+
+
+def test_a_recipients_events_name_nobody(told: tuple[Relay, str]) -> None:
+    """What one recipient got, of whomever: persons are told apart by their keyed hashes."""
+    relay, message = told
+
+    [disclosure] = events(relay, patient=None, recipient=site.KASKELA, since=site.MARCH)
+
+    subject = relay.store.message(message).subject
+    assert disclosure["entity"][0]["what"]["identifier"] == {
+        "system": audit_event.SUBJECT_KEY,
+        "value": subject,
+    }
+    assert "902Y" not in json.dumps(disclosure)
+
+
+def test_what_nobody_got_is_no_disclosure(told: tuple[Relay, str]) -> None:
+    """A copy that consent withheld makes no event for its recipient or its person."""
+    relay, _ = told
+
+    assert events(relay, patient=None, recipient=site.ASUND) == []
+    assert events(relay, patient=("urn:oid:1.2.246.21", "010190-999W")) == []
+
+
+@pytest.mark.parametrize(
+    ("attempt", "told_as"),
+    [("taken", "0"), ("refused", "0"), ("ambiguous", "4"), (None, "4"), ("unsent", None)],
+)
+def test_an_attempt_without_an_answer_is_told_as_uncertain(
+    told: tuple[Relay, str], attempt: str | None, told_as: str | None
+) -> None:
+    """Answered, refused or not: it was there. No answer: perhaps. Proven unsent: no disclosure."""
+    relay, _ = told
+    [sent] = relay.store.disclosed(subject=relay.store.subject_key(*PATIENT))
+    given = replace(sent, attempt=attempt, state=DeliveryState.PARKED)
+
+    bundle = audit_event.bundle_of(
+        [given],
+        (),
+        patient=PATIENT,
+        address=relay.address,
+        name=relay.name,
+        names={},
+        mode=relay.mode,
+        at=relay.clock.now(),
+    )
+
+    assert [entry["resource"]["outcome"] for entry in bundle.get("entry", ())] == (
+        [told_as] if told_as else []
+    )
