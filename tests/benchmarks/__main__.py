@@ -24,6 +24,7 @@ MODULES = (
     "validation",
     "translate",
     "delivery",
+    "queues",
     "journey",
 )
 COLUMNS = ("name", "ours", "peer", "unit", "peer_name", "ratio", "target")
