@@ -153,6 +153,19 @@ def r4_shape(name: str) -> Shape | None:
     return None if definition is None else _shape(definition)
 
 
+@cache
+def choice_keys() -> dict[str, tuple[str, str]]:
+    """JSON keys of all choice elements of R4: `valueString` to (`value`, `string`)."""
+    table = _table()
+    return {
+        key: (element.name, kind)
+        for name in table.names()
+        if (definition := table.type(name)) is not None
+        for key, (element, kind) in definition.properties.items()
+        if element.is_choice
+    }
+
+
 class Models:
     """R4 and the logical models of some packages."""
 

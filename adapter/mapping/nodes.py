@@ -132,6 +132,27 @@ class Primitive(Node):
     beside: dict[str, Any]
 
 
+class TypedPrimitive(Primitive):
+    """One that stands in a choice element, and so knows its type."""
+
+    __slots__ = ("type",)
+
+
+def of_type(value: Item, kind: str) -> Item:
+    """Return what stands in a choice element as something that says of itself which type it is."""
+    if isinstance(value, Watched):
+        value.type = kind
+        return value
+    if isinstance(value, dict) and not isinstance(value, Primitive):
+        node = Typed(kind)
+        node.update(value)
+        return node
+    made = TypedPrimitive(value if isinstance(value, Primitive) else {"value": value})
+    made.beside = value.beside if isinstance(value, Primitive) else {}
+    made.type = kind
+    return made
+
+
 def paired(node: dict[str, Any], key: str) -> Item:
     """Return what stands under `key` of a FHIR node, each primitive with what `_key` holds for it."""
     found = dict.get(node, key) if key in node else None

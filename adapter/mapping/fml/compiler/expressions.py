@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 from adapter.errors import AdapterError
-from adapter.fhir.types import r4
 from adapter.fhirpath.tree import Binary, Call, Literal, Member, Special, Variable
 from adapter.fhirpath.values import Element
 from adapter.mapping.fml.compiler.conditions import UNSURE, descent, question, quiet_descent
@@ -23,7 +21,8 @@ from adapter.mapping.fml.paths import (
     walk,
     with_variables,
 )
-from adapter.mapping.nodes import Primitive
+from adapter.mapping.models import choice_keys
+from adapter.mapping.nodes import Primitive, Typed, Watched
 from adapter.outcome import Issue
 
 if TYPE_CHECKING:
@@ -196,7 +195,7 @@ def _wrapping(scope: Scope, var: Var | None) -> Callable[[Item], Item]:
     if scope.is_fhir and var is not None and var.mode == "source":
         kind = var.shape.name if var.shape is not None and var.shape.kind != "logical" else var.kind
     if kind is None or (var is not None and var.shape is not None and var.shape.kind == "resource"):
-        return _as_it_is
+        return _of_its_type if scope.is_fhir else _as_it_is
 
     def wrap(value: Item) -> Item:
         if isinstance(value, Primitive):
@@ -207,27 +206,23 @@ def _wrapping(scope: Scope, var: Var | None) -> Callable[[Item], Item]:
 
 
 def _as_it_is(value: Item) -> Item:
-    return Element(value.get("value"), None, value.beside) if isinstance(value, Primitive) else value
+    if isinstance(value, Primitive):
+        return Element(value.get("value"), value.type, value.beside)
+    return value
 
 
-@cache
-def _choice_keys() -> dict[str, tuple[str, str]]:
-    """JSON keys of all choice elements of R4: `valueString` to (`value`, `string`)."""
-    table = r4()
-    return {
-        key: (element.name, kind)
-        for name in table.names()
-        if (definition := table.type(name)) is not None
-        for key, (element, kind) in definition.properties.items()
-        if element.is_choice
-    }
+def _of_its_type(value: Item) -> Item:
+    """Tell FHIRPath the type that something out of a choice element says of itself."""
+    if isinstance(value, (Typed, Watched)) and value.type is not None:
+        return Element(value, value.type)
+    return _as_it_is(value)
 
 
 def _choice_by_stem(part: Tree) -> Tree:
     """Read `x.valueString` as `x.value.ofType(string)`, as maps have long been written."""
     if not isinstance(part, Member) or part.name.islower():
         return part
-    known = _choice_keys().get(part.name)
+    known = choice_keys().get(part.name)
     if known is None:
         return part
     stem = Member(target=part.target, name=known[0], span=part.span)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from adapter.mapping.fml.compiler.transforms import copy_of, fit, fit_with_beside, plain
-from adapter.mapping.nodes import Item, Primitive, leaf_key
+from adapter.mapping.models import r4_shape
+from adapter.mapping.nodes import Item, Node, Primitive, leaf_key
 from adapter.mapping.run import Made, RunFault
 
 if TYPE_CHECKING:
@@ -128,9 +129,20 @@ def _any_of(element: Slot | None) -> Callable[[Item], Item]:
     """Prepare a value for a choice, or for a place no type is known of: leaves as they are."""
 
     def prepare(value: Item) -> Item:
-        return plain(value) if element is not None and _is_for_leaf(value, element) else copy_of(value)
+        if element is None:
+            return copy_of(value)
+        if isinstance(value, Node) and value.type in element.types and (shape := r4_shape(value.type)):
+            return _of_choice(value, shape)
+        return plain(value) if _is_for_leaf(value, element) else copy_of(value)
 
     return prepare
+
+
+def _of_choice(value: Node, shape: Shape) -> Made:
+    """Copy what stood in a choice element of the source, and says of itself which type it is."""
+    made = Made(shape)
+    made.update((key, copy_of(one)) for key, one in dict.items(value))
+    return made
 
 
 def _is_for_leaf(value: Item, element: Slot) -> bool:

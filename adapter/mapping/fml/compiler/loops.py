@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from adapter.mapping.fml.compiler.scope import nothing
-from adapter.mapping.nodes import Item, Primitive, Watched, is_leaf, paired
+from adapter.mapping.models import choice_keys
+from adapter.mapping.nodes import Item, Primitive, Watched, is_leaf, of_type, paired
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -381,12 +382,15 @@ def _choosing_loop(each: Each, tests: Sequence[Ask], actions: Sequence[Action]) 
 
 
 def below_fhir(value: Item, keys: tuple[str, ...]) -> Item:
-    """Return the same of FHIR, where id and extensions of a primitive stand beside it."""
+    """Return the same of FHIR, where id and extensions of a primitive stand beside it.
+
+    What stands in a choice element knows its type, which only the key says.
+    """
     if isinstance(value, dict):
         for key in keys:
             found = paired(value, key)
             if found is not None:
-                return found
+                return found if len(keys) == 1 else of_type(found, choice_keys()[key][1])
         return None
     return below_in(value, keys)
 

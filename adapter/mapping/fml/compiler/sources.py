@@ -38,11 +38,13 @@ def loop(compilation: Compilation, scope: Scope, source: Source, mark: RuleMark)
         compilation.no_variable(scope, source.span, source.context, scope.vars)
         scope.bind(source.variable, "source")
         return Never()
-    steps, shape, kind = _steps(compilation, scope, context, source)
+    steps, shape, kind, found = _steps(compilation, scope, context, source)
     outside = expressions.names_in_scope(scope)
     var = scope.bind(source.variable, "source", shape, kind, is_written=context.is_written)
     scope.focus = var
-    tests = _tests(compilation, scope, source, mark, _Condition(compilation, scope, mark, outside, var))
+    tests = _tests(
+        compilation, scope, source, mark, _Condition(compilation, scope, mark, outside, var, found)
+    )
     default = _default(compilation, scope, source, mark)
     may_have_beside = scope.is_fhir and not (shape is not None and shape.kind in ("complex", "resource"))
     below = below_fhir if may_have_beside else below_in
@@ -55,8 +57,8 @@ def loop(compilation: Compilation, scope: Scope, source: Source, mark: RuleMark)
 
 def _steps(
     compilation: Compilation, scope: Scope, context: Var, source: Source
-) -> tuple[list[tuple[str, ...]], Shape | None, str | None]:
-    """Turn the path into keys to look for at each step, and tell the type at its end.
+) -> tuple[list[tuple[str, ...]], Shape | None, str | None, Shape | None]:
+    """Turn the path into keys to look for at each step, and tell the type at its end, filtered and not.
 
     A choice element has several keys; a type filter leaves those of its type.
     """
@@ -73,12 +75,18 @@ def _steps(
             steps.append((name,))
             shape, kind = None, None
             continue
+        if slot is None and scope.is_fhir and name in shape.order:
+            # The JSON name of a choice (`valueString`) says element and type at once.
+            steps.append((name,))
+            kind = shape.order[name][2]
+            shape = compilation.models.of_element(shape, kind)
+            continue
         if slot is None:
             near = shape.nearest(name)
             compilation.faults.add(
                 "MP207", scope.file, source.span, element=name, type=shape.name, near=near or "-"
             )
-            return [*steps, (name,)], None, None
+            return [*steps, (name,)], None, None, None
         types = slot.types
         if is_last and source.type is not None:
             wanted = source.type.rpartition(".")[2]
@@ -86,9 +94,10 @@ def _steps(
         steps.append(tuple(dict.fromkeys(slot.key(one) for one in types)) or (name,))
         kind = types[0] if len(types) == 1 else None
         shape = compilation.models.of_element(shape, kind) if kind else None
+    found = shape
     if source.type is not None and (shape is None or shape.is_abstract):
         shape = _filter_shape(compilation, scope, source)
-    return steps, shape, kind
+    return steps, shape, kind, found
 
 
 def _filter_shape(compilation: Compilation, scope: Scope, source: Source) -> Shape | None:
@@ -108,6 +117,8 @@ _LEAF_TYPES = {
 def is_of_type(value: Item, name: str) -> bool:
     """True if a source value is of type `name`: by its node's type, its resourceType, or what JSON tells."""
     if isinstance(value, Primitive):
+        if value.type is not None:
+            return value.type == name
         value = value.get("value")
     if isinstance(value, dict):
         kind = getattr(value, "type", None) or value.get("resourceType")
@@ -125,13 +136,21 @@ class _Condition:
     """
 
     def __init__(
-        self, compilation: Compilation, scope: Scope, mark: RuleMark, around: set[str], var: Var
+        self,
+        compilation: Compilation,
+        scope: Scope,
+        mark: RuleMark,
+        around: set[str],
+        var: Var,
+        found: Shape | None,
     ) -> None:
         self.compilation = compilation
         self.scope = scope
         self.mark = mark
         self.around = around
         self.var = var
+        self.found = found
+        """The type of what is read, before a filter leaves some of it; None where that is not known."""
 
     def compiled(self, tree: Tree) -> Condition | None:
         """Compile one condition."""
@@ -171,12 +190,32 @@ class _OfType:
         return f"{script.name(is_of_type)}(v{value}, {script.name(self.name)})"
 
 
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    """What no value passes, because the type of the element is another."""
+
+    def ask(self, _: Frame, __: Item) -> bool:
+        return False
+
+    def write(self, _: Script, __: int) -> str:
+        return "False"
+
+
+def _of_type(compilation: Compilation, scope: Scope, wanted: str, found: Shape | None) -> Test:
+    """Compile a type filter; where the type is known before anything runs, it decides now."""
+    if scope.is_fhir and found is not None and found.kind != "logical" and not found.is_abstract:
+        models = compilation.models
+        is_other = models.named(wanted) is not None and not models.is_a(found.name, wanted)
+        return _Nothing() if is_other and found.name != wanted else _OfType(wanted)
+    return _OfType(wanted)
+
+
 def _tests(
     compilation: Compilation, scope: Scope, source: Source, mark: RuleMark, condition: _Condition
 ) -> list[Test]:
     tests: list[Test] = []
     if source.type is not None:
-        tests.append(_OfType(source.type.rpartition(".")[2]))
+        tests.append(_of_type(compilation, scope, source.type.rpartition(".")[2], condition.found))
     if source.where is not None:
         where = condition.compiled(source.where)
         if where is not None:

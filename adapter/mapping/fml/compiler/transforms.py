@@ -305,6 +305,7 @@ CAST_NAMES = {
 
 def fit(kind: str) -> Callable[[Item], Item]:
     """Return what makes a leaf fit an element of primitive type `kind`."""
+    kind = CAST_NAMES.get(kind, kind)
     if kind in _INTEGERS:
         return lambda value: None if (leaf := plain(value)) is None else to_integer(leaf)
     if kind == "decimal":
@@ -319,7 +320,7 @@ def fit_with_beside(shape: Shape) -> Callable[[Item], Item]:
     alone = fit(shape.name)
 
     def fitted(value: Item) -> Item:
-        if not isinstance(value, Primitive):
+        if not isinstance(value, Primitive) or dict.keys(value) <= {"value"}:
             return alone(value)
         made = Made(shape)
         made.update((key, copy_of(one)) for key, one in dict.items(value) if key != "value")
@@ -333,6 +334,7 @@ def fit_with_beside(shape: Shape) -> Callable[[Item], Item]:
 
 def leaf_of(kind: str) -> type:
     """Return the class of leaves that fit an element of primitive type `kind` as they are."""
+    kind = CAST_NAMES.get(kind, kind)
     return int if kind in _INTEGERS else {"decimal": ExactDecimal, "boolean": bool}.get(kind, str)
 
 

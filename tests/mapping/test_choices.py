@@ -1,0 +1,66 @@
+"""What is read out of an element that may be of several types keeps its type."""
+
+# ruff: noqa: E501 (a case reads best on one line)
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.mapping.conftest import to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from adapter.mapping.mapset import Map
+
+HEAD = 'uses "http://hl7.org/fhir/StructureDefinition/Observation" alias Seen as source\n' + to("Observation")
+SEEN = {
+    "resourceType": "Observation",
+    "valueQuantity": {"value": 2, "unit": "h"},
+    "component": [
+        {"valueString": "2020-01-01"},
+        {
+            "valueDateTime": "2020-01-01",
+            "_valueDateTime": {"extension": [{"url": "urn:e", "valueCode": "c"}]},
+        },
+        {"valueCodeableConcept": {"text": "t"}},
+        {"valuePeriod": {"start": "2020"}},
+    ],
+}
+IN_COMPONENTS = 'src.component as c then { c.value as v then { %s } "v"; } "c";'
+
+RULES: dict[str, tuple[str, Any]] = {
+    "copied with what stands beside": (
+        "src.component as c -> tgt.component as t then { c.value as v -> t.value = v; };",
+        {"component": SEEN["component"]},
+    ),
+    "handed to a group": (
+        'src.component as c -> tgt.component as t then { c.value as v then Put(v, t) "v"; };',
+        {"component": SEEN["component"]},
+    ),
+    "filtered later": (IN_COMPONENTS % "v : string as s -> tgt.note as n, n.text = s;", {"note": [{"text": "2020-01-01"}]}),
+    "of a type that is not the one": (IN_COMPONENTS % "v : Period as p then { p : Quantity -> tgt.status = 'final'; };", {}),
+    "tested in a condition": ("src.component as c then { c.value as v where $this is dateTime -> tgt.effective = v; };",
+        {"effectiveDateTime": "2020-01-01", "_effectiveDateTime": SEEN["component"][1]["_valueDateTime"]}),  # type: ignore[index]
+    "tested in a condition by name": (IN_COMPONENTS % "src where v.ofType(CodeableConcept).exists() -> tgt.code = v;", {"code": {"text": "t"}}),
+    "named as JSON names it": ("src.valueQuantity as q -> tgt.value = create('Quantity') as t then { q.unit as u -> t.unit = u; };",
+        {"valueQuantity": {"unit": "h"}}),
+    "a number made as one": ("src -> tgt.value = create('integer') as i, i.value = (1 + 2);", {"valueInteger": 3}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("rules", "expected"), RULES.values(), ids=RULES)
+def test_a_choice_keeps_its_type(one: Callable[..., Map], rules: str, expected: dict[str, Any]) -> None:
+    """The type of a choice goes with the value: to where it is written, tested, filtered or handed on."""
+    body = json.dumps(SEEN).encode()
+    groups = "group Put(source v, target t) { v -> t.value = v; }"
+    found = one(f"{HEAD}group Main(source src : Seen, target tgt : Observation) {{\n{rules}\n}}\n{groups}\n")
+
+    plain = found.run(body, media_type="application/fhir+json")
+    traced = found.run(body, media_type="application/fhir+json", lineage=True)
+
+    assert (plain.issues, plain.resources) == ([], [{"resourceType": "Observation", **expected}])
+    assert (traced.issues, traced.resources) == ([], plain.resources)
