@@ -28,6 +28,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--watch", action="store_true", help="read maps again whenever their folder has changed"
     )
+    parser.add_argument(
+        "--hold",
+        action="store_true",
+        help="send nothing until `silta hold lift`: for a store that was restored",
+    )
     parser.set_defaults(run=run)
 
 
@@ -51,10 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
     settings = config.load(arguments.config)
     log.to_stderr()
     listener = bind(*settings.listen)
-    return asyncio.run(_serve(settings, listener, watch=arguments.watch))
+    return asyncio.run(_serve(settings, listener, watch=arguments.watch, hold=arguments.hold))
 
 
-async def _serve(settings: Settings, listener: object, *, watch: bool) -> int:
+async def _serve(settings: Settings, listener: object, *, watch: bool, hold: bool) -> int:
     from adapter.cli import INTERNAL, OK
     from adapter.config.run import running
     from adapter.server import log
@@ -65,7 +70,7 @@ async def _serve(settings: Settings, listener: object, *, watch: bool) -> int:
         loop.add_signal_handler(number, _stop, stop)
     asked = asyncio.Event()
     loop.add_signal_handler(signal.SIGHUP, asked.set)
-    async with running(settings, listener, watch=watch) as adapter:  # type: ignore[arg-type]
+    async with running(settings, listener, watch=watch, hold=hold) as adapter:  # type: ignore[arg-type]
         await asyncio.to_thread(adapter.deployment.store.keep_ballast)
         reloading = asyncio.create_task(_reload_when(asked, adapter))
         stopping = asyncio.create_task(stop.wait())

@@ -218,6 +218,7 @@ SECTIONS: Mapping[str, Mapping[str, Key]] = {
         "key_file": Key(_text, note="file with the 32-byte master key in hex; 0600"),
         "key_env": Key(_text, note="name of the environment variable that holds it instead"),
         "node": Key(_text, "silta", note="name of this process in the audit"),
+        "backups": Key(_text, "backups", note="folder that `silta backup` writes copies of a file to"),
     },
     "folders": {
         "directory": Key(_text, "partners", note="Organization and OrganizationAffiliation resources"),

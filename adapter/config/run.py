@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -53,8 +54,11 @@ async def running(
     transport: Transport | None = None,
     address: str | None = None,
     watch: bool = False,
+    hold: bool = False,
 ) -> AsyncIterator[Running]:
     """Run the doors and the delivery while the block runs; with `watch` also look for new versions of maps.
+
+    `hold`: nothing leaves until an operator lifts it.
 
     On leaving: no new connection, running requests end, the delivery loop finishes what it has begun, the
     store closes. Nothing accepted is lost by the stop; what was being sent is sent again after the lease.
@@ -70,6 +74,12 @@ async def running(
     deployment = await asyncio.to_thread(
         build, settings, clock=clock, ids=ids, transport=transport or wire, address=address
     )
+    if hold:
+        begin = deployment.store.begin_hold
+        await asyncio.to_thread(begin, actor="silta", reason="silta serve --hold")
+    standing = await asyncio.to_thread(deployment.store.hold)
+    if standing is not None:
+        log.say("held", level=logging.WARNING)
     stop = asyncio.Event()
     delivering = asyncio.create_task(delivery.run(deployment.relay, stop))
     forgetting = asyncio.create_task(_forget(deployment, stop))
@@ -83,6 +93,7 @@ async def running(
         proxies=settings.proxies,
         clients=deployment.clients,
         reloader=reloader,
+        backups=settings.backups,
         is_delivering=lambda: not delivering.done(),
     )
 

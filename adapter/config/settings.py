@@ -57,6 +57,8 @@ class Settings:
     store_url: str
     key: bytes = field(repr=False)
     node: str
+    backups: Path
+    """Folder that `silta backup` writes to."""
     directory: Path
     consents: Path
     agreements: Path
@@ -171,6 +173,7 @@ class Reading:
             store_url=self._store_url(parts["store"]["url"]),
             key=key,
             node=parts["store"]["node"],
+            backups=self.resolve(parts["store"]["backups"]),
             **{name: self.resolve(value) for name, value in folders.items()},
             organisations=tuple(
                 Organisation(key=one["id"], name=one["name"]) for one in lists["organisation"]

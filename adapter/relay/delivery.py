@@ -26,7 +26,7 @@ from adapter.relay import form, resending
 from adapter.relay.attempt import MEDIA_TYPE, attempt_end, judge, may_rebuild, may_reuse, outbound
 from adapter.relay.consent import Deny, Permit
 from adapter.relay.message import DeliveryEvent
-from adapter.relay.store import claims, outcomes, replays, seals
+from adapter.relay.store import claims, holds, outcomes, replays, seals
 from adapter.relay.store.book import ENGINE
 from adapter.relay.store.values import Freeze, Frozen
 from adapter.relay.transport import Inbound
@@ -232,6 +232,8 @@ class _Engine:
         """Do what time alone brings."""
         await _prepare(self._relay)
         await self._write(claims.recover_dead, now)
+        if await self._write(holds.stands):
+            return  # what it does not know is nothing to close, to repeat or to tell of
         await self._write(claims.expire, now)
         overdue, asked = await self._write(claims.due, now)
         for delivery in overdue:

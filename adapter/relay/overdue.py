@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 def look(relay: Relay, now: datetime) -> int:
     """Give every new case its time, and tell the hospital of those whose time is over.
 
-    Returns how many were told of. The notice is a delivery report without clinical content, with a Task for
-    whoever follows up.
+    Returns how many were told of; nobody is while a hold stands. The notice is a delivery report without
+    clinical content, with a Task for whoever follows up.
     """
+    if relay.store.hold() is not None:
+        return 0
     for each in relay.store.untimed_cases():
         due = case.due(each.opened_at, _last_day(each.message, relay), relay.patience, relay.zone)
         relay.store.give_case_time(each.id, due)

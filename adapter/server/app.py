@@ -17,6 +17,7 @@ from adapter.server import (
     consent,
     fhir,
     health,
+    hold,
     ingest,
     maps,
     metrics,
@@ -70,6 +71,7 @@ def routes(doors: Doors) -> list[Route]:
         *consent.routes(doors),
         *operator.routes(doors),
         *replay.routes(doors),
+        *hold.routes(doors),
         *maps.routes(doors),
         *auditor.routes(doors),
     ]

@@ -12,6 +12,7 @@ from adapter.server.budgets import DoorBudget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from starlette.requests import Request
 
@@ -43,6 +44,8 @@ class Doors:
     """Clients of SMART Backend Services; None where none is registered."""
     reloader: Reloader | None = None
     """Takes over new versions of maps; None where there is nothing to read them from."""
+    backups: Path | None = None
+    """Folder that copies of the store go to; None where there is none."""
     is_delivering: Callable[[], bool] = lambda: True
     """Whether the delivery loop runs: asked by `/readyz`."""
     _pool: ThreadPoolExecutor = field(

@@ -59,6 +59,9 @@ class _Store:
         yield GaugeMetricFamily(
             "silta_delivery_runs", "1 while the delivery loop runs.", value=self._doors.is_delivering()
         )
+        yield GaugeMetricFamily(
+            "silta_held", "1 while a hold stands and nothing leaves.", value=store.hold() is not None
+        )
         for what, states in store.counts().items():
             family = GaugeMetricFamily(
                 f"silta_{what}", f"How many {what} are in which state.", labels=("state",)

@@ -51,3 +51,17 @@ def test_content_goes_when_its_time_has_come(tmp_path: Path) -> None:
             return before, store.content(message, "original")
 
     assert asyncio.run(one_day_later()) == (body, None)
+
+
+def test_started_with_hold_it_sends_nothing(tmp_path: Path) -> None:
+    """`silta serve --hold` begins a hold that outlives it; a start without it does not lift it."""
+    settings = config.load(site.make(tmp_path / "site"))
+
+    async def started(*, hold: bool) -> str | None:
+        async with running(settings, bind("127.0.0.1", 0), hold=hold) as adapter:
+            standing = adapter.deployment.store.hold()
+            return standing.reason if standing is not None else None
+
+    said = [asyncio.run(started(hold=hold)) for hold in (True, False)]
+
+    assert said == ["silta serve --hold", "silta serve --hold"]

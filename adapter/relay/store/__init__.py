@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import suppress
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
@@ -28,6 +29,7 @@ import adapter
 from adapter.errors import Conflict, StoreError
 from adapter.relay import audit as chain
 from adapter.relay.clock import RandomIds
+from adapter.relay.message import AuditRecord
 from adapter.relay.retry import FIRST_PAUSE
 from adapter.relay.store import (
     assertions,
@@ -35,6 +37,7 @@ from adapter.relay.store import (
     claims,
     consents,
     deliveries,
+    holds,
     intake,
     outcomes,
     postgres,
@@ -52,6 +55,7 @@ from adapter.relay.store.prepared import Library
 from adapter.relay.store.reading import Reader
 from adapter.relay.store.room import BALLAST, Room, room_at
 from adapter.relay.store.upgrade import upgrade
+from adapter.relay.store.values import Backup
 from adapter.relay.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -66,7 +70,7 @@ if TYPE_CHECKING:
     from adapter.outcome import Issue
     from adapter.relay.case import CaseStep
     from adapter.relay.clock import Clock, Ids
-    from adapter.relay.message import Answer, AuditRecord, DeliveryState, Intake, Level, NewDelivery
+    from adapter.relay.message import Answer, DeliveryState, Intake, Level, NewDelivery
     from adapter.relay.store.ground import Ground
     from adapter.relay.store.values import (
         AckCode,
@@ -392,6 +396,32 @@ class Store(Reader):
     def cancel_replay(self, replay: str, *, actor: str, reason: str) -> None:
         """End a replay and take back what of it has not left. Raises NotFound (ST121), Conflict (DL101)."""
         self._do(replays.cancel, replay, actor=actor, reason=reason, at=self._clock.now())
+
+    # -- hold and copy -----------------------------------------------------------------------------------
+
+    def begin_hold(self, *, actor: str, reason: str) -> None:
+        """Let nothing leave until the hold is lifted; one that stands already stays as it is."""
+        self._do(holds.begin, actor=actor, reason=reason, at=self._clock.now())
+
+    def lift_hold(self, *, actor: str, reason: str) -> None:
+        """Let what waits go. Raises Conflict (DL152) if nothing is held."""
+        self._do(holds.lift, actor=actor, reason=reason, at=self._clock.now())
+
+    def back_up(self, folder: Path, *, actor: str, reason: str) -> Backup:
+        """Copy the store, as of one moment and while it works, into a new file.
+
+        The copy holds when it is opened. Without the master key it says nothing of a person.
+        Raises Conflict (ST125) where the database's own means copy it, StoreError (ST104, ST110, ST111).
+        """
+        now = self._clock.now()
+        name = f"silta-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.db"
+        record = AuditRecord(
+            at=now, actor=actor, action="back-up", object="store", outcome="copied", reason=reason
+        )
+        self.audit([record])
+        head = self.audit_head()
+        size = self._ground.copy_to(folder / name, now)
+        return Backup(file=name, bytes=size, head=head)
 
     # -- acknowledgements --------------------------------------------------------------------------------
 

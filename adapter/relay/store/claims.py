@@ -67,6 +67,7 @@ _READY_NOW = (
     _L.ready_at <= _now,
 )
 _PARTIES = select(_P.key, _P.failures, _P.pauses).where(
+    ~exists().where(schema.hold.c.lifted_at.is_(None)),  # while a hold stands, nobody is sent to
     or_(_P.paused_until.is_(None), _P.paused_until <= _now),
     exists().where(_L.recipient == _P.key, *_READY_NOW),
 )

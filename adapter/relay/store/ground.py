@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from pathlib import Path
 
     from sqlalchemy import Connection, Engine
 
@@ -91,6 +92,10 @@ class Ground(Protocol):
 
     def make_room(self, exc: BaseException) -> bool:
         """Give the ballast up if the disk is full; True if that may have helped."""
+        ...
+
+    def copy_to(self, place: Path, at: datetime) -> int:
+        """Make a copy of the database that holds when it is opened; return its size in bytes."""
         ...
 
     def sweep(self, engine: Engine) -> None:

@@ -20,13 +20,14 @@ from sqlalchemy import create_engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
-from adapter.errors import StoreError
+from adapter.errors import Conflict, StoreError
 from adapter.relay.store.ground import cause_of
 from adapter.relay.store.room import Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from pathlib import Path
 
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import URL
@@ -190,6 +191,10 @@ class PostgresGround:
     def make_room(self, exc: BaseException) -> bool:
         """Return False: the disk is the database server's."""
         return False
+
+    def copy_to(self, place: Path, at: datetime) -> int:
+        """Raise Conflict ST125: the database's own means copy it."""
+        raise Conflict("ST125")
 
     def sweep(self, engine: Engine) -> None:
         """Free the rows of what was forgotten, so that their pages are written over."""

@@ -14,7 +14,7 @@ from adapter.relay import audit
 from adapter.relay.case import CaseState
 from adapter.relay.message import DeliveryState, Kind, Level, Meaning, MessageState, Mode
 from adapter.relay.replay import ItemState, ReplayState
-from adapter.relay.store import cases, consents, family_names, references, replays, schema
+from adapter.relay.store import cases, consents, family_names, holds, references, replays, schema
 from adapter.relay.store.claims import owner_of
 from adapter.relay.store.prepared import Library
 from adapter.relay.store.values import (
@@ -26,6 +26,7 @@ from adapter.relay.store.values import (
     DeliveryRow,
     Disclosed,
     Disclosure,
+    Hold,
     MessageRow,
     Party,
     ReplayRow,
@@ -356,6 +357,13 @@ class Reader:
     def overdue_cases(self, at: datetime) -> list[CaseRow]:
         """Return the cases without an answer whose time is over and of which nobody knows, oldest first."""
         return [_case(row) for row in self.rows(cases.OVERDUE, {"at": at})]
+
+    def hold(self) -> Hold | None:
+        """Return the hold that stands, None if what is due may leave."""
+        found = self.rows(holds.STANDING, {})
+        if not found:
+            return None
+        return Hold(began_at=found[0].began_at, actor=found[0].actor, reason=found[0].reason)
 
     def replay_matches(self, wanted: Wanted) -> Sequence[Row]:
         """Return id, recipient and created_at of every copy that is asked for, in their order."""

@@ -431,6 +431,17 @@ audit = Table(
     Index("ix_audit_object", "object"),
 )
 
+hold = Table(
+    "hold",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("began_at", Moment, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("lifted_at", Moment),  # NULL: nothing leaves
+    Column("lifted_by", String),
+)
+
 assertion = Table(
     "assertion",
     metadata,

@@ -14,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ from sqlalchemy.pool import QueuePool, StaticPool
 
 from adapter.errors import StoreError
 from adapter.outcome import Issue
+from adapter.relay.store import holds, schema
+from adapter.relay.store.book import ENGINE
 from adapter.relay.store.ground import cause_of
 from adapter.relay.store.room import Room, drop_ballast, keep_ballast, room_at
 
@@ -139,6 +142,32 @@ class SqliteGround:
     def make_room(self, exc: BaseException) -> bool:
         """Give the ballast up if the disk is full."""
         return _name(cause_of(exc)) == "SQLITE_FULL" and drop_ballast(self._place)
+
+    def copy_to(self, place: Path, at: datetime) -> int:
+        """Copy every page as of one moment, by a connection that reads; the writer goes on meanwhile.
+
+        Raises StoreError ST104 if the file is there already or cannot be made, and as writing does.
+        """
+        try:
+            os.close(os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except OSError as exc:
+            raise StoreError("ST104", params={"why": exc.__class__.__name__}) from exc
+        source = self.reading.raw_connection()
+        try:
+            with closing(sqlite3.connect(place, isolation_level=None)) as copy:
+                source.driver_connection.backup(copy)  # type: ignore[union-attr]
+                copy.execute("PRAGMA journal_mode = DELETE")  # one file, with nothing beside it
+                copy.execute(
+                    "INSERT INTO hold (began_at, actor, reason) SELECT ?, ?, ? "
+                    "WHERE NOT EXISTS (SELECT 1 FROM hold WHERE lifted_at IS NULL)",
+                    (schema.write_moment(at), ENGINE, holds.RESTORED),
+                )
+        except sqlite3.Error as exc:
+            place.unlink()
+            raise self.translated(exc) from None
+        finally:
+            source.close()
+        return place.stat().st_size
 
     def sweep(self, engine: Engine) -> None:
         """Fold the write-ahead log into the file and empty it; nothing else uses the writing connection."""

@@ -11,7 +11,7 @@ from adapter.relay.replay import ReplayState
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from adapter.relay.audit import AuditRow
+    from adapter.relay.audit import AuditRow, Head
     from adapter.relay.case import CaseState
     from adapter.relay.message import (
         Answer,
@@ -275,6 +275,26 @@ class ReplayRow:
     ended_at: datetime | None = None
     items: tuple[tuple[str, str | None, int], ...] = ()
     """State, reason, and how many copies are there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A hold that stands: nothing leaves."""
+
+    began_at: datetime
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """A copy of the store, made while it was at work."""
+
+    file: str
+    """Name of the file within the folder of backups."""
+    bytes: int
+    head: Head
+    """This node's audit head when the copy was begun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
