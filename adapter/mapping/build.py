@@ -69,7 +69,7 @@ def build(
     marks = tuple(compilation.marks)
     if whole:
         compiler.rest(file)
-    declared = file.groups[0].inputs
+    declared = library.entry(file)
     first = next((one for one in declared if one.mode == "source"), None)
     source = None if first is None else compilation.input_shape(file, first)
     return Build(entry, tuple(one.mode for one in declared), tuple(shapes), marks, source, traced)

@@ -48,6 +48,8 @@ RULES: dict[str, tuple[str, Any]] = {
     "tested in a condition by name": (IN_COMPONENTS % "src where v.ofType(CodeableConcept).exists() -> tgt.code = v;", {"code": {"text": "t"}}),
     "named as JSON names it": ("src.valueQuantity as q -> tgt.value = create('Quantity') as t then { q.unit as u -> t.unit = u; };",
         {"valueQuantity": {"unit": "h"}}),
+    "mapped by the default group of its type": ("src.component as c -> tgt.component as t then { c.value -> t.value; };",
+        {"component": [{"valueString": "2020-01-01!"}, SEEN["component"][1], {"valueString": "t"}, SEEN["component"][3]]}),  # type: ignore[index]
     "a number made as one": ("src -> tgt.value = create('integer') as i, i.value = (1 + 2);", {"valueInteger": 3}),
 }  # fmt: skip
 
@@ -56,7 +58,12 @@ RULES: dict[str, tuple[str, Any]] = {
 def test_a_choice_keeps_its_type(one: Callable[..., Map], rules: str, expected: dict[str, Any]) -> None:
     """The type of a choice goes with the value: to where it is written, tested, filtered or handed on."""
     body = json.dumps(SEEN).encode()
-    groups = "group Put(source v, target t) { v -> t.value = v; }"
+    groups = (
+        "group Put(source v, target t) { v -> t.value = v; }\n"
+        "group Loud(source s : string, target t : string) <<type+>> { s.value as v -> t.value = append(v, '!'); }\n"
+        "group Flat(source s : CodeableConcept, target t : string) <<type+>> { s.text as v -> t.value = v; }\n"
+        "group Pair(source s : Quantity, target t : Range) <<types>> { s -> t.low = s; }"
+    )
     found = one(f"{HEAD}group Main(source src : Seen, target tgt : Observation) {{\n{rules}\n}}\n{groups}\n")
 
     plain = found.run(body, media_type="application/fhir+json")

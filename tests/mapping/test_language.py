@@ -116,6 +116,44 @@ def test_a_table_of_the_map_is_named_with_its_sign_or_without(
     assert found["gender"] == "male"
 
 
+@pytest.mark.parametrize(
+    ("output", "given"),
+    [("code", "male"), ("system", "urn:t"), ("Coding", {"system": "urn:t", "code": "male"})],
+)
+def test_a_translation_gives_what_it_is_asked_for(
+    one: Callable[..., Map], output: str, given: object
+) -> None:
+    """R4 names code, system, display, Coding and CodeableConcept."""
+    head = 'conceptmap "sexes" {\n  prefix s = "urn:s"\n  prefix t = "urn:t"\n  s:M == t:male\n}\n'
+    rules = f"src.id as v -> tgt.extension as e, e.value = translate(v, '#sexes', '{output}');"
+
+    found, _ = mapped(one, rules, {"id": "M"}, head)
+
+    assert list(found["extension"][0].values()) == [given]
+
+
+@pytest.mark.parametrize("inputs", ["source src : Source, target tgt : Patient", "source src, target tgt"])
+def test_a_map_begins_with_the_structures_it_uses(one: Callable[..., Map], inputs: str) -> None:
+    """A first group that names no types is about those of `uses`."""
+    found = one(f'{HEAD}group Main({inputs}) {{ src.deceased -> tgt.deceased "d"; }}')
+
+    outcome = found.run(
+        b'{"resourceType": "Patient", "deceasedBoolean": true}', media_type="application/fhir+json"
+    )
+
+    assert outcome.resources == [{"resourceType": "Patient", "deceasedBoolean": True}]
+
+
+def test_a_map_that_lends_its_groups_leaves_their_types_open(
+    one: Callable[..., Map], faults: Callable[..., list[Any]]
+) -> None:
+    """The first group of an imported map is called with whatever its caller has."""
+    lent = f'map "urn:test:lent" = "lent"\n{HEAD}group Line(source s, target t) {{ s.family as f -> t.family = f "f"; }}'
+    text = f'{HEAD}imports "urn:test:lent"\ngroup Main(source src : Source, target tgt : Patient) {{ src.name as n -> tgt.name as t then Line(n, t) "n"; }}'
+
+    assert faults(text, also={"lent.map": lent}) == []
+
+
 def test_constants_are_made_of_constants(one: Callable[..., Map]) -> None:
     """In whatever order they stand; what a run gives goes into what is made of it."""
     found = one(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from adapter.mapping import constants
@@ -10,11 +11,11 @@ from adapter.mapping.conceptmap import from_inline
 from adapter.mapping.models import FHIR, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from adapter.mapping.conceptmap import ConceptMap, ConceptMaps
     from adapter.mapping.fml.faults import Faults
-    from adapter.mapping.fml.tree import Group, MapFile, Use
+    from adapter.mapping.fml.tree import Group, Input, MapFile, Use
     from adapter.mapping.models import Models, Shape
 
 
@@ -28,6 +29,7 @@ class Library:
         self._seen: dict[int, list[MapFile]] = {}
         self._inline: dict[int, dict[str, ConceptMap]] = {}
         self._fhir: dict[int, bool] = {}
+        self._imported: list[MapFile] | None = None
         self.versions: dict[int, str] = {}
         """Versions of the maps of files, by the identity of the file, once they were asked for."""
 
@@ -52,6 +54,30 @@ class Library:
             return [found] if found else []
         pattern = re.compile(".*".join(re.escape(part) for part in url.split("*")))
         return [file for name, file in sorted(self.files.items()) if pattern.fullmatch(name)]
+
+    def entry(self, file: MapFile) -> tuple[Input, ...]:
+        """Return the inputs of the group a map begins with.
+
+        One that names no type is of the one structure that the map uses that way, unless the map lends its
+        groups to others, which may call them with any type.
+        """
+        inputs = file.groups[0].inputs
+        if all(one.type for one in inputs) or any(file is one for one in self._lent()):
+            return inputs
+        found: list[Input] = []
+        for one in inputs:
+            named = [use.name for use in file.uses if use.mode == one.mode]
+            others = [other for other in inputs if other.mode == one.mode]
+            is_told = one.type is None and len(named) == len(others) == 1
+            found.append(replace(one, type=named[0]) if is_told else one)
+        return tuple(found)
+
+    def _lent(self) -> list[MapFile]:
+        """Return the maps that others import."""
+        if self._imported is None:
+            urls = dict.fromkeys(entry.url for file in self.files.values() for entry in file.imports)
+            self._imported = [file for url in urls for file in self.imported(url)]
+        return self._imported
 
     def check_files(self, faults: Faults) -> None:
         """Note imports that find nothing, groups that a file has twice, constants of no value."""
@@ -89,7 +115,6 @@ class Library:
         source: Shape | None,
         source_kind: str | None,
         target: Shape | None,
-        models: Models,
     ) -> tuple[MapFile, Group] | None:
         """Find the group that is marked `<<types>>` or `<<type+>>` for the two types."""
         wanted_source = source.name if source is not None else source_kind
@@ -98,19 +123,36 @@ class Library:
         for home, group in self.groups(file):
             if group.default is None or len(group.inputs) != 2:
                 continue
-            first, second = (self._type_key(home, one.type, models) for one in group.inputs)
+            first, second = (self._type_key(home, one.type) for one in group.inputs)
             if second not in (target.name, target.url):
                 continue
             if first == wanted_source or (source is not None and first == source.url):
                 return home, group
         return None
 
-    def _type_key(self, file: MapFile, name: str | None, models: Models) -> str | None:
+    def default_group_of(
+        self, file: MapFile, source: Shape | None, source_kind: str | None, targets: Collection[str]
+    ) -> tuple[MapFile, Group, Shape] | None:
+        """Find the group that is marked `<<type+>>` for a type, and makes one of the R4 types `targets`.
+
+        It is the default wherever the target's type is not known, as that of a choice element.
+        """
+        wanted = source.name if source is not None else source_kind
+        for home, group in self.groups(file):
+            if group.default != "type+" or len(group.inputs) != 2:
+                continue
+            first, second = (self._type_key(home, one.type) for one in group.inputs)
+            made = self.models.named(second) if second is not None and second in targets else None
+            if made is not None and first == wanted:
+                return home, group, made
+        return None
+
+    def _type_key(self, file: MapFile, name: str | None) -> str | None:
         if name is None:
             return None
         for use in file.uses:
             if use.name == name:
-                shape = models.by_url(use.url)
+                shape = self.models.by_url(use.url)
                 return shape.name if shape is not None else use.url
         return name
 

@@ -23,7 +23,7 @@ from adapter.mapping.fml.compiler.parts import (
 from adapter.mapping.fml.compiler.scope import Layout, Scope, Value, variable
 from adapter.mapping.fml.compiler.script import Script
 from adapter.mapping.fml.compiler.values import parameter
-from adapter.mapping.fml.tree import Name, rule_name
+from adapter.mapping.fml.tree import Invocation, Name, Written, rule_name
 from adapter.mapping.models import nearest
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from adapter.mapping.fml.compiler.loops import Loop
     from adapter.mapping.fml.compiler.parts import Part, Piece
     from adapter.mapping.fml.compiler.scope import Action, Frame, Var
-    from adapter.mapping.fml.tree import Group, Input, Invocation, MapFile, Parameter, Rule
+    from adapter.mapping.fml.tree import Group, Input, MapFile, Parameter, Rule, Target
     from adapter.mapping.models import Shape
     from adapter.mapping.nodes import Item
     from adapter.mapping.run import RuleMark, Run
@@ -128,9 +128,10 @@ class Compiler:
     def entry(self, file: MapFile) -> tuple[GroupCode, list[Shape | None]]:
         """Compile the first group and all it calls; return it with its targets' shapes."""
         group = file.groups[0]
-        code = self.group(file, group, [None] * len(group.inputs))
-        made = [self.compilation.input_shape(file, one) for one in group.inputs if one.mode == "target"]
-        return code, made
+        inputs = self.compilation.library.entry(file)
+        shapes = [self.compilation.input_shape(file, one) for one in inputs]
+        code = self.group(file, group, shapes)
+        return code, [shape for one, shape in zip(inputs, shapes, strict=True) if one.mode == "target"]
 
     def rest(self, file: MapFile) -> None:
         """Compile the groups that nothing has called, for their faults, whatever types they get."""
@@ -216,7 +217,33 @@ class Compiler:
 
     def rules(self, scope: Scope, rules: Iterable[Rule]) -> list[Piece]:
         """Compile rules that follow each other."""
-        return [self.rule(scope, rule, number) for number, rule in enumerate(rules, 1)]
+        return [
+            self.rule(scope, one, number)
+            for number, rule in enumerate(rules, 1)
+            for one in self.by_types(scope, rule)
+        ]
+
+    def by_types(self, scope: Scope, rule: Rule) -> Sequence[Rule]:
+        """Return `a.b -> c.d` of a choice once for each of its types, if one of these has a default group."""
+        kinds = sources.choice_types(scope, rule.sources[0]) if rule.is_simple else ()
+        models = self.compilation.models
+        if not any(self.default_group(scope, rule.targets[0], models.named(kind), kind) for kind in kinds):
+            return (rule,)
+        return [replace(rule, sources=(replace(rule.sources[0], type=kind),)) for kind in kinds]
+
+    def default_group(
+        self, scope: Scope, target: Target, source: Shape | None, kind: str | None
+    ) -> tuple[MapFile, Group, Shape] | None:
+        """Return the default group for a type and what it makes; of a choice that is for the group to say."""
+        slot = slot_of(self.compilation, scope, target)
+        shape = single_shape(self.compilation, scope, slot)
+        library = self.compilation.library
+        if shape is not None:
+            found = library.default_group(scope.file, source, kind, shape)
+            return None if found is None else (*found, shape)
+        if slot[0] is None or slot[1] is None or not slot[1].is_choice:
+            return None
+        return library.default_group_of(scope.file, source, kind, slot[1].types)
 
     def rules_inside(self, scope: Scope, rules: Iterable[Rule]) -> list[Piece]:
         """Compile the rules inside of one: what they share among themselves is made anew each time."""
@@ -292,16 +319,18 @@ class Compiler:
         var = scope.focus
         if var is None:
             return targets.none(self.compilation)
+        found = self.default_group(scope, target, var.shape, var.kind)
         slot = slot_of(self.compilation, scope, target)
         shape = single_shape(self.compilation, scope, slot)
-        found = self.compilation.library.default_group(
-            scope.file, var.shape, var.kind, shape, self.compilation.models
-        )
-        if found is not None and shape is not None:
+        if found is not None:
+            home, group, kind = found
+            if shape is None:
+                named = Written(value=kind.name, kind="string", span=target.span)
+                target = replace(target, transform=Invocation(name="create", parameters=(named,)))
             create = targets.part(self.compilation, scope, target, mark, name=MADE)
             create = self.stepped_target(scope, rule, 0, create)
             made = scope.targets[MADE]
-            code = self.group(*found, [var.shape, made.shape])
+            code = self.group(home, group, [var.shape, made.shape])
             call = self.call(code, [variable(var), variable(made)])
             return self.stepped(outer, rule, self.nested(scope, [loop], [create, call], mark))
         if shape is not None and not shape.is_primitive and not self.may_copy(var.shape, shape, scope):

@@ -100,6 +100,15 @@ def _steps(
     return steps, shape, kind, found
 
 
+def choice_types(scope: Scope, source: Source) -> tuple[str, ...]:
+    """Return the types that a choice element of FHIR may be of, if the source leaves it open."""
+    context = scope.vars.get(source.context)
+    if source.type is not None or len(source.path) != 1 or context is None or context.shape is None:
+        return ()
+    slot = context.shape.slots.get(source.path[0])
+    return slot.types if scope.is_fhir and slot is not None and slot.is_choice else ()
+
+
 def _filter_shape(compilation: Compilation, scope: Scope, source: Source) -> Shape | None:
     name = source.type or ""
     if scope.is_fhir or any(use.name == name for use in scope.file.uses):

@@ -352,6 +352,8 @@ def translate(run: Run, _: RuleMark, value: Item, table: ConceptMap, output: str
         return match.code
     if output == "display":
         return match.display
+    if output == "system":
+        return match.system
     coding = {"system": match.system, "version": match.version, "code": match.code, "display": match.display}
     coding = {key: one for key, one in coding.items() if one}
     return {"coding": [coding]} if output == "CodeableConcept" else coding

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from adapter.mapping.run import RuleMark
 
 
-TRANSLATE_OUTPUTS = frozenset({"code", "string", "Coding", "CodeableConcept", "display", "uri", "id"})
+TRANSLATE_OUTPUTS = frozenset(
+    {"code", "string", "system", "Coding", "CodeableConcept", "display", "uri", "id"}
+)
 
 
 def parameter(compilation: Compilation, scope: Scope, given: Parameter, mark: RuleMark) -> Value | None:
@@ -208,8 +210,8 @@ def _translate(compilation: Compilation, scope: Scope, given: Invocation, mark: 
         return f"{script.name(translate)}(run, {script.name(mark)}, {looked_up})"
 
     return Value(
-        get, write, "string" if kind == "display" else kind, slots=value.slots, is_path=value.is_path,
-        is_risky=True, is_fresh=kind in MADE_ANEW,
+        get, write, {"display": "string", "system": "uri"}.get(kind, kind), slots=value.slots,
+        is_path=value.is_path, is_risky=True, is_fresh=kind in MADE_ANEW,
     )  # fmt: skip
 
 
