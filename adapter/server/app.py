@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
-from adapter.errors import AdapterError
+from adapter.errors import AdapterError, Malformed
 from adapter.server import (
     auditor,
     authorization,
@@ -87,6 +87,9 @@ def _guarded(route: Route, doors: Doors) -> Endpoint:
         request.scope["state"]["route"] = route.path
         if not isinstance(route.guard, Anybody):
             route.guard.admit(doors.caller(request))
+        given = (*request.path_params.values(), *request.query_params.values())
+        if any("\0" in str(value) for value in given):
+            raise Malformed("IN120")
         return await route.endpoint(request)
 
     return guarded

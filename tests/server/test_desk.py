@@ -145,6 +145,9 @@ def test_content_without_a_reason_is_not_shown(adapter: Served) -> None:
         ("/operator/queue/none/decline", b'{"reason": 7}', 400),
         ("/operator/queue/none/decline", b"{", 400),
         ("/operator/messages/none/reveal", b'{"reason": "x", "part": "../../etc"}', 404),
+        ("/operator/queue/a%00b/decline", b'{"reason": "x"}', 400),
+        ("/operator/queue/none/decline?a=%00", b'{"reason": "x"}', 400),
+        ("/operator/queue/none/decline", b'{"reason": "a\\u0000b"}', 400),
     ],
 )
 def test_an_act_on_nothing_is_refused(adapter: Served, path: str, body: bytes, status: int) -> None:

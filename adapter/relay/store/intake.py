@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from adapter.relay.store.cipher import Vault
 
 _M, _I, _D = schema.message.c, schema.intake_key.c, schema.delivery.c
+
+NUL = "\0"
 
 WITHOUT_MEMORY = frozenset({MessageState.UNREADABLE, MessageState.INVALID})
 """Submissions whose very bytes may be tried again: a map or a profile may have been mended meanwhile."""
@@ -108,6 +110,7 @@ class Prepared:
 
 def prepare(intake: Intake, vault: Vault) -> Prepared:
     """Seal the payloads and take the digests."""
+    intake = _storable(intake, vault)
     digest = vault.fingerprint(intake.digest.encode())
     keys = [(key, digest) for key in dict.fromkeys(intake.keys)]
     if intake.state not in WITHOUT_MEMORY:
@@ -121,6 +124,25 @@ def prepare(intake: Intake, vault: Vault) -> Prepared:
         if clear is not None
     )
     return Prepared(intake, digest, tuple(keys), wrapped, payloads)
+
+
+def _storable(intake: Intake, vault: Vault) -> Intake:
+    """Leave out what no text column of PostgreSQL can hold: U+0000, as a broken submission may have it.
+
+    A message whose notification id holds one is not valid, so nothing is lost but a way to find it; the
+    original keeps it. A key is only compared: its keyed hash does as well.
+    """
+    changes: dict[str, Any] = {
+        name: None
+        for name in ("notification", "event", "happened_at")
+        if NUL in (getattr(intake, name) or "")
+    }
+    if any(NUL in key.text for key in intake.keys):
+        changes["keys"] = tuple(
+            replace(key, text=f"nul:{vault.fingerprint(key.text.encode())}") if NUL in key.text else key
+            for key in intake.keys
+        )
+    return replace(intake, **changes) if changes else intake
 
 
 def body_key(vault: Vault, source: str, body: bytes) -> tuple[IntakeKey, str]:

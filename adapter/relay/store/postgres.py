@@ -20,7 +20,7 @@ from sqlalchemy import create_engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
-from adapter.errors import Conflict, StoreError
+from adapter.errors import Conflict, Malformed, StoreError
 from adapter.relay.store.ground import cause_of
 from adapter.relay.store.room import Room
 
@@ -161,11 +161,20 @@ class PostgresGround:
         """Return True if the same transaction may succeed when it is run again."""
         return getattr(cause_of(exc), "sqlstate", None) in _PASSES
 
+    def _holds_nul(self, cause: BaseException) -> bool:
+        """Return True if a text with U+0000 was to be written or asked for; the driver refuses it itself."""
+        return isinstance(cause, self._psycopg.DataError) and getattr(cause, "sqlstate", None) is None
+
     def translated(self, exc: BaseException) -> Exception:
-        """Return ST110 (disk full), ST111, ST112, ST113, ST116 (not there), or the exception itself."""
+        """Return ST110 (disk full), ST111, ST112, ST113, ST116 (not there), or the exception itself.
+
+        A text with U+0000 is the caller's fault: IN120.
+        """
         cause = cause_of(exc)
         if not isinstance(cause, self._psycopg.Error | SQLAlchemyError):
             return exc if isinstance(exc, Exception) else StoreError("ST113", params={"name": "stopped"})
+        if self._holds_nul(cause):
+            return Malformed("IN120")
         name = _name(cause)
         if self.is_lost(exc):
             return StoreError("ST116", params={"name": name})
@@ -178,7 +187,9 @@ class PostgresGround:
         return StoreError("ST113", params={"name": name})
 
     def unread(self, exc: BaseException) -> Exception:
-        """Return ST116 if it is not there, else ST111 with the name of the fault."""
+        """Return ST116 if it is not there, IN120 for a text with U+0000, else ST111 with the fault's name."""
+        if self._holds_nul(cause_of(exc)):
+            return Malformed("IN120")
         return StoreError("ST116" if self.is_lost(exc) else "ST111", params={"name": _name(cause_of(exc))})
 
     def room(self) -> Room:
