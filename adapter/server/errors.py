@@ -89,6 +89,7 @@ STATUS_OF_FINDING: Mapping[str, HTTPStatus] = {
     "IN117": HTTPStatus.BAD_REQUEST,
     "IN118": HTTPStatus.BAD_REQUEST,
     "IN119": HTTPStatus.BAD_REQUEST,
+    "IN120": HTTPStatus.BAD_REQUEST,
 }
 """Findings of the doors whose status is not that of their class."""
 
