@@ -9,14 +9,14 @@ from adapter.errors import TooCostly
 from adapter.mapping.fml.compiler.compilation import Compilation
 from adapter.mapping.fml.compiler.groups import Compiler
 from adapter.mapping.fml.compiler.ordering import settle
+from adapter.mapping.fml.faults import Faults
 from adapter.mapping.run import Made
 
 if TYPE_CHECKING:
     from adapter.mapping.fml.compiler.groups import GroupCode
     from adapter.mapping.fml.compiler.stepping import Stepping
-    from adapter.mapping.fml.faults import Faults
     from adapter.mapping.fml.resolver import Library
-    from adapter.mapping.fml.tree import MapFile
+    from adapter.mapping.fml.tree import Input, MapFile
     from adapter.mapping.models import Models, Shape
     from adapter.mapping.nodes import Item
     from adapter.mapping.run import RuleMark, Run
@@ -63,13 +63,27 @@ def build(
 
     `stepping`: for a traced build that notes its steps for a debugger.
     """
+    inputs = _begun(file, library, models)
     compilation = Compilation(library, models, faults, is_traced=traced, stepping=stepping)
     compiler = Compiler(compilation)
-    entry, shapes = compiler.entry(file)
+    entry, shapes = compiler.entry(file, inputs)
     marks = tuple(compilation.marks)
     if whole:
         compiler.rest(file)
-    declared = library.entry(file)
-    first = next((one for one in declared if one.mode == "source"), None)
+    first = next((one for one in inputs if one.mode == "source"), None)
     source = None if first is None else compilation.input_shape(file, first)
-    return Build(entry, tuple(one.mode for one in declared), tuple(shapes), marks, source, traced)
+    return Build(entry, tuple(one.mode for one in inputs), tuple(shapes), marks, source, traced)
+
+
+def _begun(file: MapFile, library: Library, models: Models) -> tuple[Input, ...]:
+    """Return the inputs of the first group as they are typed when the map is run.
+
+    Where it names no types it is about the structures that the map uses, if all of it can be about them: the
+    first group of a map that lends its groups to others may well be about a part of a structure.
+    """
+    declared, told = file.groups[0].inputs, library.entry(file)
+    if told == declared:
+        return declared
+    trial = Faults()
+    Compiler(Compilation(library, models, trial, is_traced=False)).entry(file, told)
+    return declared if any(issue.is_error for issue in trial.issues) else told

@@ -63,7 +63,7 @@ def written(file: MapFile, library: Library) -> Iterator[Writer]:
     if not file.groups:
         return
     group = file.groups[0]
-    paths: Paths = {i.name: (i.type or i.name,) for i in library.entry(file) if i.mode == "target"}
+    paths: Paths = {i.name: (i.type or i.name,) for i in group.inputs if i.mode == "target"}
     yield from _Walk(library).of_group(file, group, paths, 0)
 
 

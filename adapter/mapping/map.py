@@ -211,7 +211,7 @@ class Map:
             self._stepping = build(
                 self.file, self.library, self.models, Faults(), traced=True, stepping=Stepping()
             )
-        first = next((one for one in self.library.entry(self.file) if one.mode == "source"), None)
+        first = next((one for one in self.file.groups[0].inputs if one.mode == "source"), None)
         declared = "" if first is None else first.type or first.name
         name = dict.get(root, "resourceType") if isinstance(root, dict) else None
         run.steps = debug

@@ -29,7 +29,6 @@ class Library:
         self._seen: dict[int, list[MapFile]] = {}
         self._inline: dict[int, dict[str, ConceptMap]] = {}
         self._fhir: dict[int, bool] = {}
-        self._imported: list[MapFile] | None = None
         self.versions: dict[int, str] = {}
         """Versions of the maps of files, by the identity of the file, once they were asked for."""
 
@@ -56,14 +55,8 @@ class Library:
         return [file for name, file in sorted(self.files.items()) if pattern.fullmatch(name)]
 
     def entry(self, file: MapFile) -> tuple[Input, ...]:
-        """Return the inputs of the group a map begins with.
-
-        One that names no type is of the one structure that the map uses that way, unless the map lends its
-        groups to others, which may call them with any type.
-        """
+        """Return the inputs of the first group; one that names no type is of the only structure used so."""
         inputs = file.groups[0].inputs
-        if all(one.type for one in inputs) or any(file is one for one in self._lent()):
-            return inputs
         found: list[Input] = []
         for one in inputs:
             named = [use.name for use in file.uses if use.mode == one.mode]
@@ -71,13 +64,6 @@ class Library:
             is_told = one.type is None and len(named) == len(others) == 1
             found.append(replace(one, type=named[0]) if is_told else one)
         return tuple(found)
-
-    def _lent(self) -> list[MapFile]:
-        """Return the maps that others import."""
-        if self._imported is None:
-            urls = dict.fromkeys(entry.url for file in self.files.values() for entry in file.imports)
-            self._imported = [file for url in urls for file in self.imported(url)]
-        return self._imported
 
     def check_files(self, faults: Faults) -> None:
         """Note imports that find nothing, groups that a file has twice, constants of no value."""

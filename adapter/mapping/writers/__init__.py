@@ -57,7 +57,7 @@ def forms(file: MapFile, library: Library) -> list[Form | None]:
     }
     said = dict(_said(file))
     options = {name: value for name, (value, _) in said.items()}
-    found = [formats.get(one.type or "") for one in library.entry(file) if one.mode == "target"]
+    found = [formats.get(one.type or "") for one in file.groups[0].inputs if one.mode == "target"]
     every = columns(file, library) if "csv" in found else ()
     return [_form(one, options, every) if one else None for one in found]
 

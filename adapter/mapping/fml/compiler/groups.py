@@ -125,10 +125,9 @@ class Compiler:
         self._reached: set[int] = set()
         self._heirs: dict[tuple[int, int], Group] = {}
 
-    def entry(self, file: MapFile) -> tuple[GroupCode, list[Shape | None]]:
-        """Compile the first group and all it calls; return it with its targets' shapes."""
+    def entry(self, file: MapFile, inputs: Sequence[Input]) -> tuple[GroupCode, list[Shape | None]]:
+        """Compile the first group with these inputs and all it calls; return it with its targets' shapes."""
         group = file.groups[0]
-        inputs = self.compilation.library.entry(file)
         shapes = [self.compilation.input_shape(file, one) for one in inputs]
         code = self.group(file, group, shapes)
         return code, [shape for one, shape in zip(inputs, shapes, strict=True) if one.mode == "target"]
