@@ -118,7 +118,12 @@ def test_a_table_of_the_map_is_named_with_its_sign_or_without(
 
 @pytest.mark.parametrize(
     ("output", "given"),
-    [("code", "male"), ("system", "urn:t"), ("Coding", {"system": "urn:t", "code": "male"})],
+    [
+        ("code", "male"),
+        ("system", "urn:t"),
+        ("Coding", {"system": "urn:t", "code": "male"}),
+        ("coding", {"system": "urn:t", "code": "male"}),
+    ],
 )
 def test_a_translation_gives_what_it_is_asked_for(
     one: Callable[..., Map], output: str, given: object

@@ -91,6 +91,7 @@ RULES: dict[str, tuple[str, str, Any, Any]] = {
     "id": (PATIENT, "src.a as a -> tgt.identifier = id('urn:s', a);", {"a": "1"}, {"identifier": [{"system": "urn:s", "value": "1"}]}),
     "cp": (PATIENT, "src.a as a -> tgt.telecom = cp(a);", {"a": "a@b.fi"}, {"telecom": [{"system": "email", "value": "a@b.fi"}]}),
     "evaluate": (PATIENT, "src -> tgt.name as n, n.text = evaluate(src, a.substring(0, 1) & 'x');", {"a": "abc"}, {"name": [{"text": "ax"}]}),
+    "a part of the type is made by the name of its base": (PATIENT, "src.a as a -> tgt.contact = create('BackboneElement') as c, c.gender = a;", {"a": "male"}, {"contact": [{"gender": "male"}]}),
     "several values of an expression": (PATIENT, "src -> tgt.name as n, n.given = (src.a);", {"a": ["1", "2"]}, {"name": [{"given": ["1", "2"]}]}),
     "bare value": (PATIENT, "src -> ('a' & 'b') as ab, tgt.name as n, n.text = ab;", {}, {"name": [{"text": "ab"}]}),
     "primitive as a node": (PATIENT, "src.d as d -> tgt.birthDate as b, b.value = d, b.extension as e, e.url = 'urn:e', e.value = 'x';",

@@ -142,6 +142,15 @@ def test_a_structure_map_from_elsewhere_is_read() -> None:
     ]
 
 
+def test_a_map_that_lends_its_tables_needs_no_group() -> None:
+    """R4 demands one, which would be a group that nobody wrote."""
+    tree = read(
+        'map "urn:m" = "m"\nconceptmap "#t" {\n  prefix s = "urn:s"\n  prefix t = "urn:t"\n  s:1 = t:"2-1"\n}\n'
+    )
+
+    assert there_and_back(tree) == tree
+
+
 def test_a_structure_map_without_groups_is_said_to_be_none(folder: Callable[..., Path]) -> None:
     """A resource that cannot be read is a fault of its file."""
     (issue,) = check(folder({"m.json": '{"resourceType": "StructureMap", "url": "urn:m"}'}))[1]

@@ -75,7 +75,9 @@ def structure_map_text(resource: Mapping[str, Any]) -> str:
     parts += [_use(one) for one in resource.get("structure", ())]
     parts += [f"imports {quoted(url, DOUBLE)}" for url in resource.get("import", ())]
     parts += _every(resource, CONSTANT)
-    parts += [_group(one) for one in resource["group"]]
+    # R4 demands a group; a map that only lends its tables and constants has none.
+    lends = _has(resource, TABLE) or _has(resource, CONSTANT)
+    parts += [_group(one) for one in (resource.get("group", ()) if lends else resource["group"])]
     return "\n".join(parts) + "\n"
 
 

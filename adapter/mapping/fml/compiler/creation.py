@@ -38,7 +38,11 @@ def created_shape(
         return declared
     parameter = target.transform.parameters[0]
     if isinstance(parameter, Written):
-        return compilation.type_named(scope.file, str(parameter.value), parameter.span)
+        named = compilation.type_named(scope.file, str(parameter.value), parameter.span)
+        if named is not None and declared is not None and compilation.models.is_a(declared.name, named.name):
+            # `create('BackboneElement')` means the element's own type, which has no name to create it by.
+            return declared
+        return named
     compilation.faults.add(
         "MP211", scope.file, parameter.span, transform="create", wanted="a type name in quotes"
     )

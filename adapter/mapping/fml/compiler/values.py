@@ -189,7 +189,9 @@ def _translate(compilation: Compilation, scope: Scope, given: Invocation, mark: 
             wanted="a ConceptMap url and a type in quotes",
         )
         return None
-    if output.value not in TRANSLATE_OUTPUTS:
+    # Maps in the field write `coding`, too.
+    wanted = next((one for one in TRANSLATE_OUTPUTS if one.lower() == str(output.value).lower()), None)
+    if wanted is None:
         near = nearest(str(output.value), TRANSLATE_OUTPUTS)
         compilation.faults.add("MP217", scope.file, output.span, type=str(output.value), near=near or "-")
         return None
@@ -200,7 +202,7 @@ def _translate(compilation: Compilation, scope: Scope, given: Invocation, mark: 
         return None
     if value is None:
         return None
-    source, kind, given_as = value.get, str(output.value), value.write
+    source, kind, given_as = value.get, wanted, value.write
 
     def get(frame: Frame) -> Item:
         return translate(frame[0], mark, source(frame), table, kind)
