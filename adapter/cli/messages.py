@@ -141,6 +141,22 @@ def message_lines(message: dict[str, Any], *, is_whole: bool = False) -> Iterato
     for conflict in message["conflicts"]:
         came = f"{conflict['received_at'][:19]}  from {conflict['source']}"
         yield f"    other content under its ids  {came}  conflict/{conflict['id']}"
+    for version in message.get("versions", ()) if is_whole else ():
+        yield from _version_lines(version)
+
+
+def _version_lines(version: dict[str, Any]) -> Iterator[str]:
+    """A version of a plan, and each that was based on an earlier one and kept beside it."""
+    taken = f"{version['state']}  {version['sender']}  {version['message']}"
+    yield f"    {_numbered(version)}  {version['received_at'][:19]}  {taken}"
+    for other in version["beside"]:
+        came = f"{other['received_at'][:19]}  not taken  {other['sender']}"
+        yield f"        beside it {_numbered(other)}  {came}  conflict/{other['id']} of {version['message']}"
+
+
+def _numbered(version: dict[str, Any]) -> str:
+    base = f", based on {version['base']}" if version["base"] else ""
+    return f"version {version['version'] or '-'}{base}"
 
 
 def _moment(moment: dict[str, Any]) -> str:

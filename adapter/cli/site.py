@@ -17,8 +17,8 @@ from adapter.shipped import folder
 if TYPE_CHECKING:
     from pathlib import Path
 
-CALLERS = ("tuulilahti", "havuniemi", "kaskela", "operator")
-"""Whom a new deployment knows: two example hospitals, an example provider, one operator."""
+CALLERS = ("tuulilahti", "havuniemi", "kaskela", "vuorela", "tyollisyys", "operator")
+"""Whom a new deployment knows: example hospitals, a provider, social and employment services, an operator."""
 EXAMPLES = ("partners", "consents", "agreements")
 KEY_BYTES = 32
 

@@ -1,4 +1,4 @@
-"""The story of the demo: what the stub hospitals send, one after the other, and what each step shows."""
+"""The story of the demo: what hospitals and services send, one after the other, and what each step shows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Step:
     """One submission of the story."""
 
     fixture: str
-    """File in `fixtures/notification/`."""
+    """File in the folder of its artefact."""
     source: str | None
     """Native source it goes to; None for the FHIR door."""
     caller: str
@@ -26,11 +26,13 @@ class Step:
     """HTTP status it is answered with."""
     waits: bool = False
     """True if everything sent before has to have arrived first."""
+    artefact: str = "notification"
+    """Folder of `fixtures/` that the file is in."""
 
     @property
     def path(self) -> Path:
         """The file."""
-        return folder("fixtures") / "notification" / self.fixture
+        return folder("fixtures") / self.artefact / self.fixture
 
 
 STEPS = (
@@ -107,6 +109,36 @@ STEPS = (
         caller="tuulilahti",
         title="The back surgery is taken back: the cancellation goes to whoever was told",
         waits=True,
+    ),
+    Step(
+        fixture="back-surgery-told.json",
+        artefact="assessment",
+        source="assessments",
+        caller="kaskela",
+        title="Occupational health tells the hospital an assessment of work ability",
+    ),
+    Step(
+        fixture="shared-plan.xml",
+        artefact="plan",
+        source="plans-vuorela",
+        caller="vuorela",
+        title="A shared client plan goes to its care team, to each sector what it may see",
+    ),
+    Step(
+        fixture="shared-plan-revised-occupational-health.xml",
+        artefact="plan",
+        source="plans-kaskela",
+        caller="kaskela",
+        title="Occupational health revises the plan: version 2, based on version 1",
+        waits=True,
+    ),
+    Step(
+        fixture="shared-plan-revised-employment.xml",
+        artefact="plan",
+        source="plans-tyollisyys",
+        caller="tyollisyys",
+        title="Employment services revise version 1 too: both are kept, and people bring them together",
+        status=409,
     ),
 )
 

@@ -273,7 +273,7 @@ LISTS: Mapping[str, Mapping[str, Key]] = {
     "source": {
         "name": Key(_text, is_required=True, note="as in POST /ingest/NAME"),
         "organisation": Key(_organisation_key, is_required=True, note="who submits by it"),
-        "format": Key(_one_of("hl7v2", "cda", "json", "fhir"), is_required=True, note="what it sends"),
+        "format": Key(_one_of("hl7v2", "cda", "xml", "json", "fhir"), is_required=True, note="what it sends"),
         "map": Key(_text, "auto", note="name of the map; auto takes the shipped one for the format"),
         "zone": Key(_zone, note="zone of its local times; absent: the deployment's"),
         "charset": Key(_text, note="charset of bodies that declare none"),

@@ -16,7 +16,7 @@ from adapter.outcome import Issue, has_errors, operation_outcome
 from adapter.relay.answer import FHIR_JSON
 from adapter.relay.element import child, text
 from adapter.relay.message import Answer
-from adapter.relay.notification import Message
+from adapter.relay.message_bundle import Message
 from adapter.relay.store.values import AckCode
 
 if TYPE_CHECKING:

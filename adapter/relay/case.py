@@ -14,9 +14,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from adapter.relay import working_days
+from adapter.relay.event import ASSESSMENT, CLIENT_PLAN
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
+
+
+WITHOUT_CASE = frozenset({ASSESSMENT, CLIENT_PLAN})
+"""Events that ask nobody to take over: who works on a plan answers by its next version."""
 
 
 class CaseState(StrEnum):

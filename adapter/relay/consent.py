@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from adapter.relay.artefact import artefact_of_event
 from adapter.relay.consent_record import Verdict
 from adapter.relay.directory import RecipientClass, Register
 from adapter.relay.disclosure_rules import Basis, Needs
@@ -44,6 +45,8 @@ class Request:
     """Purpose of use, v3-ActReason."""
     sender: str
     """Key of the disclosing organisation."""
+    sender_register: Register
+    """Whose register what is asked for comes from."""
     recipient: str
     recipient_class: RecipientClass
     register: Register
@@ -124,6 +127,7 @@ _WEIGHT = (
     "CO105",
     "CO108",
     "CO110",
+    "CO122",
     "CO106",
     "CO116",
     "CO113",
@@ -199,8 +203,14 @@ def _cover(provision: Provision, request: Request) -> Iterator[Cover]:
         yield Cover.NO
     if provision.purposes is not None and request.purpose not in provision.purposes:
         yield Cover.NO
+    if not _is_about(provision, request):
+        yield Cover.NO
     if not provision.is_decidable:
         yield Cover.UNKNOWN
+
+
+def _is_about(provision: Provision, request: Request) -> bool:
+    return provision.artefacts is None or artefact_of_event(request.event) in provision.artefacts
 
 
 def _by_consent(record: ConsentRecord, request: Request, rules: Rules) -> Permit | str | None:
@@ -224,7 +234,7 @@ def _by_consent(record: ConsentRecord, request: Request, rules: Rules) -> Permit
     if record.basis is Basis.EXPLICIT_CONSENT and provision.recipients is None:
         # An explicit consent names its recipient.
         return "CO106"
-    rule = rules.find(request.event, record.basis, request.register)
+    rule = rules.find(request.event, record.basis, request.register, request.sender_register)
     if rule is None or rule.needs is not Needs.CONSENT:
         return "CO110" if rules.knows(request.event, record.basis) else "CO114"
     if request.purpose not in rule.purposes:
@@ -248,6 +258,8 @@ def _permit_of(provision: Provision, request: Request) -> Provision | None:
 def _near_miss(provision: Provision, request: Request) -> str | None:
     if provision.recipients is not None and request.recipient not in provision.recipients:
         return "CO106"
+    if not _is_about(provision, request):
+        return "CO122"
     if provision.start is not None and request.at < provision.start:
         return "CO105"
     if provision.end is not None and request.at > provision.end:
@@ -265,7 +277,7 @@ def _by_agreement(request: Request, rules: Rules) -> Iterator[Permit | str]:
     """Permits that rest on a rule and the agreement of the pair, without a Consent."""
     for name in sorted(request.agreed_bases):
         basis = Basis(name)
-        rule = rules.find(request.event, basis, request.register)
+        rule = rules.find(request.event, basis, request.register, request.sender_register)
         if rule is None or rule.needs is not Needs.AGREEMENT:
             yield "CO110" if rules.knows(request.event, basis) else "CO114"
         elif request.purpose not in rule.purposes:

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from adapter.outcome import Issue
+from adapter.relay.artefact import Artefact, artefact_of_event
 from adapter.relay.directory import key_of
 from adapter.relay.disclosure_rules import Basis
 from adapter.relay.element import child, children, codes, extension, text
+from adapter.relay.event import MESSAGE_EVENT
 from adapter.relay.message import LEVELS, Level
 from adapter.relay.notification import ACT_REASON, BASIS, CONTENT_LEVEL, DISCLOSURE_BASIS, LEVEL
 
@@ -48,6 +50,8 @@ class Provision:
     purposes: frozenset[str] | None
     level: Level | None
     """The most it lets go; None if it does not say."""
+    artefacts: frozenset[Artefact] | None
+    """What it is about: notifications, assessments, plans; None if it is about all."""
     is_decidable: bool
     """False if it also restricts by something that is not decided here."""
     exceptions: tuple[Provision, ...] = ()
@@ -82,6 +86,12 @@ _DISCLOSE = ("disclose", "access")
 """Actions (R4 consent-action) that a relayed copy is."""
 
 
+NOTIFIED = frozenset({Artefact.NOTIFICATION})
+_ARTEFACTS_OF: dict[Basis | None, frozenset[Artefact] | None] = {Basis.LUOVUTUSLUPA: None}
+"""What a permit that does not say is about: a disclosure permit all that its register holds, any other the
+notification alone. A patient who let a procedure be told has not let a plan or an assessment go."""
+
+
 def read(resource: Element, version: int, zone: ZoneInfo) -> ConsentRecord:
     """Read one Consent as `decide` needs it.
 
@@ -92,12 +102,15 @@ def read(resource: Element, version: int, zone: ZoneInfo) -> ConsentRecord:
     sender_references = list(children(resource, "organization"))
     senders = [key_of(child(each, "identifier")) for each in sender_references]
     is_ours = PRIVACY in codes(child(resource, "scope")) and "modifierExtension" not in resource
-    provision = _provision(child(resource, "provision"), zone, is_decidable=is_ours)
+    found = Basis(basis[0]) if len(set(basis)) == 1 else None
+    provision = _provision(
+        child(resource, "provision"), zone, is_decidable=is_ours, artefacts=_ARTEFACTS_OF.get(found, NOTIFIED)
+    )
     is_narrow = bool(senders) and (provision.type is Verdict.PERMIT or None not in senders)
     return ConsentRecord(
         reference=f"Consent/{text(resource, 'id')}#{version}",
         status=text(resource, "status") or "",
-        basis=Basis(basis[0]) if len(set(basis)) == 1 else None,
+        basis=found,
         given_at=_moment(text(resource, "dateTime"), zone, at_end=False) or datetime.min.replace(tzinfo=UTC),
         renewed_at=_renewed(resource, zone),
         senders=frozenset(each for each in senders if each) if is_narrow else None,
@@ -128,7 +141,7 @@ def faults(resource: Element) -> list[Issue]:
 
 
 def _provision_faults(provision: Element, at: str) -> Iterator[Issue]:
-    if any(level is None for level in _levels(provision)):
+    if any(level is None for level in _levels(provision)) or None in _artefacts(provision):
         yield Issue("CO205", at=at)
     if any(_actor(each) is None for each in children(provision, "actor")):
         yield Issue("CO207", at=f"{at}.actor")
@@ -140,19 +153,25 @@ def _provision_faults(provision: Element, at: str) -> Iterator[Issue]:
         yield from _provision_faults(each, f"{at}.provision")
 
 
-def _provision(provision: Element, zone: ZoneInfo, *, is_decidable: bool) -> Provision:
+def _provision(
+    provision: Element, zone: ZoneInfo, *, is_decidable: bool, artefacts: frozenset[Artefact] | None
+) -> Provision:
+    """`artefacts`: what a permit within is about where it does not say."""
     verdict = Verdict.PERMIT if text(provision, "type") == "permit" else Verdict.DENY
     period = child(provision, "period")
     start = _moment(text(period, "start"), zone, at_end=False)
     end = _moment(text(period, "end"), zone, at_end=True)
     actors = [_actor(each) for each in children(provision, "actor")]
     levels = list(_levels(provision))
+    named = list(_artefacts(provision))
+    about = frozenset(each for each in named if each) if named else None
     is_read = (
         text(provision, "type") in ("permit", "deny")
         and not ("start" in period and start is None)
         and not ("end" in period and end is None)
         and None not in actors
         and None not in levels
+        and None not in named
         and not any(name in provision for name in _NOT_DECIDED)
         and _is_about_disclosure(provision)
         and all(system == ACT_REASON for system, _ in _purposes(provision))
@@ -160,7 +179,7 @@ def _provision(provision: Element, zone: ZoneInfo, *, is_decidable: bool) -> Pro
     recipients = frozenset(each for each in actors if each) if "actor" in provision else None
     purposes = frozenset(code for _, code in _purposes(provision)) if "purpose" in provision else None
     if verdict is Verdict.DENY and not is_read:
-        recipients = purposes = None
+        recipients = purposes = about = None
     known_levels = [each for each in levels if each is not None]
     return Provision(
         type=verdict,
@@ -169,9 +188,12 @@ def _provision(provision: Element, zone: ZoneInfo, *, is_decidable: bool) -> Pro
         recipients=recipients,
         purposes=purposes,
         level=min(known_levels, key=LEVELS.index) if known_levels else None,
+        artefacts=artefacts if about is None and verdict is Verdict.PERMIT else about,
         is_decidable=is_decidable and is_read,
         exceptions=tuple(
-            _provision(each, zone, is_decidable=is_decidable) for each in children(provision, "provision")
+            # What is said to be about something is so for all within.
+            _provision(each, zone, is_decidable=is_decidable, artefacts=None if named else artefacts)
+            for each in children(provision, "provision")
         ),
     )
 
@@ -189,10 +211,18 @@ def _levels(provision: Element) -> Iterator[Level | None]:
         if each.get("url") == CONTENT_LEVEL
     ]
     for coding in children(provision, "class"):
-        named.append(text(coding, "code") if coding.get("system") == LEVEL else None)
+        if coding.get("system") != MESSAGE_EVENT:
+            named.append(text(coding, "code") if coding.get("system") == LEVEL else None)
     for concept in children(provision, "code"):
         named.extend(code if system == LEVEL else None for system, code in codes(concept))
     yield from (Level(each) if each in list(Level) else None for each in named)
+
+
+def _artefacts(provision: Element) -> Iterator[Artefact | None]:
+    """What a provision says it is about; None for an event that tells nothing. R4 Consent.provision.class."""
+    for coding in children(provision, "class"):
+        if coding.get("system") == MESSAGE_EVENT:
+            yield artefact_of_event(text(coding, "code") or "")
 
 
 def _actor(actor: Element) -> str | None:

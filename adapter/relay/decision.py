@@ -25,7 +25,9 @@ from adapter.relay import (
     notification,
     report,
     routing,
+    sector_copy,
 )
+from adapter.relay.artefact import Artefact
 from adapter.relay.consent import Deny, Permit, Request
 from adapter.relay.directory import RecipientClass, Register
 from adapter.relay.eligibility import Agreement, Eligible, NotEligible
@@ -132,7 +134,7 @@ def ask(
     )
     if isinstance(decided, Permit) and answer.sensitive and not is_released:
         return Deny(reasons=answer.sensitive)
-    return _nameable(decided, facts)
+    return _nameable(decided, facts, recipient)
 
 
 def ask_first(
@@ -158,9 +160,10 @@ def _request(
 ) -> Request:
     agreement = eligible.agreement
     return Request(
-        event=facts.event or "",
+        event=facts.rule_event or "",
         purpose=facts.purpose or agreement.purpose,
         sender=sender,
+        sender_register=register_of(sender, ground_of(relay)),
         recipient=recipient.organisation,
         recipient_class=recipient.recipient_class,
         register=recipient.register,
@@ -173,19 +176,28 @@ def _request(
     )
 
 
+def register_of(key: str, ground: Ground) -> Register:
+    """Return whose register an organisation keeps; UNKNOWN if the directory does not know it."""
+    party = ground.directory.party(key)
+    return party.register if party is not None else Register.UNKNOWN
+
+
 def _consents(facts: Notification, relay: Relay) -> list[ConsentRecord]:
     subject = subject_of(facts, relay)
     stored = relay.store.consents_for(subject) if subject else []
     return [consent_record.read(each.resource, each.version, relay.zone) for each in stored]
 
 
-def _nameable(decided: Permit | Deny, facts: Notification) -> Permit | Deny:
-    """A minimal copy names the person by the identity code alone: without one there is no such copy."""
+def _nameable(decided: Permit | Deny, facts: Notification, recipient: Recipient) -> Permit | Deny:
+    """A minimal copy, and any for another sector, names the person by the identity code alone.
+
+    Without one there is no such copy.
+    """
     patient = facts.patient
-    has_code = patient is not None and patient.identity_code is not None
-    if isinstance(decided, Permit) and decided.level is Level.MINIMAL and not has_code:
-        return Deny(reasons=("CO121",))
-    return decided
+    if (patient is not None and patient.identity_code is not None) or not isinstance(decided, Permit):
+        return decided
+    is_by_code = decided.level is Level.MINIMAL or recipient.register is not Register.HEALTH
+    return Deny(reasons=("CO121",)) if is_by_code else decided
 
 
 def subject_of(facts: Notification, relay: Relay) -> str | None:
@@ -284,7 +296,12 @@ def copy_of(
     assert bundle is not None  # noqa: S101 - a message with deliveries has content
     facts = notification.read(bundle)
     level = permit.level if permit else claimed.level or Level.MINIMAL
-    return disclosure.copy_for(bundle, level, _envelope(facts, claimed, permit, relay, at))
+    envelope = _envelope(facts, claimed, permit, relay, at)
+    if facts.artefact is Artefact.NOTIFICATION:
+        return disclosure.copy_for(bundle, level, envelope)
+    ground = ground_of(relay)
+    sector = register_of(claimed.recipient, ground)
+    return sector_copy.copy_for(bundle, facts.artefact, sector, level, envelope, ground.directory)
 
 
 def ask_for_reply(message: str, relay: Relay, at: datetime) -> Permit | Deny:

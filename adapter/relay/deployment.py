@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from adapter.relay.transport import Transport
     from adapter.validation import Validator
 
-SourceFormat = Literal["hl7v2", "cda", "json", "fhir"]
+SourceFormat = Literal["hl7v2", "cda", "xml", "json", "fhir"]
 Acknowledgement = Literal["reply", "later", "none"]
 PartnerProfile = Literal["r4"]
 Language = Literal["en", "fi", "sv"]

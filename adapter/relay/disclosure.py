@@ -1,4 +1,4 @@
-"""Disclosure: one recipient's copy of a message, built from a list of what goes.
+"""Disclosure: one recipient's copy of a notification, built from a list of what goes.
 
 The list is a table, `tables/disclosure.csv`: for each type and element whether the minimal and the clinical
 level carry it, in which shape, and whether a protected address (turvakielto) takes it out again. What is not
@@ -11,19 +11,17 @@ are derived from the two ids the copy is given, and say nothing of the sender's.
 
 from __future__ import annotations
 
-import csv
-import io
-import uuid
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from adapter.fhir.canonical import code_system, profile
 from adapter.relay import event, narrative
+from adapter.relay.allow_list import Listed, Picker, Urls, rows_of
+from adapter.relay.artefact import MESSAGE_PROFILE, Artefact
 from adapter.relay.element import child, children, codes, text
 from adapter.relay.message import Level, Meaning, Mode
+from adapter.relay.message_bundle import Message
 from adapter.relay.notification import (
     ACT_REASON,
     BASIS,
@@ -32,7 +30,6 @@ from adapter.relay.notification import (
     SICK_LEAVE,
     TEST_TAG,
     TURVAKIELTO,
-    Message,
 )
 
 if TYPE_CHECKING:
@@ -52,10 +49,6 @@ REGISTER = "urn:oid:1.2.246.537.6.202"
 """Identifier.system of the SOTE organisation register, the spelling we write."""
 URI = "urn:ietf:rfc:3986"
 PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
-ABSENT_REASON = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
-_ABSENT = frozenset(
-    ("unknown", "asked-unknown", "temp-unknown", "not-asked", "asked-declined", "masked", "not-applicable")
-)
 
 CONTENT = ("Patient", "Procedure", "Condition", "Observation", "ServiceRequest")
 """Types of which resources are copied, in the order they stand in a copy. Patient comes once."""
@@ -64,27 +57,9 @@ CONTENT = ("Patient", "Procedure", "Condition", "Observation", "ServiceRequest")
 # The table ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """One line of the table: an element that goes."""
-
-    type: str
-    """A resource type, or a shape that other lines name."""
-    element: str
-    """Its JSON name; a dot goes one element deeper."""
-    shape: str
-    """`value` for primitives, `Reference`, or the shape whose lines say what goes of it."""
-    levels: frozenset[Level]
-    goes_under_turvakielto: bool
-    only: frozenset[str]
-    """Systems, urls or codes it is restricted to; empty for no restriction."""
-    note: str
-
-
 @cache
 def allow_list() -> tuple[Listed, ...]:
     """Return the table."""
-    source = (files("adapter.relay") / "tables" / "disclosure.csv").read_text("utf-8")
     return tuple(
         Listed(
             type=row["type"],
@@ -95,7 +70,7 @@ def allow_list() -> tuple[Listed, ...]:
             only=frozenset(row["only"].split()),
             note=row["note"],
         )
-        for row in csv.DictReader(io.StringIO(source))
+        for row in rows_of("disclosure.csv")
     )
 
 
@@ -158,11 +133,11 @@ def copy_for(bundle: Element, level: Level, envelope: Envelope) -> Resource:
     message = Message(bundle)
     is_cancel = envelope.meaning is Meaning.CANCEL
     chosen = list(_chosen(message, level, is_cancel=is_cancel))
-    urls = _Urls(envelope)
+    urls = _Urls(envelope.bundle_id)
     for _, resource in chosen:
         urls.give(resource)
-    under_turvakielto = TURVAKIELTO in _labels(message)
-    pick = _Picker(message, level, urls, under_turvakielto=under_turvakielto)
+    under_turvakielto = TURVAKIELTO in labels(message)
+    pick = Picker(message, lambda kind: _lines(kind, level), urls, under_turvakielto=under_turvakielto)
     content = [(urls.of(each), _completed(pick.resource(kind, each), level, urls)) for kind, each in chosen]
     communication = _communication(message, level, envelope, pick, urls)
     communication["text"] = narrative.of_notification(
@@ -181,18 +156,20 @@ def copy_for(bundle: Element, level: Level, envelope: Envelope) -> Resource:
         (f"urn:uuid:{envelope.header_id}", _header(level, envelope, urls)),
         (urls.communication, communication),
         *content,
-        (urls.sender, _organisation(envelope.sender, "hospital")),
-        (urls.recipient, _organisation(envelope.recipient, None)),
-        (urls.provenance, _provenance(envelope, urls)),
+        (urls.sender, organisation(envelope.sender, "hospital")),
+        (urls.recipient, organisation(envelope.recipient, None)),
+        (urls.provenance, provenance(envelope, urls.communication, urls.sender)),
     ]
     return {
         "resourceType": "Bundle",
         "id": envelope.bundle_id,
-        "meta": _bundle_meta(envelope, under_turvakielto=under_turvakielto),
+        "meta": bundle_meta(
+            envelope, MESSAGE_PROFILE[Artefact.NOTIFICATION], under_turvakielto=under_turvakielto
+        ),
         "identifier": {"system": URI, "value": f"urn:uuid:{envelope.bundle_id}"},
         "type": "message",
-        "timestamp": _instant(envelope.at),
-        "entry": [{"fullUrl": url, "resource": _with_id(resource, url)} for url, resource in entries],
+        "timestamp": instant(envelope.at),
+        "entry": [{"fullUrl": url, "resource": with_id(resource, url)} for url, resource in entries],
     }
 
 
@@ -219,7 +196,8 @@ def _is_ours(kind: str, resource: Element) -> bool:
     return True
 
 
-def _labels(message: Message) -> set[tuple[str, str]]:
+def labels(message: Message) -> set[tuple[str, str]]:
+    """Return every security label of a message, wherever it stands."""
     resources = (message.bundle, *(each for _, each in message.entries))
     return {
         (text(coding, "system") or "", text(coding, "code") or "")
@@ -228,120 +206,15 @@ def _labels(message: Message) -> set[tuple[str, str]]:
     }
 
 
-class _Urls:
-    """Addresses within the copy: derived from its own id, by kind and number."""
+class _Urls(Urls):
+    """Addresses of a copy that has one Communication and the relay's own resources."""
 
-    def __init__(self, envelope: Envelope) -> None:
-        self._space = uuid.UUID(envelope.bundle_id)
-        self._given: dict[int, str] = {}
-        self._count: dict[str, int] = {}
-        self.communication = self._new("Communication")
-        self.sender = self._new("Organization")
-        self.recipient = self._new("Organization")
-        self.provenance = self._new("Provenance")
-        self.patient: str | None = None
-
-    def _new(self, kind: str) -> str:
-        self._count[kind] = self._count.get(kind, 0) + 1
-        return f"urn:uuid:{uuid.uuid5(self._space, f'{kind}/{self._count[kind]}')}"
-
-    def give(self, resource: Element) -> None:
-        """Give a resource of the sender its address in the copy."""
-        self._given[id(resource)] = self._new(str(resource["resourceType"]))
-        if resource["resourceType"] == "Patient":
-            self.patient = self._given[id(resource)]
-
-    def of(self, resource: Element) -> str:
-        """The address of a resource in the copy."""
-        return self._given[id(resource)]
-
-    def find(self, resource: Element) -> str | None:
-        """The address in the copy of what a reference pointed at, None if it is not in the copy."""
-        return self._given.get(id(resource))
-
-
-class _Picker:
-    """Copies the listed elements of one level."""
-
-    def __init__(self, message: Message, level: Level, urls: _Urls, *, under_turvakielto: bool) -> None:
-        self.message = message
-        self.level = level
-        self.urls = urls
-        self.under_turvakielto = under_turvakielto
-
-    def resource(self, kind: str, resource: Element) -> Resource:
-        return {"resourceType": kind, **self.elements(kind, resource)}
-
-    def elements(self, kind: str, value: Element, only: frozenset[str] = frozenset()) -> Resource:
-        """The listed elements of one value; `only` restricts the codings of a concept."""
-        taken: Resource = {}
-        for line in _lines(kind, self.level):
-            if self.under_turvakielto and not line.goes_under_turvakielto:
-                continue
-            self._take(taken, value, line, line.element.split("."), line.only or only)
-        return taken
-
-    def _take(
-        self, taken: Resource, value: Element, line: Listed, path: list[str], only: frozenset[str]
-    ) -> None:
-        name = path[0]
-        if len(path) > 1:
-            inner: Resource = {}
-            self._take(inner, child(value, name), line, path[1:], only)
-            if inner:
-                taken.setdefault(name, {}).update(inner)
-            return
-        found = value.get(name)
-        picked = self._value(found, line.shape, only)
-        if isinstance(picked, list) and isinstance(taken.get(name), list):
-            picked = [*taken[name], *(each for each in picked if each not in taken[name])]
-        if picked is not None:
-            taken[name] = picked
-        elif line.shape == "value" and found is None:
-            absent = _absent(value.get(f"_{name}"))
-            if absent:
-                taken[f"_{name}"] = absent
-
-    def _value(self, found: object, shape: str, only: frozenset[str]) -> Any:  # noqa: ANN401
-        if isinstance(found, list):
-            picked = [self._value(each, shape, only) for each in found if not isinstance(each, list)]
-            return [each for each in picked if each is not None] or None
-        if shape == "value":
-            return found if isinstance(found, str | bool | int | Decimal) else None
-        if not isinstance(found, dict):
-            return None
-        if shape == "Reference":
-            return self._reference(found)
-        if not _is_within(found, shape, only):
-            return None
-        return self.elements(shape, found, only) or None
-
-    def _reference(self, reference: Element) -> Resource | None:
-        url = self.urls.find(self.message.resolve(reference))
-        return {"reference": url} if url else None
-
-
-def _is_within(value: Element, shape: str, only: frozenset[str]) -> bool:
-    """Whether a value is one of those that the line is restricted to."""
-    if not only:
-        return True
-    if shape in ("Identifier", "Coding", "Code"):
-        return text(value, "system") in only
-    if shape.endswith("Extension"):
-        return text(value, "url") in only
-    if shape.endswith("Component"):
-        return any(code in only for _, code in codes(child(value, "code")))
-    if shape in ("CodeableConcept", "CodedConcept"):
-        return any(system in only for system, _ in codes(value))
-    return True
-
-
-def _absent(extended: object) -> Resource | None:
-    """Why a value is absent, as far as it is said by a code of the standard. R4 data-absent-reason."""
-    for each in children(extended, "extension") if isinstance(extended, dict) else ():
-        if each.get("url") == ABSENT_REASON and each.get("valueCode") in _ABSENT:
-            return {"extension": [{"url": ABSENT_REASON, "valueCode": each["valueCode"]}]}
-    return None
+    def __init__(self, bundle_id: str) -> None:
+        super().__init__(bundle_id)
+        self.communication = self.new("Communication")
+        self.sender = self.new("Organization")
+        self.recipient = self.new("Organization")
+        self.provenance = self.new("Provenance")
 
 
 # What the relay says itself -------------------------------------------------------------------------------
@@ -368,9 +241,7 @@ def _completed(resource: Resource, level: Level, urls: _Urls) -> Resource:
     return resource
 
 
-def _communication(
-    message: Message, level: Level, envelope: Envelope, pick: _Picker, urls: _Urls
-) -> Resource:
+def _communication(message: Message, level: Level, envelope: Envelope, pick: Picker, urls: _Urls) -> Resource:
     source = message.first("Communication")
     taken = pick.elements("Communication", source)
     is_cancel = envelope.meaning is Meaning.CANCEL
@@ -386,12 +257,12 @@ def _communication(
         **({"extension": extensions} if extensions else {}),
         "identifier": [{"system": URI, "value": f"urn:uuid:{envelope.notification_id}"}],
         "status": "unknown",
-        "category": [_concept(*CORE_CATEGORY), _concept(CATEGORY, category)],
+        "category": [concept(*CORE_CATEGORY), concept(CATEGORY, category)],
         **taken,
         "recipient": [{"reference": urls.recipient}],
         "sender": {"reference": urls.sender},
     }
-    communication.setdefault("sent", _instant(envelope.at))
+    communication.setdefault("sent", instant(envelope.at))
     if urls.patient:
         communication["subject"] = {"reference": urls.patient}
     return communication
@@ -409,7 +280,7 @@ def _kind(level: Level, *, is_cancel: bool) -> tuple[str, str]:
 def _extensions(level: Level, envelope: Envelope, taken: list[Resource]) -> list[Resource]:
     extensions: list[Resource] = [{"url": CONTENT_LEVEL, "valueCode": level.value}]
     if envelope.basis:
-        extensions.append({"url": DISCLOSURE_BASIS, "valueCodeableConcept": _concept(BASIS, envelope.basis)})
+        extensions.append({"url": DISCLOSURE_BASIS, "valueCodeableConcept": concept(BASIS, envelope.basis)})
     if taken:
         return [*extensions, *taken]
     if envelope.sender.phone:
@@ -430,18 +301,19 @@ def _header(level: Level, envelope: Envelope, urls: _Urls) -> Resource:
         "destination": [{"endpoint": envelope.endpoint, "receiver": {"reference": urls.recipient}}],
         "sender": {"reference": urls.sender},
         "source": {"name": envelope.name, "endpoint": envelope.address},
-        "reason": _concept(event.EVENT_MEANING, envelope.meaning.value),
+        "reason": concept(event.EVENT_MEANING, envelope.meaning.value),
         "focus": [{"reference": urls.communication}],
     }
 
 
-def _organisation(house: House, sector: str | None) -> Resource:
-    organisation: Resource = {"resourceType": "Organization", "identifier": [identifier_of(house.key)]}
+def organisation(house: House, sector: str | None) -> Resource:
+    """Write an organisation as the directory names it. `sector`: code of our sector system, if it is told."""
+    made: Resource = {"resourceType": "Organization", "identifier": [identifier_of(house.key)]}
     if sector:
-        organisation["type"] = [_concept(code_system("sector"), sector)]
+        made["type"] = [concept(code_system("sector"), sector)]
     if house.name:
-        organisation["name"] = house.name
-    return organisation
+        made["name"] = house.name
+    return made
 
 
 def identifier_of(key: str) -> Resource:
@@ -452,15 +324,18 @@ def identifier_of(key: str) -> Resource:
     return {"system": REGISTER if key.startswith("urn:oid:") else URI, "value": key}
 
 
-def _provenance(envelope: Envelope, urls: _Urls) -> Resource:
-    """Who had it made and who made it: the hospital is the author, the relay assembled the copy."""
-    provenance: Resource = {
+def provenance(envelope: Envelope, target: str, sender: str) -> Resource:
+    """Say who had a copy made and who made it: the sender is the author, the relay assembled it.
+
+    `target`, `sender`: addresses within the copy.
+    """
+    made: Resource = {
         "resourceType": "Provenance",
-        "target": [{"reference": urls.communication}],
-        "recorded": _instant(envelope.at),
+        "target": [{"reference": target}],
+        "recorded": instant(envelope.at),
         "agent": [
-            {"type": _concept(PARTICIPANT, "author"), "who": {"reference": urls.sender}},
-            {"type": _concept(PARTICIPANT, "assembler"), "who": {"display": envelope.name}},
+            {"type": concept(PARTICIPANT, "author"), "who": {"reference": sender}},
+            {"type": concept(PARTICIPANT, "assembler"), "who": {"display": envelope.name}},
         ],
         "entity": [
             {
@@ -470,12 +345,13 @@ def _provenance(envelope: Envelope, urls: _Urls) -> Resource:
         ],
     }
     if envelope.purpose:
-        provenance["reason"] = [_concept(ACT_REASON, envelope.purpose)]
-    return provenance
+        made["reason"] = [concept(ACT_REASON, envelope.purpose)]
+    return made
 
 
-def _bundle_meta(envelope: Envelope, *, under_turvakielto: bool) -> Resource:
-    meta: Resource = {"profile": [profile("notification-message")]}
+def bundle_meta(envelope: Envelope, made_for: str, *, under_turvakielto: bool) -> Resource:
+    """Return the meta of a copy. `made_for`: canonical of the profile of its Bundle."""
+    meta: Resource = {"profile": [made_for]}
     if under_turvakielto:
         meta["security"] = [{"system": TURVAKIELTO[0], "code": TURVAKIELTO[1]}]
     if envelope.mode is Mode.TEST:
@@ -483,15 +359,18 @@ def _bundle_meta(envelope: Envelope, *, under_turvakielto: bool) -> Resource:
     return meta
 
 
-def _concept(system: str, code: str) -> Resource:
+def concept(system: str, code: str) -> Resource:
+    """Write one code as a CodeableConcept."""
     return {"coding": [{"system": system, "code": code}]}
 
 
-def _with_id(resource: Resource, url: str) -> Resource:
+def with_id(resource: Resource, url: str) -> Resource:
+    """Give a resource the id of its address."""
     return {"resourceType": resource["resourceType"], "id": url.removeprefix("urn:uuid:"), **resource}
 
 
-def _instant(moment: datetime) -> str:
+def instant(moment: datetime) -> str:
+    """Write a moment as a FHIR instant."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

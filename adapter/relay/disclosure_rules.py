@@ -56,10 +56,14 @@ class Rule:
     """The most."""
     purposes: frozenset[str]
     needs: Needs
+    senders: frozenset[Register] = frozenset()
+    """Registers that the sender may keep; empty for any. A permit for one never opens another."""
     comment: str = ""
 
 
-COLUMNS = ("event", "basis", "register", "level", "purposes", "needs", "comment")
+COLUMNS = ("event", "basis", "register", "level", "purposes", "needs", "senders", "comment")
+OPTIONAL = ("senders", "comment")
+"""Columns that a table may lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +72,15 @@ class Rules:
 
     rows: Sequence[Rule]
 
-    def find(self, event: str, basis: Basis, register: Register) -> Rule | None:
-        """Return the line for these three, or None: then it may not go."""
-        return next(
-            (row for row in self.rows if (row.event, row.basis, row.register) == (event, basis, register)),
-            None,
-        )
+    def find(self, event: str, basis: Basis, register: Register, sender: Register) -> Rule | None:
+        """Return the line for event, basis and recipient's register, or None: then it may not go.
+
+        `sender`: whose register it comes from. A line that is not about that register is no line.
+        """
+        for row in self.rows:
+            if (row.event, row.basis, row.register) == (event, basis, register):
+                return row if not row.senders or sender in row.senders else None
+        return None
 
     def knows(self, event: str, basis: Basis) -> bool:
         """Return True if the event may go to some register on that basis."""
@@ -96,7 +103,10 @@ class Rules:
         writer.writerow(COLUMNS)
         for row in self.rows:
             purposes = " ".join(sorted(row.purposes))
-            writer.writerow((row.event, row.basis, row.register, row.level, purposes, row.needs, row.comment))
+            senders = " ".join(sorted(row.senders))
+            writer.writerow(
+                (row.event, row.basis, row.register, row.level, purposes, row.needs, senders, row.comment)
+            )
         return out.getvalue()
 
 
@@ -109,7 +119,7 @@ def read(source: str) -> Rules:
     rows: list[Rule] = []
     found: list[Issue] = []
     table = csv.DictReader(io.StringIO(source.lstrip("\ufeff")))
-    if not set(COLUMNS[:-1]) <= set(table.fieldnames or ()):
+    if not set(COLUMNS) - set(OPTIONAL) <= set(table.fieldnames or ()):
         found.append(Issue("CO301", params={"columns": ", ".join(COLUMNS)}, line=1))
     else:
         for row in table:
@@ -147,6 +157,10 @@ def _row_faults(row: dict[str, str], line: int) -> Iterator[Issue]:
     for column, known in _KNOWN.items():
         if row[column] not in known:
             yield Issue("CO302", params={"column": column, "known": ", ".join(known)}, line=line)
+    for each in (row.get("senders") or "").split():
+        if each not in _KNOWN["register"]:
+            named = ", ".join(_KNOWN["register"])
+            yield Issue("CO302", params={"column": "senders", "known": named}, line=line)
     if not (row["purposes"] or "").split():
         yield Issue("CO304", line=line)
 
@@ -159,5 +173,6 @@ def _rule(row: dict[str, str]) -> Rule:
         level=Level(row["level"]),
         purposes=frozenset(row["purposes"].split()),
         needs=Needs(row["needs"]),
+        senders=frozenset(Register(each) for each in (row.get("senders") or "").split()),
         comment=row.get("comment") or "",
     )

@@ -1,4 +1,4 @@
-"""Eligibility: whether a notification is one that hospital and provider have agreed to send.
+"""Eligibility: whether a message is one that hospital and provider, or any other two, have agreed to send.
 
 Each pair has an agreement, a table of what goes: events, ages, procedure and diagnosis groups on a positive
 list, whether a sick leave must be there, how much the provider may see, and the sensitive list. What is on
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from adapter.errors import ConfigurationError
 from adapter.outcome import Issue
 from adapter.relay import event
+from adapter.relay.artefact import Artefact
 from adapter.relay.directory import key_of
 from adapter.relay.message import Level, Meaning
 from adapter.relay.notification import ACT_REASON
@@ -133,7 +134,7 @@ def _reasons(
         yield "PN214"
     elif not _is_within(on, agreement.valid_from, agreement.valid_to):
         yield "PN202"
-    if notification.event not in agreement.events:
+    if notification.rule_event not in agreement.events:
         yield "PN203"
     if meaning is Meaning.PLANNED and not agreement.covers_planned:
         yield "PN215"
@@ -143,6 +144,12 @@ def _reasons(
         yield from _age_reasons(notification, agreement, on)
     if any(patient.is_deceased for patient in notification.patients):
         yield "PN207"
+    if notification.artefact is Artefact.NOTIFICATION:
+        yield from _procedure_reasons(notification, meaning, agreement)
+
+
+def _procedure_reasons(notification: Notification, meaning: Meaning, agreement: Agreement) -> Iterator[str]:
+    """What the two agreed on procedures and sick leaves, which an assessment or a plan need not have."""
     is_done_only = meaning is Meaning.DONE and not agreement.covers_planned
     procedures = _procedures(notification, is_done_only=is_done_only)
     if agreement.procedures and not _has_prefix(procedures, agreement.procedures):

@@ -29,6 +29,8 @@ PROCEDURE_NOTIFICATION = "procedure-notification"
 CARE_EPISODE_NOTIFICATION = "care-episode-notification"
 """What a procedure notification is called at the minimal level, whatever its own event was."""
 WORK_ABILITY_REFERRAL = "work-ability-referral"
+ASSESSMENT = "assessment"
+CLIENT_PLAN = "client-plan"
 CORRECTION = "correction"
 CANCEL = "cancel"
 DELIVERY_REPORT = "delivery-report"
@@ -45,6 +47,8 @@ MEANINGS_OF_EVENT: dict[str, tuple[Meaning, ...]] = {
     PROCEDURE_NOTIFICATION: (Meaning.DONE, Meaning.PLANNED, Meaning.UPDATE),
     CARE_EPISODE_NOTIFICATION: (Meaning.DONE, Meaning.PLANNED, Meaning.UPDATE),
     WORK_ABILITY_REFERRAL: (Meaning.DONE, Meaning.PLANNED, Meaning.UPDATE),
+    ASSESSMENT: (Meaning.DONE, Meaning.UPDATE),
+    CLIENT_PLAN: (Meaning.DONE, Meaning.UPDATE, Meaning.CANCEL),
     CORRECTION: (Meaning.UPDATE, Meaning.DONE, Meaning.PLANNED),
     CANCEL: (Meaning.CANCEL,),
     IDENTITY_CHANGE: (Meaning.IDENTITY_CHANGE,),

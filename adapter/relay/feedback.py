@@ -16,7 +16,8 @@ from adapter.relay.case import CaseEvent
 from adapter.relay.disclosure import CATEGORY, CONTACT_POINT, URI, House, identifier_of
 from adapter.relay.element import child, children, codes, text
 from adapter.relay.message import Level, Mode
-from adapter.relay.notification import TEST_TAG, Message
+from adapter.relay.message_bundle import Message
+from adapter.relay.notification import TEST_TAG
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -287,6 +287,29 @@ class IntakeKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanHead:
+    """Which plan, and its newest version at the time of asking, whoever sent it."""
+
+    plan: str
+    """The id of the plan, `system|value`."""
+    subject: str | None
+    newest: str | None
+    """Message of the newest version; None if there was none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behind:
+    """A version of a plan whose author had not seen the newest one."""
+
+    message: str
+    """Message of the newest version."""
+    code: str
+    """What the sender is told, a code of the catalogue."""
+    at: str
+    """FHIRPath of what names the version."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
     """Everything that one intake transaction commits, the answer included."""
 

@@ -52,6 +52,11 @@ TITLES: Words = {
         "sv": "Meddelandet har återkallats",
     },
     "clinical": {"en": "Procedure notification", "fi": "Toimenpideilmoitus", "sv": "Åtgärdsmeddelande"},
+    "assessment": {
+        "en": "Work-ability assessment",
+        "fi": "Työ- ja toimintakyvyn arvio",
+        "sv": "Bedömning av arbets- och funktionsförmåga",
+    },
     "plan": {"en": "Shared client plan", "fi": "Yhteinen asiakassuunnitelma", "sv": "Gemensam klientplan"},
     "minimal": {
         "en": "Care episode notification",
@@ -99,6 +104,27 @@ WORDS: Words = {
         "en": "everything in the plan that does not concern the recipient",
         "fi": "suunnitelman muut kuin vastaanottajaa koskevat tiedot",
         "sv": "sådana uppgifter i planen som inte gäller mottagaren",
+    },
+    "assessed": {"en": "Assessment", "fi": "Arvio", "sv": "Bedömning"},
+    "result": {"en": "Result", "fi": "Tulos", "sv": "Resultat"},
+    "proposed": {"en": "Proposed", "fi": "Ehdotettu", "sv": "Föreslaget"},
+    "yes": {"en": "yes", "fi": "kyllä", "sv": "ja"},
+    "no": {"en": "no", "fi": "ei", "sv": "nej"},
+    "withheld": {"en": "not told", "fi": "ei kerrota", "sv": "anges inte"},
+    "rest-of-assessment": {
+        "en": "results that do not concern the recipient",
+        "fi": "tulokset, jotka eivät koske vastaanottajaa",
+        "sv": "resultat som inte gäller mottagaren",
+    },
+    "no-longer": {
+        "en": "What was sent earlier no longer holds. Please do not act on it.",
+        "fi": "Aiemmin lähetetty ei enää pidä paikkaansa. Älkää toimiko sen perusteella.",
+        "sv": "Det som sänts tidigare gäller inte längre. Vidta inga åtgärder utifrån det.",
+    },
+    "newer": {
+        "en": "This replaces what was sent earlier.",
+        "fi": "Tämä korvaa aiemmin lähetetyn.",
+        "sv": "Detta ersätter det som sänts tidigare.",
     },
     "basis": {"en": "Basis of disclosure", "fi": "Luovutuksen peruste", "sv": "Grund för utlämnandet"},
     "left-out": {"en": "Left out", "fi": "Jätetty pois", "sv": "Utelämnat"},
@@ -251,13 +277,36 @@ def of_notification(resources: Sequence[Element], told: Told) -> dict[str, str]:
 
 
 def of_plan(
-    resources: Sequence[Element], language: Language, *, sender: str | None, basis: str | None
+    resources: Sequence[Element],
+    language: Language,
+    *,
+    sender: str | None,
+    basis: str | None,
+    meaning: Meaning = Meaning.DONE,
 ) -> dict[str, str]:
     """Return the Narrative of a copy's CarePlan, `resources` being the copy's own; see `of_notification`.
 
     Our own codes are said by their designations, others by the words or the code that stand there.
     """
-    return _narrative("plan", (), _plan_rows(resources, language, sender=sender, basis=basis), language)
+    rows = _plan_rows(resources, language, sender=sender, basis=basis)
+    return _narrative("plan", _changed(meaning, language), rows, language)
+
+
+def of_assessment(resources: Sequence[Element], panel: Element, told: Told) -> dict[str, str]:
+    """Return the Narrative of a copy's assessment, `resources` being the copy's own; see `of_notification`.
+
+    `panel`: the assessment itself among them.
+    """
+    language = told.language
+    rows = _assessment_rows(resources, panel, told)
+    return _narrative("assessment", _changed(told.meaning, language), rows, language)
+
+
+def _changed(meaning: Meaning, language: Language) -> Iterator[str]:
+    if meaning is Meaning.CANCEL:
+        yield WORDS["no-longer"][language]
+    elif meaning is Meaning.UPDATE:
+        yield WORDS["newer"][language]
 
 
 def _narrative(
@@ -405,6 +454,66 @@ def _plan_rows(
     if basis:
         yield "basis", _said(BASIS_WORDS, basis, language)
     yield "left-out", WORDS["rest-of-plan"][language]
+
+
+ITEM_WORDS: Words = {
+    "74165-2": {"en": "employment status", "fi": "työmarkkina-asema", "sv": "ställning på arbetsmarknaden"},
+    "11341-5": {"en": "occupation", "fi": "ammatti", "sv": "yrke"},
+    "21843-8": {"en": "usual occupation", "fi": "tavanomainen ammatti", "sv": "vanligt yrke"},
+}
+"""Results whose code is of another's system, in words of ours."""
+
+
+def _assessment_rows(resources: Sequence[Element], panel: Element, told: Told) -> Iterator[tuple[str, str]]:
+    language = told.language
+    for patient in _of(resources, "Patient"):
+        yield "who", _person(patient, language)
+    if told.sender:
+        yield "from", told.sender
+    period = child(panel, "effectivePeriod")
+    when = text(panel, "effectiveDateTime") or text(period, "end") or text(period, "start")
+    kinds = (
+        _words({"coding": [coding]}, language)
+        for category in children(panel, "category")
+        for coding in children(category, "coding")
+        if (text(coding, "system") or "").startswith(BASE)
+    )
+    yield "assessed", ", ".join(each for each in (next(kinds, ""), _day(when)) if each)
+    for found in _of(resources, "Observation"):
+        if found is not panel:
+            yield "result", _result(found, language)
+    proposed = [_words(child(each, "code"), language) for each in _of(resources, "ServiceRequest")]
+    if said := "; ".join(each for each in proposed if each):
+        yield "proposed", said
+    if told.basis:
+        yield "basis", _said(BASIS_WORDS, told.basis, language)
+    if told.meaning is not Meaning.CANCEL:
+        yield "left-out", WORDS["rest-of-assessment"][language]
+
+
+def _result(found: Element, language: Language) -> str:
+    """Say one result: what it is of, and its value."""
+    code = child(found, "code")
+    named = next((ITEM_WORDS[each][language] for _, each in codes(code) if each in ITEM_WORDS), None)
+    bands = [_words(each, language) for each in children(found, "interpretation")]
+    said = ", ".join(each for each in (_value(found, language), *bands) if each)
+    return f"{named or _words(code, language)}: {said}"
+
+
+def _value(found: Element, language: Language) -> str:
+    quantity = child(found, "valueQuantity")
+    number, flag = found.get("valueInteger", quantity.get("value")), found.get("valueBoolean")
+    if isinstance(flag, bool):
+        return WORDS["yes" if flag else "no"][language]
+    if number is not None:
+        return f"{number} {text(quantity, 'unit') or ''}".strip()
+    said = (
+        _words(child(found, "valueCodeableConcept"), language),
+        text(found, "valueString"),
+        _day(text(found, "valueDateTime")),
+        WORDS["withheld"][language] if "dataAbsentReason" in found else "",
+    )
+    return next((each for each in said if each), "")
 
 
 def _plan(plan: Element, language: Language) -> str:

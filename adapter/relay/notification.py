@@ -1,4 +1,4 @@
-"""The procedure notification as facts: what the deciding functions need to know of a message Bundle.
+"""A message as facts: what the deciding functions need to know of its Bundle, whichever artefact it carries.
 
 Reading never fails: what a message lacks is None or empty, and the validator says what is wrong with its
 shape. What only the content can tell (an identity code that contradicts the birth date, a procedure said to
@@ -15,9 +15,11 @@ from adapter.fhir import hetu
 from adapter.fhir.canonical import code_system, profile
 from adapter.outcome import Issue
 from adapter.relay import event
-from adapter.relay.directory import key_of
+from adapter.relay.artefact import EVENT_OF, FOCUS_OF, Artefact, artefact_of, focus_of
+from adapter.relay.care_team import TeamMember, members_of
 from adapter.relay.element import child, children, codes, day_of, extension, numbered, text
 from adapter.relay.message import Meaning, Mode
+from adapter.relay.message_bundle import Message
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -39,6 +41,7 @@ TURVAKIELTO: Code = (
 SICK_LEAVE: Code = ("http://snomed.info/sct", "224459001")
 
 EMPLOYER = profile("employer")
+REPLACED_VERSION = profile("replaced-version")
 CONTENT_LEVEL = profile("content-level")
 DISCLOSURE_BASIS = profile("disclosure-basis")
 LEVEL = code_system("content-level")
@@ -106,7 +109,7 @@ class Notification:
     """The facts of one message Bundle."""
 
     at: str
-    """FHIRPath of the Communication."""
+    """FHIRPath of what the message is about: its Communication, assessment or plan."""
     application: str | None
     """Name of the sending system: its message ids are its own."""
     bundle_id: str | None
@@ -114,7 +117,7 @@ class Notification:
     message_identifier: str | None
     """`system|value` of the Bundle: this message, where the notification lives over several."""
     identifier: str | None
-    """`system|value` of the Communication: the same in corrections, cancellation and resends."""
+    """`system|value` of what it is about: the same in corrections, cancellation and resends."""
     event_system: str | None
     event: str | None
     reason: str | None
@@ -138,6 +141,20 @@ class Notification:
     purpose: str | None
     """Purpose of use (v3-ActReason), where the message names one."""
     sent: str | None
+    artefact: Artefact = Artefact.NOTIFICATION
+    team: tuple[TeamMember, ...] = ()
+    """Who stands in the care team, where the artefact has one."""
+    assessed: str | None = None
+    """When an assessment was made, as the sender wrote it (FHIR dateTime)."""
+    version: str | None = None
+    """Version of a plan."""
+    base: str | None = None
+    """Version of the plan that its author had: the one this version replaces."""
+
+    @property
+    def rule_event(self) -> str | None:
+        """What rules and agreements know it by: an assessment stays one when it is corrected."""
+        return EVENT_OF.get(self.artefact, self.event)
 
     @property
     def patient(self) -> PatientFacts | None:
@@ -151,13 +168,17 @@ class Notification:
 
     @property
     def happened_at(self) -> str | None:
-        """When the procedure ended: the latest of those done, as the sender wrote it."""
+        """When the procedure ended, the latest of those done, or the assessment was made: in their words."""
+        if self.artefact is not Artefact.NOTIFICATION:
+            return self.assessed
         ended = [each.performed for each in self.procedures if each.is_completed and each.performed]
         return max(ended, default=None)
 
     @property
     def day(self) -> date | None:
-        """The day eligibility looks at: of the procedure, else of the sick leave, else of sending."""
+        """The day eligibility looks at: of procedure or assessment, else of sick leave, else of sending."""
+        if self.artefact is not Artefact.NOTIFICATION:
+            return day_of(self.assessed) or day_of(self.sent)
         performed = max((each.performed for each in self.procedures if each.performed), default=None)
         start = self.sick_leave[0] if self.sick_leave else None
         return day_of(performed) or start or day_of(self.sent)
@@ -166,23 +187,24 @@ class Notification:
 def read(bundle: Element) -> Notification:
     """Read the facts of a message Bundle."""
     message = Message(bundle)
-    header, communication = message.first("MessageHeader"), message.first("Communication")
+    header, artefact = message.first("MessageHeader"), artefact_of(message)
+    at, focus = focus_of(message, artefact)
     coding = child(header, "eventCoding")
     reasons = [code for system, code in codes(child(header, "reason")) if system == event.EVENT_MEANING]
-    basis = child(extension(communication, DISCLOSURE_BASIS), "valueCodeableConcept")
+    basis = child(extension(focus, DISCLOSURE_BASIS), "valueCodeableConcept")
     bases = [code for system, code in codes(basis) if system == BASIS]
-    employer = child(extension(communication, EMPLOYER), "valueReference")
+    employer = child(extension(focus, EMPLOYER), "valueReference")
     return Notification(
-        at=next((at for at, _ in message.of("Communication")), "Bundle"),
+        at=at,
         application=text(child(header, "source"), "name"),
         bundle_id=text(bundle, "id"),
         header_id=text(header, "id"),
         message_identifier=_written(child(bundle, "identifier")),
-        identifier=next(_identifiers(communication), None),
+        identifier=_identifier(focus, artefact),
         event_system=text(coding, "system"),
         event=text(coding, "code"),
         reason=reasons[0] if reasons else None,
-        sender=message.organisation(child(header, "sender") or child(communication, "sender")),
+        sender=message.organisation(child(header, "sender") or child(focus, "sender")),
         requested=tuple(_requested(message)),
         employer=message.organisation(employer),
         patients=tuple(_patient(at, each) for at, each in message.of("Patient")),
@@ -194,7 +216,12 @@ def read(bundle: Element) -> Notification:
         is_test=TEST_TAG in _meta(message, "tag", _TAGGED),
         basis=bases[0] if bases else None,
         purpose=_purpose(message),
-        sent=text(communication, "sent") or text(bundle, "timestamp"),
+        sent=text(focus, "sent") or text(bundle, "timestamp"),
+        artefact=artefact,
+        team=tuple(members_of(message, at, focus)),
+        assessed=_assessed(focus) if artefact is Artefact.ASSESSMENT else None,
+        version=text(child(focus, "meta"), "versionId") if artefact is Artefact.PLAN else None,
+        base=_base(focus),
     )
 
 
@@ -202,10 +229,13 @@ def faults(
     notification: Notification, meaning: Meaning, mode: Mode, *, now: datetime, zone: ZoneInfo
 ) -> list[Issue]:
     """Return what the content contradicts: identity, test and production, done and not done."""
-    identifier = Issue("PN112", at="Bundle.entry.resource.ofType(Communication).identifier")
+    kind = FOCUS_OF[notification.artefact]
+    identifier = Issue("PN112", at=f"Bundle.entry.resource.ofType({kind}).identifier")
+    is_notification = notification.artefact is Artefact.NOTIFICATION
     return [
         *identity_faults(notification, mode),
-        *_done_faults(notification, meaning, now, zone),
+        *(_done_faults(notification, meaning, now, zone) if is_notification else ()),
+        *(_version_faults(notification, meaning) if notification.artefact is Artefact.PLAN else ()),
         *([] if notification.identifier else [identifier]),
     ]
 
@@ -274,52 +304,13 @@ def _is_future(value: str, now: datetime, zone: ZoneInfo) -> bool:
     return value > now.astimezone(zone).date().isoformat()[: len(value)]
 
 
+def _version_faults(notification: Notification, meaning: Meaning) -> Iterator[Issue]:
+    """A new version of a plan says which one it replaces: what its author had not seen must not be lost."""
+    if meaning is Meaning.UPDATE and notification.base is None:
+        yield Issue("PN160", at=f"{notification.at}.replaces")
+
+
 # Reading --------------------------------------------------------------------------------------------------
-
-
-class Message:
-    """A Bundle with its entries by address."""
-
-    def __init__(self, bundle: Element) -> None:
-        self.bundle = bundle
-        self.entries: list[tuple[str, Element]] = []
-        self._by_address: dict[str, Element] = {}
-        for index, entry in numbered(bundle, "entry"):
-            resource = child(entry, "resource")
-            if not resource:
-                continue
-            self.entries.append((f"Bundle.entry[{index}].resource", resource))
-            address, name = text(entry, "fullUrl"), text(resource, "id")
-            if address:
-                self._by_address[address] = resource
-            if name:
-                self._by_address.setdefault(f"{text(resource, 'resourceType')}/{name}", resource)
-
-    def of(self, kind: str) -> Iterator[tuple[str, Element]]:
-        """Yield every resource of a type, with its FHIRPath."""
-        return ((at, each) for at, each in self.entries if each.get("resourceType") == kind)
-
-    def first(self, kind: str) -> Element:
-        """Return the first resource of a type, or an empty one."""
-        return next((each for _, each in self.of(kind)), {})
-
-    def resolve(self, reference: Element) -> Element:
-        """Return what a Reference points at within the Bundle, or an empty resource."""
-        return self._by_address.get(text(reference, "reference") or "", {})
-
-    def organisation(self, reference: Element) -> str | None:
-        """Return the key of the organisation a Reference names, by its target or by its identifier.
-
-        A PractitionerRole speaks for its organisation.
-        """
-        target = self.resolve(reference)
-        if target.get("resourceType") == "PractitionerRole":
-            # One step only: a role that points at a role names nobody.
-            target = self.resolve(child(target, "organization"))
-        if target.get("resourceType") == "Organization":
-            keys = [key_of(each) for each in children(target, "identifier")]
-            return next((key for key in keys if key), None)
-        return key_of(child(reference, "identifier"))
 
 
 def _requested(message: Message) -> Iterator[Requested]:
@@ -409,6 +400,24 @@ def _sick_leave(message: Message) -> tuple[date | None, date | None] | None:
     return None
 
 
+def _assessed(panel: Element) -> str | None:
+    """R4 Observation.effective[x]; of a period its end, else its start."""
+    period = child(panel, "effectivePeriod")
+    found = (text(panel, "effectiveDateTime"), text(panel, "effectiveInstant"))
+    return next((each for each in found if each), None) or text(period, "end") or text(period, "start")
+
+
+def _base(plan: Element) -> str | None:
+    """The version a plan replaces: of itself, not another plan that it takes the place of."""
+    own = set(_identifiers(plan))
+    for each in children(plan, "replaces"):
+        named = _written(child(each, "identifier"))
+        version = text(extension(each, REPLACED_VERSION), "valueString")
+        if version and (named is None or named in own):
+            return version
+    return None
+
+
 def _purpose(message: Message) -> str | None:
     """R4 Provenance.reason: why the activity is occurring."""
     named = (
@@ -428,6 +437,13 @@ def _meta(message: Message, name: str, kinds: Container[str] | None = None) -> I
                 (text(coding, "system") or "", text(coding, "code") or "")
                 for coding in children(child(resource, "meta"), name)
             )
+
+
+def _identifier(focus: Element, artefact: Artefact) -> str | None:
+    """Its first one; of a plan, which several systems number, the first that is the same in all of them."""
+    found = list(_identifiers(focus))
+    shared = [each for each in found if each.startswith("urn:ietf:rfc:3986|")]
+    return next(iter(shared if shared and artefact is Artefact.PLAN else found), None)
 
 
 def _identifiers(resource: Element) -> Iterator[str]:

@@ -1,9 +1,10 @@
-"""Routing: who is to get a notification, and what proves it.
+"""Routing: who is to get a message, and what proves it.
 
 A ladder, the first rung that holds wins:
 
 1. the organisation named in the message;
-2. the employer named in the message, and the provider the directory gives that employer.
+2. of an assessment or a plan: the organisations of its care team;
+3. of a notification: the employer named in the message, and the provider the directory gives that employer.
 
 A recipient found must exist in the directory, be active and be reachable. Otherwise the message is unrouted
 and a person assigns it. Nothing is ever guessed: several candidates are none, history alone is none, and
@@ -17,14 +18,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from adapter.outcome import Issue
+from adapter.relay.artefact import Artefact
 from adapter.relay.directory import OCCUPATIONAL_HEALTH_FOR, RecipientClass, Register
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import date
 
     from adapter.relay.directory import Affiliation, Directory, Party
-    from adapter.relay.notification import Notification, Requested
+    from adapter.relay.notification import Notification
 
 
 class Rung(StrEnum):
@@ -32,6 +34,8 @@ class Rung(StrEnum):
 
     NAMED = "named"
     """The sender named the organisation in this message."""
+    CARE_TEAM = "care-team"
+    """The organisation is in the care team of the plan or the assessment."""
     EMPLOYER = "employer"
     """The directory gives this provider to the employer named in the message."""
     ASSIGNED = "assigned"
@@ -40,7 +44,7 @@ class Rung(StrEnum):
     """An earlier message went there. A proposal to a person, never a route."""
 
 
-PROVES_CARE = frozenset({Rung.NAMED, Rung.EMPLOYER, Rung.ASSIGNED})
+PROVES_CARE = frozenset({Rung.NAMED, Rung.CARE_TEAM, Rung.EMPLOYER, Rung.ASSIGNED})
 """Rungs that are evidence of a care relationship in this episode."""
 
 
@@ -82,56 +86,87 @@ class Unrouted:
     """Every step of the ladder that did not hold, for the operator."""
 
 
-def recipients_for(notification: Notification, directory: Directory, at: date) -> list[Recipient] | Unrouted:
-    """Return who is to get the notification on the day `at`.
+def recipients_for(
+    notification: Notification, directory: Directory, at: date, sender: str | None = None
+) -> list[Recipient] | Unrouted:
+    """Return who is to get the message on the day `at`.
+
+    `sender`: key of the organisation that sends it, which gets no copy as a member of the team.
 
     Every organisation the sender names must be found, else the whole message is unrouted: a sender who
-    names two is not to believe that both were told. An employer that is named comes back as a recipient of
-    class employer, so that it is denied by the rule that says so and not by silence.
+    names two is not to believe that both were told. The same holds for those in the care team today. An
+    employer that is named comes back as a recipient of class employer, so that it is denied by the rule that
+    says so and not by silence.
     """
     if notification.requested:
-        return _named(notification, directory)
+        asked = [(each.key, each.at) for each in notification.requested]
+        return _named(asked, Rung.NAMED, notification, directory)
+    if notification.artefact is not Artefact.NOTIFICATION:
+        return _of_team(notification, directory, at, sender)
     if notification.employer:
         return _provider_of(notification.employer, directory, at)
     return Unrouted(reason="RT101", issues=(Issue("RT101"),))
 
 
-def _named(notification: Notification, directory: Directory) -> list[Recipient] | Unrouted:
+def _of_team(
+    notification: Notification, directory: Directory, at: date, sender: str | None
+) -> list[Recipient] | Unrouted:
+    """The organisations of the care team today, without the one that sends."""
+    party = directory.party(sender)
+    own = party.keys if party else (sender,)
+    team = [each for each in notification.team if each.key not in own or each.key is None]
+    now = [each for each in team if not each.has_left(at)]
+    stale = [each for each in now if not each.is_in_force or each.is_to_come(at)]
+    if stale:
+        issues = tuple(Issue("RT116", at=each.at) for each in stale)
+        return Unrouted(reason="RT116", issues=issues)
+    if not now:
+        code = "RT117" if team else "RT115"
+        return Unrouted(reason=code, issues=(Issue(code),))
+    asked = [(each.key, each.at) for each in now]
+    return _named(asked, Rung.CARE_TEAM, notification, directory)
+
+
+def _named(
+    asked: Iterable[tuple[str | None, str]], rung: Rung, notification: Notification, directory: Directory
+) -> list[Recipient] | Unrouted:
+    """`asked`: key and FHIRPath of each organisation; several times the same is once."""
     found: dict[str, Recipient] = {}
     faults: list[Issue] = []
-    for requested in notification.requested:
-        party = directory.party(requested.key)
-        if requested.key is not None and _is_employer(requested, party, notification, directory):
-            found[requested.key] = Recipient(
-                organisation=party.key if party else requested.key,
-                recipient_class=RecipientClass.EMPLOYER,
-                register=Register.EMPLOYER,
-                evidence=Evidence(rung=Rung.NAMED, detail=requested.at),
+    for key, at in asked:
+        party = directory.party(key)
+        evidence = Evidence(rung=rung, detail=at)
+        if key is not None and _is_employer(key, party, notification, directory):
+            found.setdefault(
+                key,
+                Recipient(
+                    organisation=party.key if party else key,
+                    recipient_class=RecipientClass.EMPLOYER,
+                    register=Register.EMPLOYER,
+                    evidence=evidence,
+                ),
             )
             continue
-        faults.extend(_named_faults(requested, party))
+        faults.extend(_named_faults(key, party, at))
         if party is not None:
-            found[party.key] = _recipient(party, Evidence(rung=Rung.NAMED, detail=requested.at))
+            found.setdefault(party.key, _recipient(party, evidence))
     return Unrouted(reason=faults[0].code, issues=tuple(faults)) if faults else list(found.values())
 
 
-def _is_employer(
-    requested: Requested, party: Party | None, notification: Notification, directory: Directory
-) -> bool:
+def _is_employer(key: str, party: Party | None, notification: Notification, directory: Directory) -> bool:
     """The patient's own employer, or any other: by its class, or because providers look after its people."""
     if party is None:
-        known_as_one = requested.key is not None and bool(directory.providers_of(requested.key))
-        return known_as_one or requested.key == notification.employer
+        return bool(directory.providers_of(key)) or key == notification.employer
     return party.recipient_class is RecipientClass.EMPLOYER or notification.employer in party.keys
 
 
-def _named_faults(requested: Requested, party: Party | None) -> Iterator[Issue]:
-    if requested.key is None:
-        yield Issue("RT102", at=requested.at)
+def _named_faults(key: str | None, party: Party | None, at: str) -> Iterator[Issue]:
+    if key is None:
+        yield Issue("RT102", at=at)
     elif party is None:
-        yield Issue("RT103", at=requested.at)
+        yield Issue("RT103", at=at)
     else:
-        yield from _party_faults(party, requested.at)
+        yield from _party_faults(party, at)
 
 
 def _provider_of(employer: str, directory: Directory, at: date) -> list[Recipient] | Unrouted:

@@ -171,7 +171,12 @@ def _media_type(format_: str, body: bytes) -> str:
     """Return what a file is read as: no header says it, so the source's format does, and `<` for XML."""
     if format_ == "fhir":
         return answer.FHIR_XML if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else answer.FHIR_JSON
-    return {"hl7v2": answer.HL7_V2, "cda": "application/xml", "json": "application/json"}[format_]
+    return {
+        "hl7v2": answer.HL7_V2,
+        "cda": "application/xml",
+        "xml": "application/xml",
+        "json": "application/json",
+    }[format_]
 
 
 def _refusal(issue: Issue, status: int) -> Answer:

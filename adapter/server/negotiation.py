@@ -43,6 +43,7 @@ NATIVE_BODIES: Mapping[str, frozenset[str]] = {
         {HL7_V2, "application/hl7-v2", "application/hl7-v2+er7", "text/plain", "application/octet-stream"}
     ),
     "cda": frozenset({"application/xml", "text/xml", "application/cda+xml", "application/hl7-cda+xml"}),
+    "xml": frozenset({"application/xml", "text/xml"}),
     "json": frozenset({"application/json"}),
     "fhir": FHIR_BODIES,
 }

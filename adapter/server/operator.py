@@ -14,6 +14,7 @@ from starlette.responses import Response
 from adapter.errors import Malformed, NotFound
 from adapter.relay import consent_filing, consent_record, intake, rendering
 from adapter.relay.case import CaseState
+from adapter.relay.event import CLIENT_PLAN
 from adapter.relay.message import AuditRecord, DeliveryState, MessageState
 from adapter.server.access import Right
 from adapter.server.desk import LONGEST_PAGE, answer, limit_of, read_object, read_words, reason_of
@@ -269,9 +270,27 @@ class _Desk:
             "conflicts": [asdict(conflict) for conflict in conflicts],
             "cases": [asdict(case) for case in cases],
         }
+        if row.event == CLIENT_PLAN and row.notification is not None:
+            said["versions"] = await self._doors.work(self._versions, row.notification, row.subject)
         # The keyed hash tells whether two messages are about one person: no business of a list.
         said.pop("subject")
         return said
+
+    def _versions(self, plan: str, subject: str | None) -> list[dict[str, Any]]:
+        """Every version of a plan, oldest first, with those that were kept beside it and not taken."""
+        return [
+            {
+                "message": each.id,
+                "sender": each.sender,
+                "version": each.extra.get("version"),
+                "base": each.extra.get("base"),
+                "meaning": each.meaning,
+                "state": each.state,
+                "received_at": each.received_at,
+                "beside": [asdict(conflict) for conflict in self._store.conflicts(each.id)],
+            }
+            for each in self._store.plan_versions(plan, subject)
+        ]
 
     def _revealed(self, operator: str, message: str, part: str, reason: str) -> AuditRecord:
         return AuditRecord(

@@ -40,11 +40,11 @@ def test_the_counts_are_those_of_the_items(told: dict[str, Any]) -> None:
     assert told["messages"] == sum(told["messages_by_state"].values())
 
 
-def test_every_format_is_acknowledged(told: dict[str, Any]) -> None:
-    """HL7 v2, CDA, JSON and FHIR each lead to an acknowledged delivery."""
+def test_every_format_and_artefact_is_acknowledged(told: dict[str, Any]) -> None:
+    """HL7 v2, CDA, JSON and FHIR each lead to an acknowledged delivery, and so do assessment and plan."""
     arrived = {item["source"] for item in told["items"] if item["state"] == "acknowledged"}
 
-    assert arrived == {"ehr1", "cda1", "json1", "fhir"}
+    assert arrived == {"ehr1", "cda1", "json1", "fhir", "assessments", "plans-vuorela", "plans-kaskela"}
 
 
 def test_both_levels_are_seen(told: dict[str, Any]) -> None:

@@ -37,6 +37,7 @@ def request(recipient_class: RecipientClass = OH, **change: Any) -> Request:
         event="procedure-notification",
         purpose="TREAT",
         sender=HOSPITAL,
+        sender_register=Register.HEALTH,
         recipient=CLINIC,
         recipient_class=recipient_class,
         register=REGISTER_OF[recipient_class],
@@ -69,6 +70,11 @@ def record(basis: str = "luovutuslupa", number: int = 1, **change: Any) -> dict[
 def to(*keys: str) -> list[dict[str, Any]]:
     """Actors of a provision: the recipients it names."""
     return [{"role": concept("x", "IRCP"), "reference": {"identifier": {"value": key}}} for key in keys]
+
+
+def about(*codes: str) -> list[dict[str, Any]]:
+    """What a provision is about, as `Consent.provision.class`."""
+    return [{"system": f"{BASE}/CodeSystem/message-event", "code": code} for code in codes]
 
 
 def level(code: str) -> list[dict[str, Any]]:
@@ -222,6 +228,108 @@ def test_d5_another_sector_needs_its_own_consent() -> None:
     answer = decide(request(RecipientClass.SOCIAL_SERVICE, purpose="CAREMGT"), own)
 
     assert answer == Permit(level=Level.MINIMAL, basis=Basis.EXPLICIT_CONSENT, consent="Consent/1#1")
+
+
+PLAN = ("client-plan", "assessment")
+
+
+@pytest.mark.parametrize("event", PLAN)
+def test_d5_the_permit_for_health_data_opens_no_register_of_social_welfare(event: str) -> None:
+    """What a social service keeps goes to a health register by a consent of its own alone."""
+    own = record("explicit-consent", provision={"actor": to(CLINIC), "class": about(event)})
+    answers = [
+        decide(request(event=event, sender_register=register), each)
+        for register in (Register.HEALTH, Register.SOCIAL)
+        for each in (record(), own)
+    ]
+
+    assert [type(each) for each in answers] == [Permit, Permit, Deny, Permit]
+
+
+D11 = [
+    (RecipientClass.EMPLOYMENT_SERVICE, "explicit-consent", Level.MINIMAL),
+    (RecipientClass.KELA, "patient-request", Level.CLINICAL),
+    (RecipientClass.KELA, "explicit-consent", None),
+    (RecipientClass.KELA, "luovutuslupa", None),
+    (RecipientClass.SOCIAL_SERVICE, "explicit-consent", Level.CLINICAL),
+    (RecipientClass.ACCIDENT_INSURER, "explicit-consent", None),
+    (RecipientClass.EDUCATION, "patient-request", None),
+]
+
+
+@pytest.mark.parametrize(("kind", "basis", "most"), D11)
+def test_d11_each_sector_has_its_basis_and_its_most(
+    kind: RecipientClass, basis: str, most: Level | None
+) -> None:
+    """Kela by an application alone, employment services never more than the minimal level, others nothing."""
+    provision = {"actor": to(CLINIC), "extension": level("clinical"), "class": about(*PLAN)}
+    answers = [
+        decide(request(kind, event=event, purpose="CAREMGT"), record(basis, provision=provision))
+        for event in PLAN
+    ]
+
+    assert [getattr(each, "level", None) for each in answers] == [most, most]
+
+
+def test_d11_a_statute_opens_kela_only_where_the_agreement_names_it() -> None:
+    """A line of the table opens nothing by itself."""
+    asked = [
+        request(RecipientClass.KELA, event="client-plan", purpose="CAREMGT", agreed_bases=frozenset(bases))
+        for bases in ((), ("statutory",))
+    ]
+
+    assert [type(decide(each)) for each in asked] == [Deny, Permit]
+
+
+SCOPES = {
+    "says nothing": (None, ["procedure-notification", "correction"]),
+    "of plans": (("client-plan",), ["client-plan"]),
+    "of assessments and plans": (("assessment", "client-plan"), ["assessment", "client-plan"]),
+    "of notifications": (("procedure-notification",), ["procedure-notification", "correction"]),
+    "of something that tells nothing": (("feedback",), []),
+}
+
+
+@pytest.mark.parametrize(("named", "covered"), SCOPES.values(), ids=SCOPES)
+def test_d6_a_consent_is_about_what_it_says(named: tuple[str, ...] | None, covered: list[str]) -> None:
+    """Whoever let a procedure be told has let no plan and no assessment go."""
+    provision = {"actor": to(CLINIC), **({"class": about(*named)} if named else {})}
+    own = record("explicit-consent", provision=provision)
+    events = ("procedure-notification", "correction", "assessment", "client-plan")
+
+    assert [each for each in events if isinstance(decide(request(event=each), own), Permit)] == covered
+
+
+def test_d6_what_a_consent_is_about_holds_for_all_within() -> None:
+    """A permit that stands within one about plans is about plans, and says no more of them."""
+    inner = {"type": "permit", "actor": to(CLINIC), "extension": level("clinical")}
+    nested = {"class": about("client-plan"), "actor": to(CLINIC), "provision": [inner]}
+    own = record("explicit-consent", provision=nested)
+    answers = [decide(request(event=each), own) for each in ("client-plan", "procedure-notification")]
+
+    assert [getattr(each, "level", each.__class__) for each in answers] == [Level.CLINICAL, Deny]
+
+
+DENIALS = {
+    "of everything": ({}, ["client-plan", "procedure-notification"]),
+    "of plans": ({"class": about("client-plan")}, ["client-plan"]),
+    "of something that tells nothing": (
+        {"class": about("feedback")},
+        ["client-plan", "procedure-notification"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("provision", "denied"), DENIALS.values(), ids=DENIALS)
+def test_d3_a_denial_is_about_all_unless_it_says(provision: dict[str, Any], denied: list[str]) -> None:
+    """One about plans keeps plans back; one nobody can read keeps everything back."""
+    denial = record(number=2, type="deny", provision=provision)
+    answers = {
+        each: decide(request(event=each), record(), denial)
+        for each in ("client-plan", "procedure-notification")
+    }
+
+    assert [each for each, answer in answers.items() if isinstance(answer, Deny)] == denied
 
 
 def test_d6_an_explicit_consent_names_its_recipient() -> None:
@@ -385,7 +493,8 @@ def test_every_rule_removed_is_noticed() -> None:
             purpose=min(rule.purposes),
             agreed_bases=frozenset({rule.basis.value}) if rule.needs is Needs.AGREEMENT else frozenset(),
         )
-        own = record(rule.basis, provision={"actor": to(CLINIC), "extension": level("clinical")})
+        provision = {"actor": to(CLINIC), "extension": level("clinical"), "class": about(rule.event)}
+        own = record(rule.basis, provision=provision)
         without = Rules(tuple(RULES.rows[:number]) + tuple(RULES.rows[number + 1 :]))
 
         answers = [decide(asked, own, rules=rules) for rules in (RULES, without)]
@@ -442,11 +551,17 @@ def naive(asked: Request, consents: list[dict[str, Any]], rules: list[dict[str, 
         in_force = each["status"] == "active" and about["when"] == "now"
         concerns = about["sender"] in (None, asked.sender) and about["recipient"] in (None, asked.recipient)
         purpose_fits = about["purpose"] in (None, asked.purpose)
+        subject = asked.event if asked.event in ("assessment", "client-plan") else "notification"
+        said = about["contents"]
+        is_permit_of_all = about["type"] == "permit" and about["basis"] == "luovutuslupa"
+        if said is None and about["type"] == "permit" and not is_permit_of_all:
+            said = ["notification"]
+        content_fits = said is None or subject in said
         if about["type"] == "deny":
-            if in_force and concerns and (about["odd"] or purpose_fits):
+            if in_force and concerns and (about["odd"] or (purpose_fits and content_fits)):
                 return None
             continue
-        if not (in_force and concerns and purpose_fits) or about["odd"]:
+        if not (in_force and concerns and purpose_fits and content_fits) or about["odd"]:
             continue
         if about["basis"] == "luovutuslupa" and each["dateTime"] < "2024" and not about["renewed"]:
             continue
@@ -472,6 +587,7 @@ def _speaks(rule: dict[str, str], asked: Request, basis: str) -> bool:
         rule["event"] == asked.event
         and rule["basis"] == basis
         and rule["register"] == asked.register.value
+        and (not rule["senders"] or asked.sender_register.value in rule["senders"].split())
         and asked.purpose in rule["purposes"].split()
     )
 
@@ -493,6 +609,9 @@ def random_consent(draw: random.Random, number: int) -> dict[str, Any]:
         "recipient": draw.choice([None, CLINIC, CLINIC, OTHER_CLINIC]),
         "purpose": draw.choice([None, None, "TREAT", "HRESCH"]),
         "level": draw.choice([None, "minimal", "clinical"]),
+        "contents": draw.choice(
+            [None, None, ["notification"], ["client-plan"], ["assessment", "client-plan"]]
+        ),
         "renewed": draw.random() < 0.3,
         "odd": draw.random() < 0.1,
     }
@@ -505,6 +624,9 @@ def random_consent(draw: random.Random, number: int) -> dict[str, Any]:
         provision["purpose"] = [code]
     if about["level"]:
         provision["extension"] = level(about["level"])
+    if about["contents"]:
+        names = [each.replace("notification", "procedure-notification") for each in about["contents"]]
+        provision["class"] = [{"system": f"{BASE}/CodeSystem/message-event", "code": each} for each in names]
     if about["odd"]:
         provision["dataPeriod"] = {"start": "2020-01-01"}
         if about["type"] == "deny":
@@ -532,6 +654,7 @@ RULE_ROWS = [
         "level": rule.level.value,
         "purposes": " ".join(rule.purposes),
         "needs": rule.needs.value,
+        "senders": " ".join(rule.senders),
     }
     for rule in RULES.rows
 ]
@@ -543,7 +666,13 @@ def _differences(draw: random.Random, rounds: int) -> list[Any]:
     for _ in range(rounds):
         asked = request(
             draw.choice([OH, OH, *classes]),
-            event=draw.choice(["procedure-notification", "correction", "work-ability-referral", "cancel"]),
+            event=draw.choice(
+                ["procedure-notification", "correction", "work-ability-referral", "cancel"]
+                + ["assessment", "client-plan"] * 2
+            ),
+            sender_register=draw.choice(
+                [Register.HEALTH, Register.HEALTH, Register.SOCIAL, Register.UNKNOWN]
+            ),
             purpose=draw.choice(["TREAT", "TREAT", "CAREMGT", "PATRQT", "HMARKT", None]),
             evidence=draw.choice([NAMED, NAMED, NAMED, Evidence(rung=Rung.HISTORY, detail="x"), None]),
             cap=draw.choice(list(Level)),
@@ -573,17 +702,21 @@ def test_an_independent_judge_agrees_on_a_hundred_thousand() -> None:
 
 
 def test_an_independent_judge_agrees_over_the_whole_table() -> None:
-    """Every event, basis, class, level, cap and purpose of the table, no difference."""
+    """Every event, basis, class, sender, level, cap and purpose of the table, no difference."""
     events = sorted({rule.event for rule in RULES.rows})
-    for event, basis, kind, given, cap, purpose in itertools.product(
-        events, Basis, RecipientClass, Level, Level, ("TREAT", "CAREMGT", "PATRQT")
+    senders = (Register.HEALTH, Register.SOCIAL)
+    for event, basis, kind, sender, given, cap, purpose in itertools.product(
+        events, Basis, RecipientClass, senders, Level, Level, ("TREAT", "CAREMGT", "PATRQT")
     ):
+        subject = event if event in ("assessment", "client-plan") else "notification"
+        scope = [{"system": f"{BASE}/CodeSystem/message-event", "code": event}]
         about = {
             "type": "permit", "basis": basis.value, "when": "now", "sender": None, "recipient": CLINIC,
-            "purpose": None, "level": given.value, "renewed": False, "odd": False,
+            "purpose": None, "level": given.value, "renewed": False, "odd": False, "contents": [subject],
         }  # fmt: skip
-        own = record(basis, provision={"actor": to(CLINIC), "extension": level(given)}) | {"about": about}
-        asked = request(kind, event=event, cap=cap, purpose=purpose)
+        provision = {"actor": to(CLINIC), "extension": level(given), "class": scope}
+        own = record(basis, provision=provision) | {"about": about}
+        asked = request(kind, event=event, cap=cap, purpose=purpose, sender_register=sender)
         answer = decide(asked, own)
 
         said = answer.level.value if isinstance(answer, Permit) else None

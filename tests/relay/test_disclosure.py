@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapter.relay import disclosure
+from adapter.relay import allow_list, disclosure
 from adapter.relay.disclosure import Envelope, House
 from adapter.relay.message import Level, Meaning, Mode
 from adapter.relay.notification import TURVAKIELTO
@@ -465,7 +465,7 @@ def test_the_narrative_of_a_correction_says_so() -> None:
 def test_why_a_value_is_absent_travels_on(level: Level) -> None:
     """A data-absent-reason of the standard goes with its element; other extensions of it do not."""
     message = bundle(patient={"birthDate": None})
-    absent = {"url": disclosure.ABSENT_REASON, "valueCode": "unknown"}
+    absent = {"url": allow_list.ABSENT_REASON, "valueCode": "unknown"}
     patient = resource(message, "Patient")
     del patient["birthDate"]
     patient["_birthDate"] = {"extension": [absent, {"url": "urn:x", "valueString": "KIR2"}]}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from adapter.outcome import Issue, has_errors
 from adapter.relay import decision, feedback
-from adapter.relay.case import CASE_TRANSITIONS, CaseState, CaseStep
+from adapter.relay.case import CASE_TRANSITIONS, WITHOUT_CASE, CaseState, CaseStep
 from adapter.relay.consent import Permit
 from adapter.relay.intake.decided import reply_of
 from adapter.relay.intake.ends import invalid
@@ -96,7 +96,7 @@ def find_told(
         each
         for key in (party.keys if party else (caller,))
         for each in store.disclosures(subject=subject, recipient=key)
-        if each.kind is Kind.NOTIFICATION
+        if each.kind is Kind.NOTIFICATION and each.event not in WITHOUT_CASE
     ]
     for each in reversed(copies):
         delivery, message = store.delivery(each.delivery), store.message(each.message)

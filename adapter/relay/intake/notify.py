@@ -1,4 +1,4 @@
-"""A notification finds who is to get it, and each of them is decided for."""
+"""A notification, an assessment or a plan finds who is to get it, and each of them is decided for."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def notify(work: Work, content: Content, meaning: Meaning, earlier: MessageRow |
         return not_applicable(work, content, meaning, (too_late,), extra=extra)
     ground = decision.ground_of(relay)
     day = work.at.astimezone(relay.zone).date()
-    routed = routing.recipients_for(facts, ground.directory, day)
+    sender = work.submission.sender
+    routed = routing.recipients_for(facts, ground.directory, day, sender)
     if isinstance(routed, Unrouted):
         return _unrouted(work, content, meaning, routed, earlier, extra)
-    sender = work.submission.sender
     answers = [
         (each, decision.ask_first(facts, meaning, each, relay, sender=sender, at=work.at)) for each in routed
     ]

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from adapter.outcome import Issue
     from adapter.relay.deployment import Relay
 
-MEDIA_TYPE_OF = {"hl7v2": "application/hl7-v2", "cda": "application/xml", "json": "application/json"}
+MEDIA_TYPE_OF = {
+    "hl7v2": "application/hl7-v2",
+    "cda": "application/xml",
+    "xml": "application/xml",
+    "json": "application/json",
+}
 """What the mapping reads a source as, whatever its door was told."""
 
 

@@ -36,7 +36,8 @@ def keys(facts: Notification, meaning: Meaning | None, generation: str, digest: 
         key = f"notification:{meaning}:{generation}:{facts.identifier}"
         yield IntakeKey(key, clash=OTHER_NOTIFICATION, at=f"{facts.at}.identifier[0]")
     elif facts.identifier and meaning is not None:
-        key = f"notification:{meaning}:{generation}:{facts.identifier}:{digest}"
+        said = f"{facts.version}:{digest}" if facts.version else digest
+        key = f"notification:{meaning}:{generation}:{facts.identifier}:{said}"
         yield IntakeKey(key, clash=OTHER_NOTIFICATION, at=f"{facts.at}.identifier[0]")
     if facts.message_identifier:
         key = f"message:{facts.application or ''}:{facts.message_identifier}"

@@ -46,8 +46,14 @@ def overtaken(
         return "PN143"
     if earlier.extra.get("overtaken"):
         return earlier.extra["overtaken"]
-    was_corrected = earlier.event == event.CORRECTION and not is_correction(facts, meaning)
+    was_corrected = _was_correction(earlier) and not is_correction(facts, meaning)
     return "PN145" if was_corrected else None
+
+
+def _was_correction(earlier: MessageRow) -> bool:
+    return earlier.event == event.CORRECTION or (
+        earlier.event == event.ASSESSMENT and earlier.meaning is Meaning.UPDATE
+    )
 
 
 def kept_for_later(facts: Notification, meaning: Meaning, earlier: MessageRow | None) -> dict[str, str]:

@@ -11,14 +11,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from adapter.errors import Conflict, ContentError, TooCostly, Unsupported
-from adapter.fhir.canonical import profile
 from adapter.outcome import Issue, has_errors
 from adapter.relay import answer, decision, event, feedback, notification
+from adapter.relay.artefact import MESSAGE_PROFILE, Artefact
 from adapter.relay.deployment import FHIR_SOURCE
 from adapter.relay.intake.cancel import cancel
 from adapter.relay.intake.ends import invalid, not_applicable
 from adapter.relay.intake.feedback import take
 from adapter.relay.intake.notify import notify
+from adapter.relay.intake.plan_version import find_behind, stale
 from adapter.relay.intake.reading import meaning_of, named, read, source_of
 from adapter.relay.intake.succession import find_earlier
 from adapter.relay.intake.work import Judged, Work
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from adapter.relay.intake.work import Content
     from adapter.relay.message import Answer, Submission
     from adapter.relay.notification import Notification
-
-MESSAGE_PROFILE = profile("notification-message")
 
 
 def accept(submission: Submission, relay: Relay, wanted: Sequence[str] = ()) -> Answer:
@@ -59,7 +58,7 @@ def _committed(work: Work) -> Answer:
     other. Every repeat means that another submission went through, so it ends.
     """
     while True:
-        work.looked_up = None
+        work.looked_up = work.head = None
         judged = _judge(work)
         try:
             done = _commit(work, judged)
@@ -70,8 +69,17 @@ def _committed(work: Work) -> Answer:
 
 
 def _commit(work: Work, judged: Judged) -> Answer | None:
-    """Commit; None if what was decided on is no longer how it stands."""
+    """Commit; None if what was decided on is no longer how it stands.
+
+    Raises Conflict for other content under a known id, and for a plan whose author had not seen the newest
+    version; the content is kept.
+    """
     store, intake = work.relay.store, work.intake(judged)
+    if judged.behind is not None:
+        return store.commit_conflict(intake, judged.behind)
+    if work.head is not None:
+        newest = work.looked_up.newest if work.looked_up is not None else None
+        return store.commit_plan(intake, newest, work.head)
     if judged.step is not None:
         return store.commit_reply(intake, judged.step)
     if work.looked_up is None:
@@ -81,6 +89,9 @@ def _commit(work: Work, judged: Judged) -> Answer | None:
 
 def _conflicting(work: Work, judged: Judged, issue: Issue) -> Answer:
     """Other content under a known id: the sender is told which, and the content is kept beside the first."""
+    if judged.behind is not None:
+        # The newest version may be somebody else's: nothing of it is told.
+        issue = replace(issue, params={})
     issues = (issue,) if judged.content is None else named(work, judged.content, (issue,))[0]
     return work.answer(replace(judged, status=409, issues=issues, fates=()))
 
@@ -113,6 +124,10 @@ def _judge(work: Work) -> Judged:
     if earlier is not None and earlier.subject != decision.subject_of(content.facts, work.relay):
         # The same notification about another person: neither may speak for the other.
         return invalid(work, content, meaning, (*issues, Issue("PN144", at="Bundle.entry.resource")))
+    if content.facts.artefact is Artefact.PLAN:
+        behind = find_behind(work, content.facts, meaning)
+        if behind is not None:
+            return stale(work, content, meaning, earlier, behind)
     if meaning is Meaning.CANCEL:
         return cancel(work, content, earlier)
     return notify(work, content, meaning, earlier)
@@ -123,7 +138,7 @@ def _issues(work: Work, content: Content, meaning: Meaning) -> tuple[Issue, ...]
     relay = work.relay
     found = [
         *content.issues,
-        *_of_the_validator(relay.validator.validate(content.bundle, MESSAGE_PROFILE)),
+        *_of_the_validator(relay.validator.validate(content.bundle, MESSAGE_PROFILE[content.facts.artefact])),
         *notification.faults(content.facts, meaning, relay.mode, now=work.at, zone=relay.zone),
         *_other_sender(work, content.facts),
     ]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from adapter.relay.case import CaseStep
     from adapter.relay.deployment import Relay, Source
     from adapter.relay.element import Element
-    from adapter.relay.message import Answer, Fate, Meaning, NewDelivery, Submission
+    from adapter.relay.message import Answer, Behind, Fate, Meaning, NewDelivery, PlanHead, Submission
     from adapter.relay.notification import Notification
 
 SILTA = "silta"
@@ -68,6 +68,8 @@ class Judged:
     cancels: str | None = None
     step: CaseStep | None = None
     """What a business reply does to its case."""
+    behind: Behind | None = None
+    """The version of the plan that its author had not seen: it is kept beside that one."""
     extra: dict[str, str] = field(default_factory=dict)
 
 
@@ -90,6 +92,9 @@ class Work:
     message: str = ""
     looked_up: LookedUp | None = None
     """Which message about the same notification the decision knew of; None if it did not ask."""
+
+    head: PlanHead | None = None
+    """The newest version of a plan that the decision knew of; None if it did not ask."""
 
     def __post_init__(self) -> None:
         self.message = self.relay.ids.new()
@@ -144,7 +149,7 @@ class Work:
             mode=self.relay.mode,
             state=judged.state,
             meaning=judged.meaning,
-            event=facts.event if facts else None,
+            event=facts.rule_event if facts else None,
             notification=facts.identifier if facts else None,
             keys=tuple(keys(facts, judged.meaning, generation, digest)) if facts and is_known_again else (),
             digest=digest,
@@ -166,7 +171,7 @@ class Work:
                 *judged.audit,
             ),
             happened_at=facts.happened_at if facts else None,
-            extra={**judged.extra, **mapped},
+            extra={**judged.extra, **_version(facts), **mapped},
         )
 
 
@@ -175,6 +180,12 @@ def _mapped(content: Content | None) -> dict[str, str]:
     if content is None or content.map is None:
         return {}
     return {"map": content.map.name, "map_version": version_of(content.map)}
+
+
+def _version(facts: Notification | None) -> dict[str, str]:
+    """Name the version of a plan and the one it is based on, for the people who have to put them in order."""
+    named = {"version": facts.version, "base": facts.base} if facts else {}
+    return {name: value for name, value in named.items() if value}
 
 
 def _written(lineage: Lineage | None) -> bytes | None:

@@ -70,7 +70,15 @@ if TYPE_CHECKING:
     from adapter.outcome import Issue
     from adapter.relay.case import CaseStep
     from adapter.relay.clock import Clock, Ids
-    from adapter.relay.message import Answer, DeliveryState, Intake, Level, NewDelivery
+    from adapter.relay.message import (
+        Answer,
+        Behind,
+        DeliveryState,
+        Intake,
+        Level,
+        NewDelivery,
+        PlanHead,
+    )
     from adapter.relay.store.ground import Ground
     from adapter.relay.store.values import (
         AckCode,
@@ -297,6 +305,24 @@ class Store(Reader):
         self._see_room()
         done = self._do(intake.commit_after, intake.prepare(new, self._vault), newest)
         return None if isinstance(done, intake.Overtaken) else self._answered(done)
+
+    def commit_plan(self, new: Intake, newest: str | None, head: PlanHead) -> Answer | None:
+        """Commit a version of a plan that was decided when `head` was the newest of all, whoever sent it.
+
+        None, and nothing is written, if there is a newer one: decide again. Else as `commit_intake_after`.
+        """
+        self._see_room()
+        done = self._do(intake.commit_plan, intake.prepare(new, self._vault), newest, head)
+        return None if isinstance(done, intake.Overtaken) else self._answered(done)
+
+    def commit_conflict(self, new: Intake, behind: Behind) -> Answer:
+        """Keep a version of a plan beside the newest one, which its author had not seen.
+
+        Returns the stored answer where it is a repeat of what is known. Raises Conflict with the code of
+        `behind`.
+        """
+        self._see_room()
+        return self._answered(self._do(intake.commit_conflict, intake.prepare(new, self._vault), behind))
 
     def commit_reply(self, new: Intake, step: CaseStep) -> Answer | None:
         """Commit a business reply and move its case in one transaction.

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, exists, func, literal_column, not_, select, te
 from sqlalchemy.dialects.postgresql import insert  # what it adds, SQLite says in the same words
 
 from adapter.errors import NotFound
-from adapter.relay.case import CaseState
+from adapter.relay.case import WITHOUT_CASE, CaseState
 from adapter.relay.message import (
     DELIVERY_TRANSITIONS,
     ENDED,
@@ -48,6 +48,7 @@ _FIND = (
         _M.sender,
         _M.subject,
         _M.meaning,
+        _M.event,
         _M.superseded_by,
         _M.forgotten_at,
     )
@@ -271,7 +272,7 @@ def _follow(
     if after is before:
         return
     if after in SUCCESS:
-        if row.kind == Kind.NOTIFICATION.value:
+        if row.kind == Kind.NOTIFICATION.value and row.event not in WITHOUT_CASE:
             _open_case(book, row, at)
     else:
         _report(book, row, after, at=at, reason=reason)

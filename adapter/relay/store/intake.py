@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import bindparam, insert, select, update
 
 from adapter.errors import NotFound
+from adapter.relay.event import CLIENT_PLAN
 from adapter.relay.message import (
     ENDED,
     MESSAGE_TRANSITIONS,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from adapter.outcome import Issue
     from adapter.relay.case import CaseStep
-    from adapter.relay.message import AuditRecord, Intake, NewDelivery
+    from adapter.relay.message import AuditRecord, Behind, Intake, NewDelivery, PlanHead
     from adapter.relay.store.book import Book
     from adapter.relay.store.cipher import Vault
 
@@ -79,6 +80,19 @@ NEWEST = (
     .limit(1)
 )
 """The newest message of a sender about one notification."""
+VERSIONS = (
+    select(schema.message)
+    .where(
+        _M.subject == bindparam("subject"),
+        _M.notification == bindparam("plan"),
+        _M.event == CLIENT_PLAN,
+        _M.state != MessageState.UNREADABLE.value,
+        _M.state != MessageState.INVALID.value,
+        _M.state != MessageState.NOT_APPLICABLE.value,
+    )
+    .order_by(_M.number)
+)
+"""The versions of a person's plan that were to be told somebody, oldest first, whoever sent them."""
 _STATE = select(_M.state, _M.sender).where(_M.id == bindparam("the_message")).with_for_update(key_share=True)
 _CHANGE_MESSAGE = update(schema.message).where(_M.id == bindparam("the_message"))
 
@@ -177,6 +191,25 @@ def commit_after(book: Book, prepared: Prepared, newest: str | None) -> Answer |
     return intake.answer
 
 
+def commit_plan(
+    book: Book, prepared: Prepared, newest: str | None, head: PlanHead
+) -> Answer | Clash | Overtaken:
+    """Write a version of a plan if `head` still is the newest of all; else see `commit_after`."""
+    book.ground.lock(book, f"plan/{head.plan}")
+    rows = book.peek(VERSIONS, {"subject": head.subject, "plan": head.plan}, ("plan", head.plan))
+    if (rows[-1].id if rows else None) != head.newest and _known(book, prepared) is None:
+        return Overtaken()
+    return commit_after(book, prepared, newest)
+
+
+def commit_conflict(book: Book, prepared: Prepared, behind: Behind) -> Answer | Clash:
+    """Keep a version of a plan that came too late beside the newest; a repeat of what is known is that."""
+    known = _known(book, prepared)
+    if known is not None:
+        return known
+    return _keep_conflict(book, prepared, behind.message, IntakeKey("plan", clash=behind.code, at=behind.at))
+
+
 def commit_reply(book: Book, prepared: Prepared, step: CaseStep) -> Answer | Clash | Overtaken:
     """Write a business reply and move its case, if the case still is as it was; else see `commit`."""
     known = _known(book, prepared)
@@ -251,6 +284,8 @@ def _write(book: Book, prepared: Prepared) -> None:
         },
     )
     book.mark("notification", intake.sender, intake.notification or "")
+    if intake.event == CLIENT_PLAN:
+        book.mark("plan", intake.notification or "")
     book.later(
         _ADD_CONTENT_KEY,
         {
@@ -321,6 +356,8 @@ def _keep_conflict(book: Book, prepared: Prepared, message: str, key: IntakeKey)
                 "media_type": intake.media_type,
                 "digest": prepared.digest,
                 "received_at": intake.received_at,
+                "version": intake.extra.get("version"),
+                "base": intake.extra.get("base"),
             },
         )
         book.seal_new(f"conflict/{intake.message}", {"original": intake.original}, intake.received_at)

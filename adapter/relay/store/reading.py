@@ -14,7 +14,7 @@ from adapter.relay import audit
 from adapter.relay.case import CaseState
 from adapter.relay.message import DeliveryState, Kind, Level, Meaning, MessageState, Mode
 from adapter.relay.replay import ItemState, ReplayState
-from adapter.relay.store import cases, consents, family_names, holds, references, replays, schema
+from adapter.relay.store import cases, consents, family_names, holds, intake, references, replays, schema
 from adapter.relay.store.claims import owner_of
 from adapter.relay.store.prepared import Library
 from adapter.relay.store.values import (
@@ -167,6 +167,15 @@ class Reader:
         """Return the sender's newest message with this notification id that could be read and was valid."""
         found = self.rows(_BY_NOTIFICATION, {"sender": sender, "notification": notification})
         return _message(found[0]) if found else None
+
+    def plan_versions(self, plan: str, subject: str | None) -> list[MessageRow]:
+        """Return the versions of a person's plan, oldest first, whoever sent them; its cancellations too.
+
+        `plan`: the id of the plan, `system|value`. Those that were not to be told anybody are no versions.
+        """
+        if subject is None:
+            return []
+        return [_message(row) for row in self.rows(intake.VERSIONS, {"plan": plan, "subject": subject})]
 
     def was_identity_changed(self, subject: str, since: datetime) -> bool:
         """Return True if a message since then changed or merged the identity of this `subject_key`."""
@@ -419,6 +428,8 @@ class Reader:
                 message=row.message,
                 media_type=row.media_type,
                 received_at=row.received_at,
+                version=row.version,
+                base=row.base,
             )
             for row in rows
         ]

@@ -192,6 +192,8 @@ conflicting_submission = Table(
     Column("media_type", String, nullable=False),
     Column("digest", String, nullable=False),
     Column("received_at", Moment, nullable=False),
+    Column("version", String),
+    Column("base", String),
     UniqueConstraint("message", "digest"),
 )
 

@@ -354,6 +354,9 @@ class ConflictRow:
     """The earlier one."""
     media_type: str
     received_at: datetime
+    version: str | None = None
+    """Version of a plan, and the one that it is based on."""
+    base: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
