@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """The closures of a map, behind its first group."""
+    """The functions of a map, behind its first group."""
 
     entry: GroupCode
     inputs: tuple[Literal["source", "target"], ...]

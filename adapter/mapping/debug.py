@@ -17,6 +17,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from adapter.mapping.fml.compiler.transforms import copy_of
 from adapter.mapping.nodes import Watched
 from adapter.mapping.run import Made
 
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from adapter.errors import AdapterError
-    from adapter.mapping.fml.compiler.scope import Frame
     from adapter.mapping.fml.compiler.stepping import Phase, Place, Variable
     from adapter.mapping.models import Shape
     from adapter.mapping.nodes import Item
+    from adapter.mapping.notes import Notes
     from adapter.mapping.run import Outcome
     from adapter.outcome import Issue
 
@@ -57,15 +58,16 @@ class DebugTrace:
         self._told = 0
         self._paths: dict[int, str] = {}
         self._root = ""
+        self._notes: Notes | None = None
 
     # While the map runs
 
-    def begin(self, root: str, said: list[tuple[str, str]]) -> None:
-        """Note what the source is called in paths, and where the texts of `log` go."""
-        self._root, self._said = root, said
+    def begin(self, root: str, notes: Notes) -> None:
+        """Note what the source is called in paths, and what the run is going to note itself."""
+        self._root, self._notes, self._said = root, notes, notes.run.said
 
-    def note(self, phase: Phase, place: Place, frame: Frame) -> None:
-        """Keep an event, with what is made as it is now."""
+    def note(self, phase: Phase, place: Place, values: tuple[Item, ...]) -> None:
+        """Keep an event, with what is made as it is now; behind the values stand their origins."""
         self.count += 1
         if phase == "exit":
             self._depth -= 1
@@ -74,7 +76,6 @@ class DebugTrace:
             if len(self._said) != self._told:
                 messages = tuple(text for _, text in self._said[self._told :])
                 self._told = len(self._said)
-            values = place.look(frame)
             known, look = self._known.get, self._snapshot
             made = [known(id(value)) or look(value) for value in values if value.__class__ is Made]
             self.events.append((phase, place, self._depth, values, made, messages))
@@ -154,7 +155,7 @@ class DebugTrace:
     def _parameters(self, returned: list[Json], issues: Sequence[Issue]) -> Json:
         from adapter.outcome import operation_outcome
 
-        shown = _Shown(self._root, self._paths)
+        shown = _Shown(self._root, self._paths, self._notes)
         whole: list[Json] = [*returned, {"name": "traceStatus", "valueCode": self.status}]
         whole += [{"name": "trace", "part": list(shown.event(event))} for event in self.events]
         if issues:
@@ -205,8 +206,9 @@ def _open_types() -> frozenset[str]:
 class _Shown:
     """Writes events; what is the same at many of them is worked out once."""
 
-    def __init__(self, root: str, paths: dict[int, str]) -> None:
+    def __init__(self, root: str, paths: dict[int, str], notes: Notes | None) -> None:
         self.root = root
+        self.notes = notes
         self.paths = paths
         self.heads: dict[int, list[Json]] = {}
         self.values: dict[int, list[Json]] = {}
@@ -239,12 +241,14 @@ class _Shown:
             kind = made.shape.name if made.shape is not None else kind
             path = self.paths.get(id(made))
             parts += self.made(kind, whole, is_primitive=made.shape is not None and made.shape.is_primitive)
-        elif isinstance(value, Watched):
-            kind = kind or value.type
-            path = self.path(value, origin)
         else:
-            path = self.path(None, origin)
-            parts += _leaf(value, kind)
+            node = value if self.notes is None else self.notes.watched(value)
+            context = None if self.notes is None else self.notes.context(value, origin)
+            path = None if context is None else self.path(*context)
+            if isinstance(node, Watched):
+                kind = kind or node.type
+            else:
+                parts += _leaf(value, kind)
         if path is not None:
             parts.append({"name": "path", "valueString": path})
         if kind is not None:
@@ -259,14 +263,8 @@ class _Shown:
             known = self.values[id(whole)] = _node(kind, whole)
         return known
 
-    def path(self, node: Watched | None, origin: Item) -> str | None:
+    def path(self, node: Watched, key: str | None, index: int | None) -> str:
         """Return the way in the source tree, as FHIRPath of names and indexes."""
-        key: str | None = None
-        index: int | None = None
-        if node is None:
-            if origin is None or not isinstance(origin[0], Watched):
-                return None
-            node, key, index = origin
         words = [self.root]
         for name, at in node.steps():
             words.append(name if at is None else f"{name}[{at}]")
@@ -292,7 +290,7 @@ def _leaf(value: Item, kind: str | None) -> list[Json]:
     if value is None:
         return []
     if isinstance(value, (dict, list)):
-        return _node(None, value)
+        return _node(None, copy_of(value))  # what is written must have been read
     if isinstance(value, str) and len(value) > VALUE_AT_MOST:
         return []
     if kind in _open_types() and kind[:1].islower() and (value.__class__ in PRIMITIVES or kind == "decimal"):

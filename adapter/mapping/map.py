@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from adapter.fhir.budget import DEFAULT
-from adapter.mapping import readers, writers
+from adapter.mapping import readers, trace, writers
 from adapter.mapping.build import build
 from adapter.mapping.constants import named, values
 from adapter.mapping.finish import finished
@@ -15,7 +15,7 @@ from adapter.mapping.fml.faults import Faults
 from adapter.mapping.modelled import Modelled
 from adapter.mapping.models import FHIR
 from adapter.mapping.moments import zone_of
-from adapter.mapping.nodes import watch, watch_in_part
+from adapter.mapping.notes import Notes
 from adapter.mapping.primitives import with_values
 from adapter.mapping.run import Outcome, Run
 
@@ -155,35 +155,22 @@ class Map:
         if not lineage and debug is None:
             run = Run(self.library.concept_maps, given, home, source_id)
             made = self._build(traced=False)(run, tree.root)
-            if not run.issues or self._placed(run, tree):
+            # Where a plain build does not know of an issue where in the source it is, a traced one does.
+            if not run.issues or Notes(run, tree).place(is_traced=False):
                 return self._outcome(tree, run, made)
         run = Run(self.library.concept_maps, given, home, source_id)
-        run.writes, run.source = [], tree
-        root = watch(tree.root, run.log)
-        made = self._build(traced=True)(run, root) if debug is None else self._debug(run, root, debug)
+        notes = Notes(run, tree)
+        made = self._build(traced=True)(run, tree.root) if debug is None else self._debug(notes, debug)
+        notes.place(is_traced=True)
         outcome = self._outcome(tree, run, made)
         if lineage:
-            from adapter.mapping import trace
-
-            outcome.lineage = trace.lineage(run, made)
-            modelled = Modelled(self.models, self._build(traced=True).source, root)
-            outcome.accounting = trace.accounting(run, root, self.ignored, modelled)
+            outcome.lineage = trace.lineage(notes, made)
+            outcome.accounting = trace.accounting(notes, self.ignored, self._modelled)
             outcome.ran = run.marks.values()
         return outcome
 
-    def _placed(self, run: Run, tree: SourceTree) -> bool:
-        """Give the issues of a plain run the places that it does not know; False if that takes all of a run.
-
-        Issues are rare: only the calls of groups in which they arose are run again, by the traced build.
-        """
-        again = Run(run.concept_maps, run.constants, run.zone, run.source_id)
-        again.writes, again.source = [], tree
-        again.repeat(run)
-        # A node of v2 may stand in two places, and only a whole copy knows the nearer of them.
-        root = (watch_in_part if tree.format == "xml" else watch)(tree.root, again.log)
-        self._build(traced=True)(again, root)
-        run.issues = again.issues
-        return again.hears_as(run)
+    def _modelled(self, root: Item) -> Modelled:
+        return Modelled(self.models, self._build(traced=True).source, root)
 
     def _outcome(self, tree: SourceTree, run: Run, made: list[Made]) -> Outcome:
         return Outcome(
@@ -203,8 +190,9 @@ class Map:
             known = self._builds[traced] = build(self.file, self.library, self.models, faults, traced=traced)
         return known
 
-    def _debug(self, run: Run, root: Item, debug: DebugTrace) -> list[Made]:
+    def _debug(self, notes: Notes, debug: DebugTrace) -> list[Made]:
         """Run the build that notes its steps."""
+        run, root = notes.run, notes.tree.root
         if self._stepping is None:
             from adapter.mapping.fml.compiler.stepping import Stepping
 
@@ -213,9 +201,9 @@ class Map:
             )
         first = next((one for one in self.file.groups[0].inputs if one.mode == "source"), None)
         declared = "" if first is None else first.type or first.name
-        name = dict.get(root, "resourceType") if isinstance(root, dict) else None
+        name = root.get("resourceType") if isinstance(root, dict) else None
         run.steps = debug
-        debug.begin(str(name or declared), run.said)
+        debug.begin(str(name or declared), notes)
         made = self._stepping(run, root)
         debug.end(made)
         return made

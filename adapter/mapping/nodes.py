@@ -33,6 +33,8 @@ class Node(dict[str, Any]):
     type: str | None = None
     line: int | None = None
     namespace: str | None = None
+    is_unread = False
+    """True for a node that has still to be read when it is asked for anything."""
 
 
 class Typed(Node):
@@ -138,14 +140,24 @@ class TypedPrimitive(Primitive):
     __slots__ = ("type",)
 
 
+class Chosen(Typed):
+    """A node that stands in a choice element, and so knows its type."""
+
+    __slots__ = ("original",)
+
+    original: dict[str, Any]
+    """The same as it stands in the source."""
+
+
 def of_type(value: Item, kind: str) -> Item:
     """Return what stands in a choice element as something that says of itself which type it is."""
     if isinstance(value, Watched):
         value.type = kind
         return value
     if isinstance(value, dict) and not isinstance(value, Primitive):
-        node = Typed(kind)
+        node = Chosen(kind)
         node.update(value)
+        node.original = value
         return node
     made = TypedPrimitive(value if isinstance(value, Primitive) else {"value": value})
     made.beside = value.beside if isinstance(value, Primitive) else {}
@@ -234,19 +246,26 @@ class Watched(Node):
         return way[-1 - depth] if depth < len(way) else None
 
 
-def watch(root: Item, log: list[Origin]) -> Item:
-    """Copy the tree into watched nodes; a node that stands in two places stays one, at the nearer of them."""
+def watch(root: Item, log: list[Origin], known: dict[int, Watched] | None = None) -> Item:
+    """Copy the tree into watched nodes; a node that stands in two places stays one, at the nearer of them.
+
+    A node that nobody has read is copied when it is first asked for anything. `known` takes the copies, by
+    the identity of what they are copies of.
+    """
     if not isinstance(root, dict):
         return root
-    known: dict[int, Watched] = {}
-    top = _empty_copy(root, log, None, "", None)
-    _fill(top, root, known)
+    known = {} if known is None else known
+    top = known[id(root)] = _copy(root, log, None, "", None)
+    if not top.is_unread:
+        _fill(top, root, known)
     return top
 
 
-def _empty_copy(
+def _copy(
     node: dict[str, Any], log: list[Origin], parent: Watched | None, key: str, index: int | None
 ) -> Watched:
+    if getattr(node, "is_unread", False):
+        return _unwatched(node, log, parent, key, index)
     copy = Watched()
     copy.type = getattr(node, "type", None)
     copy.line = getattr(node, "line", None)
@@ -263,8 +282,9 @@ def _fill(copy: Watched, node: dict[str, Any], known: dict[int, Watched]) -> Non
     def placed(part: dict[str, Any], key: str, index: int | None) -> Watched:
         there = known.get(id(part))
         if there is None:
-            there = known[id(part)] = _empty_copy(part, log, copy, key, index)
-            fresh.append((there, part))
+            there = known[id(part)] = _copy(part, log, copy, key, index)
+            if not there.is_unread:
+                fresh.append((there, part))
         return there
 
     for name, value in node.items():
@@ -283,6 +303,7 @@ class Unwatched(Watched):
     """A node of a watched tree that nobody has asked for anything: the first question copies its parts."""
 
     __slots__ = ()
+    is_unread = True
 
 
 def _copy_parts(copy: Watched) -> None:
@@ -315,11 +336,6 @@ def _unwatched(
     return copy
 
 
-def watch_in_part(root: Item, log: list[Origin]) -> Item:
-    """Return a watched tree that copies what is asked for; each node must stand in one place only."""
-    return _unwatched(root, log, None, "", None) if isinstance(root, dict) else root
-
-
 def looked_at(log: list[Origin]) -> list[Origin]:
     """Return what a condition looked at in the end: leaves, and nodes that it asked nothing further of."""
     if len(log) < 2:
@@ -338,7 +354,7 @@ def leaves(root: Item) -> Iterator[Origin]:
             continue
         seen.add(id(node))
         below: list[Any] = []
-        for key, value in dict.items(node):
+        for key, value in node.items():
             if isinstance(value, dict):
                 below.append(value)
             elif isinstance(value, list):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from adapter.fhir.types import r4
 from adapter.mapping.nodes import leaves, watch
-from adapter.mapping.run import place_in
+from adapter.mapping.notes import place_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,16 +10,16 @@ from adapter.mapping.nodes import Item, Watched, leaves
 from adapter.mapping.run import Made
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from adapter.mapping.modelled import Modelled
     from adapter.mapping.nodes import Origin
-    from adapter.mapping.run import Run, Write
+    from adapter.mapping.notes import Notes, Write
 
 
-def lineage(run: Run, made: Sequence[Made]) -> Lineage:
+def lineage(notes: Notes, made: Sequence[Made]) -> Lineage:
     """Name the way of every written value, as the finished result shows it."""
-    return Lineage(lambda: _lineage(run, made))
+    return Lineage(lambda: _lineage(notes, made))
 
 
 def places_of(made: Sequence[Made]) -> dict[int, str]:
@@ -32,14 +32,14 @@ def places_of(made: Sequence[Made]) -> dict[int, str]:
     return paths
 
 
-def _lineage(run: Run, made: Sequence[Made]) -> tuple[list[Step], dict[str, str]]:
+def _lineage(notes: Notes, made: Sequence[Made]) -> tuple[list[Step], dict[str, str]]:
     paths = places_of(made)
     steps: list[Step] = []
-    for write in run.writes or ():
-        steps.extend(_steps(run, write, paths))
+    for write in notes.writes:
+        steps.extend(_steps(notes, write, paths))
     contexts: dict[str, str] = {}
-    for node, origin in run.created:
-        place = run.place_of(origin, None)
+    for node, origin in notes.created:
+        place = notes.place_of(origin, None)
         path = paths.get(id(node))
         if path is not None and place is not None:
             contexts.setdefault(path, place)
@@ -81,7 +81,7 @@ def _element(made: Made, key: str) -> str:
     return known[1].name if known is not None else key
 
 
-def _steps(run: Run, write: Write, paths: dict[int, str]) -> Iterator[Step]:
+def _steps(notes: Notes, write: Write, paths: dict[int, str]) -> Iterator[Step]:
     path = paths.get(id(write.node))
     if path is None:
         return
@@ -89,8 +89,8 @@ def _steps(run: Run, write: Write, paths: dict[int, str]) -> Iterator[Step]:
     target = path if is_value else f"{path}.{_element(write.node, write.key)}"
     if write.index is not None:
         target += f"[{write.index}]"
-    sources = tuple(place for one in write.origins if (place := run.place_of(one, None)))
-    context = run.place_of(write.context, None)
+    sources = tuple(place for one in write.origins if (place := notes.place_of(one, None)))
+    context = None if write.context is None else notes.place_of(write.context, None)
     mark = write.mark
     if write.below:
         yield Step(target + _way(write.below), mark.file, mark.line, mark.rule, sources, context, write.row)
@@ -119,34 +119,34 @@ def _way(parts: tuple[str | int, ...]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
 
 
-def accounting(run: Run, root: Item, ignored: Sequence[Ignored], modelled: Modelled) -> Accounting:
-    """Say of every leaf what became of it."""
-    return Accounting(lambda: list(_entries(run, root, ignored, modelled)))
+def accounting(notes: Notes, ignored: Sequence[Ignored], modelled: Callable[[Item], Modelled]) -> Accounting:
+    """Say of every leaf what became of it; `modelled` gives what the model knows of the root."""
+    return Accounting(lambda: list(_entries(notes, ignored, modelled(notes.root))))
 
 
-def _entries(run: Run, root: Item, ignored: Sequence[Ignored], modelled: Modelled) -> Iterator[Entry]:
-    mapped = {_key(origin) for write in run.writes or () for origin in write.origins}
-    met = run.tested()
+def _entries(notes: Notes, ignored: Sequence[Ignored], modelled: Modelled) -> Iterator[Entry]:
+    mapped = {_key(origin) for write in notes.writes for origin in write.origins}
+    met = notes.tested
     tested = {_key(origin) for origin in met}
     looked = {id(origin[0]) for origin in met if origin[1] is None}
     mapped_nodes = {
         id(write_origin[0])
-        for write in run.writes or ()
+        for write in notes.writes
         for write_origin in write.origins
         if write_origin[1] is None
     }
-    source = run.source
-    nulls = source.nulls if source is not None else []
-    spent = source.spent if source is not None else ()
-    exempt = Exemptions([*ignored, *(Ignored(way, "the reader itself reads it", "", 0) for way in spent)])
-    for origin in leaves(root):
+    source = notes.tree
+    exempt = Exemptions(
+        [*ignored, *(Ignored(way, "the reader itself reads it", "", 0) for way in source.spent)]
+    )
+    for origin in leaves(notes.root):
         if _is_alias(origin):
             continue
         fate, reason = _fate(origin, mapped, tested, (mapped_nodes, looked), exempt)
         if fate == "unaccounted" and modelled.is_outside(origin[0], origin[1] or ""):
             fate = "outside"
-        yield Entry(run.place_of(origin, None) or "", fate, reason)
-    for place in nulls:
+        yield Entry(notes.place_of(origin, None) or "", fate, reason)
+    for place in source.nulls:
         yield Entry(place, "ignored", 'empty on purpose: ""')
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from adapter.errors import AdapterError
 from adapter.fhirpath import compile_tree
 from adapter.fhirpath.parser import parse
-from adapter.mapping.fml.compiler.conditions import UNSURE, descent, question
+from adapter.mapping.fml.compiler.conditions import UNSURE, question
 from adapter.mapping.fml.compiler.expressions import is_true
 from adapter.mapping.fml.compiler.scope import Layout, Scope
 from adapter.mapping.fml.paths import with_variables
@@ -55,9 +55,9 @@ CONDITIONS = st.recursive(
 def quick(text: str, focus: Any, variable: Any = None) -> Any:
     """The answer without FHIRPath."""
     file, group = MapFile(url="", name="", text=Text.of("", "")), Group(name="G", inputs=(), rules=())
-    scope = Scope(file, group, Layout(1))
+    scope = Scope(file, group, Layout())
     slot = scope.bind("v", "source").slot
-    asked = question(scope, with_variables(parse(text), scope.vars), descent)
+    asked = question(scope, with_variables(parse(text), scope.vars))
     return UNSURE if asked is None else asked([None] * slot + [variable], focus)
 
 

@@ -1,4 +1,4 @@
-"""Places of issues: a plain run tells them as a traced one does, and runs again only what had issues."""
+"""Places of issues: a plain run tells them as a traced one does."""
 
 # ruff: noqa: E501 (a case reads best on one line)
 
@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from adapter.mapping.conceptmap import ConceptMaps
-from adapter.mapping.moments import zone_of
-from adapter.mapping.run import Run
-from tests.mapping.conftest import XML, to
+from tests.mapping.conftest import JSON, XML, to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,16 +66,39 @@ def test_issues_have_their_places_without_lineage(one: Callable[..., Map], docum
     assert plain.resources == traced.resources
 
 
-def test_a_repeated_run_passes_over_calls_without_issues() -> None:
-    """The numbers of calls go on as if all of them had been made."""
-    first = Run(ConceptMaps(), {}, zone_of(None), "x")
-    for number, heard in enumerate((False, True, False)):
-        assert first.enter() == number
-        before = len(first.heard)
-        if heard:
-            first.heard.append(("MP321", None, {}))  # type: ignore[arg-type]
-        first.leave(number, before)
-    again = Run(ConceptMaps(), {}, zone_of(None), "x")
-    again.repeat(first)
+SEVERAL = [
+    (b'{"born": ["2000", "x", "2001", "y"]}', ["/born/1", "/born/3"]),
+    (b'{"given": ["A", {"b": 1}, "C", {"d": 2}]}', ["/given/1", "/given/3"]),
+    (b'{"married": [{"code": "a"}, {"code": "b"}]}', ["/married/1/code"]),
+]
 
-    assert [again.passes_over(again.enter(), "G") for _ in range(3)] == [True, False, True]
+
+@pytest.mark.parametrize(("body", "places"), SEVERAL)
+def test_one_of_several_is_named_by_its_number(
+    one: Callable[..., Map], body: bytes, places: list[str]
+) -> None:
+    """What stands beside others under one name, or fills an element again, is told apart without lineage."""
+    loaded = one(
+        f"{JSON}{to('Patient')}group G(source src : Json, target tgt : Patient) {{"
+        "  src.born as born -> tgt.name as name, name.text = cast(born, 'date');"
+        "  src.given as given -> tgt.name as name, name.given = given;"
+        "  src.married as m -> tgt.maritalStatus as status, status.text = (m.code);"
+        "}"
+    )
+
+    outcome = loaded.run(body, media_type="application/json", source_id="x")
+
+    assert [issue.source_field for issue in outcome.issues] == places
+
+
+def test_what_an_expression_read_of_the_target_is_read_again_as_it_was(one: Callable[..., Map]) -> None:
+    """A value chosen by an element that is filled later leads back to the leaf that was chosen then."""
+    loaded = one(
+        f"{JSON}{to('Patient')}group G(source src : Json, target tgt : Patient) {{"
+        "  src -> tgt.language = (iif(%tgt.active.exists(), %src.b, %src.c)), tgt.active = true;"
+        "}"
+    )
+
+    outcome = loaded.run(b'{"b": "x", "c": "x"}', media_type="application/json", lineage=True)
+
+    assert outcome.accounting.of("mapped") == ["/c"]

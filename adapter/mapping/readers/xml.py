@@ -237,6 +237,7 @@ class Unread(Element):
     """The node of an element that nobody has asked for anything: the first question reads it."""
 
     __slots__ = ()
+    is_unread = True
 
 
 _new = dict.__new__

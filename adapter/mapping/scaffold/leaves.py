@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from adapter.mapping.nodes import leaves, watch
-from adapter.mapping.run import place_in
+from adapter.mapping.notes import place_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,15 +15,14 @@ from adapter.mapping.fml.compiler.fitting import (
     whole,
 )
 from adapter.mapping.fml.compiler.ordering import MODES, storing
-from adapter.mapping.fml.compiler.parts import Assignment, Constant, Nothing, Put, Storing
-from adapter.mapping.fml.compiler.tracing import traced_put
+from adapter.mapping.fml.compiler.parts import Assignment, Constant, Nothing, Put, Storing, Trail
 from adapter.mapping.fml.compiler.transforms import copy_of, leaf_of
 from adapter.mapping.run import RunFault
 
 if TYPE_CHECKING:
     from adapter.mapping.fml.compiler.compilation import Compilation
     from adapter.mapping.fml.compiler.parts import Part
-    from adapter.mapping.fml.compiler.scope import Action, Scope, Value
+    from adapter.mapping.fml.compiler.scope import Scope, Value
     from adapter.mapping.fml.tree import Target
     from adapter.mapping.models import Slot
     from adapter.mapping.nodes import Item
@@ -38,7 +37,7 @@ def put(
     mark: RuleMark,
     *,
     name: str | None = None,
-) -> Action | Part:
+) -> Part:
     """Compile the assignment of a value to the target."""
     holder_shape, element = slot_of(compilation, scope, target)
     var = scope.bind(name, "target", value.shape, value.kind) if name else None
@@ -46,15 +45,13 @@ def put(
         return _put_itself(compilation, scope, target, value, mark, var.slot if var else None)
     kind = value_kind(compilation, scope, target, element, value)
     prepare = preparing(compilation, scope, holder_shape, element, kind, value)
-    hold = holder(compilation, scope, target)
+    hold, trail = holder(compilation, scope, target), Trail.of(scope, mark, value)
     key = target.path[-1]
     if element is not None and element.is_choice:
         key = element.key(kind) if kind else ""
     is_ordered = target.mode in MODES and element is not None and element.is_list
     store = storing(key, target.mode or "", mark) if is_ordered else _store(key, element, kind, mark)
     slot = var.slot if var else None
-    if compilation.is_traced:
-        return traced_put(scope, hold, value, prepare, store, key, slot, mark)
     if value.is_constant and slot is None and element is not None:
         try:
             prepare(value.constant)
@@ -68,9 +65,9 @@ def put(
             return constant
         plain = plain_put(compilation, scope, target, value, mark)
         if plain is not None:
-            return Assignment(plain, value)
+            return Assignment(plain, value, trail)
     is_fit = value.is_fresh and element is not None and not element.is_choice and prepare is whole
-    return Storing(hold, value, None if is_fit else prepare, store, mark, slot)
+    return Storing(hold, value, None if is_fit else prepare, store, key, trail, slot)
 
 
 def _constant(
@@ -88,7 +85,8 @@ def _constant(
         fixed = preparing(compilation, scope, shape, element, kind, value)(value.constant)
     except RunFault:
         return None
-    return Constant(scope.targets[target.context or ""].slot, element.key(kind or ""), fixed, mark)
+    holder_slot = scope.targets[target.context or ""].slot
+    return Constant(holder_slot, element.key(kind or ""), fixed, Trail.of(scope, mark, None))
 
 
 def plain_put(
@@ -110,7 +108,7 @@ def plain_put(
 
 def _put_itself(
     compilation: Compilation, scope: Scope, target: Target, value: Value, mark: RuleMark, slot: int | None
-) -> Action | Part:
+) -> Part:
     """Compile `tgt = value`, where `tgt` is a primitive that somebody made: its value is set."""
     there = scope.targets[target.context or ""]
     shape = there.shape
@@ -126,9 +124,7 @@ def _put_itself(
         return None
 
     hold = holder(compilation, scope, target)
-    if compilation.is_traced:
-        return traced_put(scope, hold, value, prepare, store, "value", slot, mark)
-    return Storing(hold, value, prepare, store, mark, slot)
+    return Storing(hold, value, prepare, store, "value", Trail.of(scope, mark, value), slot)
 
 
 def _store(key: str, element: Slot | None, kind: str | None, mark: RuleMark) -> Item:
@@ -146,17 +142,17 @@ def _store(key: str, element: Slot | None, kind: str | None, mark: RuleMark) -> 
 
     def into_single(run: Run, node: Item, value: Item) -> int | None:
         if value.__class__ is list:
-            run.fault("MP312", mark, None, count=len(value))
+            run.fault("MP312", mark, count=len(value))
             return None
         if key in node and node[key] != value:
-            run.fault("MP305", mark, None, element=key)
+            run.fault("MP305", mark, element=key)
         node[key] = value
         return None
 
     def into_choice(run: Run, node: Item, value: Item) -> int | None:
         chosen = type_of_value(value, element.types if element else ())
         if chosen is None or element is None:
-            run.fault("MP315", mark, None, element=element.name if element else key)
+            run.fault("MP315", mark, element=element.name if element else key)
             return None
         node[element.key(chosen)] = value
         return None

@@ -28,7 +28,7 @@ class Compilation:
     models: Models
     faults: Faults
     is_traced: bool
-    """True for the build that notes where everything comes from; a plain one carries no hooks."""
+    """True for the build that notes where everything comes from; in a plain one it costs nothing."""
     is_lenient: bool = False
     """True while groups are compiled that may be called with types not known here."""
     stepping: Stepping | None = None

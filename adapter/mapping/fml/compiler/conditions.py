@@ -25,33 +25,31 @@ Answer: TypeAlias = "bool | object | None"
 """True, False, None for FHIRPath's empty, or UNSURE."""
 Question: TypeAlias = "Callable[[Frame, Item], Answer]"
 """Frame and focus in."""
-Descend: TypeAlias = "Callable[[tuple[str, ...]], Callable[[Item], Item]]"
-"""Makes of a path what goes down it: `descent`, or `quiet_descent`."""
 Way: TypeAlias = "tuple[tuple[str, str, int], ...]"
 """Of each name on a path: itself, what stands beside it, its length."""
 Read: TypeAlias = "Callable[[Frame, Item], Item]"
 """What stands at a path: a value, a list of them, None for nothing, or UNSURE."""
 
 
-def question(scope: Scope, tree: Tree, descend: Descend) -> Question | None:
+def question(scope: Scope, tree: Tree) -> Question | None:
     """Compile a condition whose variables are marked as such; None if it is not of the plain kind."""
     if isinstance(tree, Binary):
         if tree.operator in ("and", "or"):
             # One plain part may be enough to decide.
-            first, second = question(scope, tree.left, descend), question(scope, tree.right, descend)
+            first, second = question(scope, tree.left), question(scope, tree.right)
             return None if first is None else _joined(first, second or _unsure, tree.operator == "or")
         if tree.operator in ("=", "!="):
-            return _compared(scope, tree, descend)
+            return _compared(scope, tree)
         if tree.operator == "in":
-            return _contained(scope, tree, descend)
+            return _contained(scope, tree)
     if isinstance(tree, Call) and tree.name in OF_TEXT:
-        return _of_text(scope, tree, descend)
+        return _of_text(scope, tree)
     if isinstance(tree, Call) and not tree.arguments and tree.target is not None:
         if tree.name in ("exists", "empty"):
-            read = _read(scope, tree.target, descend)
+            read = _read(scope, tree.target)
             return None if read is None else _asked(read, is_there=tree.name == "exists")
         if tree.name == "not":
-            inner = question(scope, tree.target, descend)
+            inner = question(scope, tree.target)
             return None if inner is None else _negated(inner)
     return None
 
@@ -91,12 +89,12 @@ def _negated(inner: Question) -> Question:
     return negated
 
 
-def _compared(scope: Scope, tree: Binary, descend: Descend) -> Question | None:
+def _compared(scope: Scope, tree: Binary) -> Question | None:
     sides = (tree.left, tree.right)
     literal = next((side for side in sides if isinstance(side, Literal)), None)
     if literal is None or literal.kind != "string":
         return None
-    read = _read(scope, sides[1] if sides[0] is literal else sides[0], descend)
+    read = _read(scope, sides[1] if sides[0] is literal else sides[0])
     if read is None:
         return None
     text, wanted = literal.text, tree.operator == "="
@@ -115,10 +113,10 @@ def _compared(scope: Scope, tree: Binary, descend: Descend) -> Question | None:
     return compared
 
 
-def _contained(scope: Scope, tree: Binary, descend: Descend) -> Question | None:
+def _contained(scope: Scope, tree: Binary) -> Question | None:
     """Ask whether a text is one of several."""
     literals = tuple(united(tree.right))
-    read = _read(scope, tree.left, descend)
+    read = _read(scope, tree.left)
     if read is None or any(one is None for one in literals):
         return None
     texts = frozenset(literals)
@@ -143,12 +141,12 @@ def united(tree: Tree) -> Iterator[str | None]:
         yield tree.text if isinstance(tree, Literal) and tree.kind == "string" else None
 
 
-def _of_text(scope: Scope, tree: Call, descend: Descend) -> Question | None:
+def _of_text(scope: Scope, tree: Call) -> Question | None:
     """Ask about a text whether it has another in it, at its beginning or at its end."""
     argument = tree.arguments[0] if len(tree.arguments) == 1 else None
     if not isinstance(argument, Literal) or argument.kind != "string":
         return None
-    read = _itself if tree.target is None else _read(scope, tree.target, descend)
+    read = _itself if tree.target is None else _read(scope, tree.target)
     if read is None:
         return None
     ask, text = OF_TEXT[tree.name], argument.text
@@ -177,20 +175,20 @@ def _asked(read: Read, *, is_there: bool) -> Question:
     return asked
 
 
-def _read(scope: Scope, tree: Tree, descend: Descend) -> Read | None:
+def _read(scope: Scope, tree: Tree) -> Read | None:
     """Compile a path from a variable, a constant or the focus."""
     names: list[str] = []
     while isinstance(tree, Member) and tree.target is not None:
         names.append(tree.name)
         tree = tree.target
-    down = descend(tuple(reversed(names)))
+    down = descent(tuple(reversed(names)))
     if isinstance(tree, Member):
-        down = descend((tree.name, *reversed(names)))
+        down = descent((tree.name, *reversed(names)))
         return lambda _, focus: down(focus)
     if isinstance(tree, Special) and tree.name == "this":
         return lambda _, focus: UNSURE if focus is None else down(focus)
     if isinstance(tree, Call):
-        return _filtered(scope, tree, down, descend)
+        return _filtered(scope, tree, down)
     if not isinstance(tree, Variable):
         return None
     name = tree.name
@@ -202,11 +200,11 @@ def _read(scope: Scope, tree: Tree, descend: Descend) -> Read | None:
     return None
 
 
-def _filtered(scope: Scope, tree: Call, down: Callable[[Item], Item], descend: Descend) -> Read | None:
+def _filtered(scope: Scope, tree: Call, down: Callable[[Item], Item]) -> Read | None:
     """Compile `path.where(condition)`, and what may follow it."""
     if tree.name != "where" or tree.target is None or len(tree.arguments) != 1:
         return None
-    read, inner = _read(scope, tree.target, descend), question(scope, tree.arguments[0], descend)
+    read, inner = _read(scope, tree.target), question(scope, tree.arguments[0])
     if read is None or inner is None:
         return None
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from adapter.mapping.fml.compiler.elements import Holder, holder, single_shape, slot_of
+from adapter.mapping.fml.compiler.elements import holder, single_shape, slot_of
 from adapter.mapping.fml.compiler.ordering import MODES, placing
-from adapter.mapping.fml.compiler.parts import Creation, Placing
-from adapter.mapping.fml.compiler.tracing import context_of
+from adapter.mapping.fml.compiler.parts import Creation, Placing, Trail
 from adapter.mapping.fml.tree import Invocation, Written
 from adapter.mapping.run import Made
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from adapter.mapping.fml.compiler.compilation import Compilation
     from adapter.mapping.fml.compiler.parts import Part
-    from adapter.mapping.fml.compiler.scope import Action, Frame, Scope
+    from adapter.mapping.fml.compiler.scope import Scope
     from adapter.mapping.fml.tree import Target
     from adapter.mapping.models import Shape, Slot
     from adapter.mapping.nodes import Item
@@ -24,8 +21,6 @@ if TYPE_CHECKING:
 
 
 _OPEN = "\x00open"
-Place: TypeAlias = "Callable[..., Item]"
-"""Puts a made node into its holder, and gives the node to go on with."""
 
 
 def created_shape(
@@ -55,7 +50,7 @@ def create(
     target: Target,
     name: str | None,
     mark: RuleMark,
-) -> Action | Part:
+) -> Part:
     """Compile a target that makes an element: of the declared type, or of the one `create` names."""
     holder_shape, element = slot_of(compilation, scope, target)
     declared = single_shape(compilation, scope, (holder_shape, element))
@@ -81,38 +76,10 @@ def create(
     is_open = element is None
     place = _place_made(key, is_list, is_open, target.mode, mark)
     share = None if target.share is None else scope.share(target.share)
-    if compilation.is_traced:
-        place = _noting(place, scope.focus)
-        return (
-            _closure(hold, slot, shape, place) if share is None else _shared(share, slot, hold, shape, place)
-        )
+    trail = Trail.of(scope, mark, None)
     if len(target.path) == 1 and is_list and target.mode not in MODES and share is None:
-        return Creation(hold.slot, slot, key, shape)
-    return Placing(hold, slot, shape, place, None if is_list or is_open else key, share)
-
-
-def _closure(hold: Holder, slot: int, shape: Shape | None, place: Place) -> Action:
-    def create(frame: Frame) -> None:
-        node = hold(frame)
-        if node is None:
-            frame[slot] = None
-            return
-        frame[slot] = place(frame, node, Made.of(shape))
-
-    return create
-
-
-def _noting(place: Item, focus: Item) -> Item:
-    """In a traced build a made node is noted with what the rule was reading."""
-
-    def place_and_note(frame: Frame, node: Item, made: Made) -> Item:
-        there = place(frame[0], node, made)
-        context = context_of(frame, focus)
-        if context is not None:
-            frame[0].created.append((there, context))
-        return there
-
-    return place_and_note
+        return Creation(hold.slot, slot, key, shape, trail)
+    return Placing(hold, slot, shape, place, None if is_list or is_open else key, trail, share)
 
 
 def _takes(compilation: Compilation, element: Slot, shape: Shape) -> bool:
@@ -122,21 +89,6 @@ def _takes(compilation: Compilation, element: Slot, shape: Shape) -> bool:
         kind == shape.name or compilation.models.is_a(shape.name, kind) or kind == shape.url
         for kind in element.types
     )
-
-
-def _shared(shared: int, slot: int, hold: Holder, shape: Shape | None, place: Place) -> Action:
-    """Make the element once for each run of the list of rules; those that name the same share meet in it."""
-
-    def create_shared(frame: Frame) -> None:
-        known = frame[shared]
-        if known is None:
-            node = hold(frame)
-            if node is None:
-                return
-            known = frame[shared] = place(frame, node, Made.of(shape))
-        frame[slot] = known
-
-    return create_shared
 
 
 def _place_made(key: str, is_list: bool, is_open: bool, mode: str | None, mark: RuleMark) -> Item:
@@ -158,7 +110,7 @@ def _place_made(key: str, is_list: bool, is_open: bool, mode: str | None, mark: 
         # The element can stand once only: what a second rule makes is the same element.
         if isinstance(there, Made) and there.shape is made.shape:
             return there
-        run.fault("MP305", mark, None, element=key)
+        run.fault("MP305", mark, element=key)
         node[key] = made
         return made
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from adapter.mapping.fml.compiler.compilation import Compilation
-    from adapter.mapping.fml.compiler.scope import Frame, Scope
+    from adapter.mapping.fml.compiler.scope import Scope
     from adapter.mapping.fml.compiler.script import Script
     from adapter.mapping.fml.tree import Target
     from adapter.mapping.nodes import Item
@@ -73,12 +73,8 @@ class Holder:
     way: tuple[tuple[str, Shape | None], ...]
     """Single elements from there to the node, which are made where they are not yet."""
 
-    def __call__(self, frame: Frame) -> Item:
-        """Give the node in a traced build, or None."""
-        return self.below(frame[self.slot])
-
     def is_sure(self, script: Script) -> bool:
-        """True if there surely is a node, in a plain build."""
+        """True if there surely is a node."""
         return not self.way and script.is_sure(self.slot)
 
     @contextmanager

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from adapter.errors import AdapterError
 from adapter.fhirpath.tree import Binary, Call, Literal, Member, Special, Variable
 from adapter.fhirpath.values import Element
-from adapter.mapping.fml.compiler.conditions import UNSURE, descent, question, quiet_descent
+from adapter.mapping.fml.compiler.conditions import UNSURE, question
 from adapter.mapping.fml.compiler.questions import written
 from adapter.mapping.fml.compiler.scope import Value, fixed, variable
+from adapter.mapping.fml.compiler.transforms import copy_of
 from adapter.mapping.fml.paths import (
     condition_names,
     gives_source,
@@ -23,6 +24,8 @@ from adapter.mapping.fml.paths import (
 )
 from adapter.mapping.models import choice_keys
 from adapter.mapping.nodes import Primitive, Typed, Watched
+from adapter.mapping.notes import At
+from adapter.mapping.run import Made
 from adapter.outcome import Issue
 
 if TYPE_CHECKING:
@@ -92,8 +95,11 @@ def expression(
         try:
             return compiled({} if focus is None else wrap(focus), environment)
         except AdapterError as error:
-            place = run.place_of(run.log[-1] if run.log else None, focus)
-            run.fault(error.code, mark, place, **error.issue.params)
+            again = lambda _, watched: compiled(  # noqa: E731
+                {} if focus is None else wrap(watched(focus)),
+                {name: watched(value) for name, value in environment.items()},
+            )
+            run.fault(error.code, mark, At(focus, None, again), **error.issue.params)
             return []
 
     return evaluate
@@ -104,21 +110,37 @@ class Condition:
     """A condition, ready to be asked of a frame and a focus."""
 
     ask: Callable[[Frame, Item], bool]
+    written: frozenset[int]
+    """Slots of the variables that rules write to."""
     slots: tuple[int, ...] = ()
     """Variables that it reads."""
     plain: Question | None = None
     """The same as a plain question, which can write itself."""
-    quiet: Callable[[Frame, Item], Item] | None = None
-    """The same in a traced build, if it is plain, with nothing noted of what it looks at."""
 
     def write(self, script: Script, value: int) -> str:
         """Write it about the variable in a slot; return the text of its answer."""
+        self.note(script, value)
         if self.plain is None:
             return self._whole(script, value)
         return self.plain.write(script, value, lambda: self._whole(script, value))
 
     def _whole(self, script: Script, value: int) -> str:
         return f"{script.name(self.ask)}({script.frame(self.slots)}, v{value})"
+
+    def note(self, script: Script, value: int) -> None:
+        """Write, in a traced script, that it is asked; what it looks at is worked out for whoever asks."""
+        if script.is_traced:
+            held = "".join(
+                f"{script.name(as_now)}(v{slot}), " if slot in self.written else f"v{slot}, "
+                for slot in self.slots
+            )
+            asked = f"{script.name(self.ask)}, v{value}, {script.name(self.slots)}, ({held})"
+            script.line(f"{script.adding('asked')}(({asked}))")
+
+
+def as_now(value: Item) -> Item:
+    """Return a value as it is at this moment, whatever rules will write to it."""
+    return copy_of(value) if value.__class__ is Made else value
 
 
 def condition(
@@ -135,7 +157,7 @@ def condition(
         return None
     known = names_in_scope(scope) if names is None else names
     marked = with_variables(tree, known)
-    plain = None if scope.is_fhir else question(scope, marked, descent)
+    plain = None if scope.is_fhir else question(scope, marked)
 
     def test(frame: Frame, focus: Item) -> bool:
         answer = UNSURE if plain is None else plain(frame, focus)
@@ -143,11 +165,7 @@ def condition(
 
     asked = _remembering(test) if _is_about_text(tree) else test
     slots = slots_of(scope, tree)
-    if plain is None:
-        return Condition(asked, slots)
-    if compilation.is_traced:
-        return Condition(asked, slots, quiet=question(scope, marked, quiet_descent))
-    return Condition(asked, slots, written(scope, marked))
+    return Condition(asked, scope.written, slots, None if plain is None else written(scope, marked))
 
 
 _PARTS_ABOUT_TEXT = frozenset({"matches", "matchesFull", "contains", "startsWith", "endsWith", "not"})
@@ -175,9 +193,9 @@ def _remembering(ask: Callable[[Frame, Item], bool]) -> Callable[[Frame, Item], 
         run: Run = frame[0]
         answer = run.answers.get((identity, focus))
         if answer is None:
-            heard = len(run.heard)
+            heard = len(run.issues)
             answer = ask(frame, focus)
-            if len(run.heard) == heard:
+            if len(run.issues) == heard:
                 run.answers[identity, focus] = answer
         return answer
 
@@ -296,8 +314,8 @@ def value_of(compilation: Compilation, scope: Scope, tree: Tree, mark: RuleMark)
 
     slots = used or (() if focus is None else (focus.slot,))
     return Value(
-        get, write, kind_of(tree), slots=slots, is_path=True, is_list=True,
-        is_condition=not gives_source(tree), conditions=condition_names(tree),
+        get, write, kind_of(tree), slots=slots, beside=() if focus is None else (focus.slot,), is_path=True,
+        is_list=True, is_condition=not gives_source(tree), conditions=condition_names(tree),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ is checked with the types it really meets and default groups are chosen before a
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING
 
 from adapter.mapping.fml.compiler import sources, targets
 from adapter.mapping.fml.compiler.assignment import plain_put, put
@@ -16,6 +16,7 @@ from adapter.mapping.fml.compiler.parts import (
     Calling,
     Copy,
     Forgetting,
+    Nothing,
     copies_its_source,
     rule_of,
     write_all,
@@ -25,14 +26,15 @@ from adapter.mapping.fml.compiler.script import Script
 from adapter.mapping.fml.compiler.values import parameter
 from adapter.mapping.fml.tree import Invocation, Name, Written, rule_name
 from adapter.mapping.models import nearest
+from adapter.mapping.notes import Noted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from adapter.mapping.fml.compiler.compilation import Compilation
     from adapter.mapping.fml.compiler.loops import Loop
-    from adapter.mapping.fml.compiler.parts import Part, Piece
-    from adapter.mapping.fml.compiler.scope import Action, Frame, Var
+    from adapter.mapping.fml.compiler.parts import Part
+    from adapter.mapping.fml.compiler.scope import Var
     from adapter.mapping.fml.tree import Group, Input, MapFile, Parameter, Rule, Target
     from adapter.mapping.models import Shape
     from adapter.mapping.nodes import Item
@@ -42,62 +44,25 @@ MADE = "\x00made"
 """Name of what `a.b -> c.d` makes, which no map can write."""
 
 
-class GroupCode(Protocol):
-    """A compiled group. What it does is filled in last, so that a group can call itself."""
+class GroupCode:
+    """A compiled group: a function that is written when it is first called; a group may call itself."""
 
-    def __call__(self, run: Run, arguments: Sequence[Item]) -> None:
-        """Run the rules over the arguments; in a traced build each is followed by its origin."""
+    __slots__ = ("inputs", "is_traced", "parts", "run", "run_in_part", "size")
 
-    def fill(self, inputs: Sequence[Var], pieces: Sequence[Piece], size: int) -> None:
-        """Take what the rules do, and the size of the frame that they need."""
-
-
-class TracedGroup:
-    """A group of a traced build: closures over a frame."""
-
-    __slots__ = ("actions", "name", "size")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.actions: Sequence[Action] = ()
-        self.size = 1
-
-    def fill(self, _: Sequence[Var], actions: Sequence[Piece], size: int) -> None:
-        """Take the closures."""
-        self.actions, self.size = cast("Sequence[Action]", actions), size
-
-    def __call__(self, run: Run, arguments: Sequence[Item]) -> None:
-        """Run them."""
-        number = run.enter()
-        if run.of_old is not None and run.passes_over(number, self.name):
-            return
-        heard = len(run.heard)
-        frame: Frame = [None] * self.size
-        frame[0] = run
-        frame[1 : 1 + len(arguments)] = arguments
-        for action in self.actions:
-            action(frame)
-        run.leave(number, heard)
-
-
-class WrittenGroup:
-    """A group of a plain build: a function that is written when it is first called."""
-
-    __slots__ = ("inputs", "parts", "run", "run_in_part", "size")
-
-    def __init__(self) -> None:
+    def __init__(self, *, is_traced: bool) -> None:
+        self.is_traced = is_traced
         self.inputs: Sequence[Var] = ()
         self.parts: Sequence[Part] = ()
         self.size = 1
         self.run: Callable[..., None] = self._first
         self.run_in_part: Callable[..., None] | None = None
 
-    def fill(self, inputs: Sequence[Var], parts: Sequence[Piece], size: int) -> None:
-        """Take the parts."""
-        self.inputs, self.parts, self.size = inputs, cast("Sequence[Part]", parts), size
+    def fill(self, inputs: Sequence[Var], parts: Sequence[Part], size: int) -> None:
+        """Take what the rules do, and the size of the frame that they need."""
+        self.inputs, self.parts, self.size = inputs, parts, size
 
     def __call__(self, run: Run, arguments: Sequence[Item]) -> None:
-        """Run them."""
+        """Run the rules over the arguments; in a traced build each is followed by its origin."""
         self.run(run, *arguments)
 
     def _first(self, run: Run, *arguments: Item) -> None:
@@ -111,7 +76,8 @@ class WrittenGroup:
         self.run_in_part(run, *arguments)
 
     def _written(self, otherwise: Callable[..., None] | None) -> Callable[..., None]:
-        script = Script([var.slot for var in self.inputs], self.size, otherwise=otherwise)
+        slots = [var.slot for var in self.inputs]
+        script = Script(slots, self.size, otherwise=otherwise, is_traced=self.is_traced)
         write_all(script, self.parts)
         return script.function()
 
@@ -150,15 +116,10 @@ class Compiler:
         known = self._groups.get(key)
         if known is not None:
             return known
-        code: GroupCode = TracedGroup(group.name) if self.compilation.is_traced else WrittenGroup()
+        code = GroupCode(is_traced=self.compilation.is_traced)
         self._groups[key] = code
         self._reached.add(id(group))
-        scope = Scope(
-            file,
-            group,
-            Layout(2 if self.compilation.is_traced else 1),
-            constants=frozenset(c.name for c in file.constants),
-        )
+        scope = Scope(file, group, Layout(), constants=frozenset(c.name for c in file.constants))
         scope.is_fhir = self.compilation.library.is_fhir_source(file)
         inputs = [
             scope.bind(one.name, one.mode, shape) for one, shape in zip(group.inputs, shapes, strict=True)
@@ -173,7 +134,7 @@ class Compiler:
 
     def inherited(
         self, scope: Scope, group: Group, inputs: list[Var], shapes: list[Shape | None]
-    ) -> Iterator[Piece]:
+    ) -> Iterator[Part]:
         """Compile the group that this one extends; its rules run first, over the same arguments."""
         if group.extends is None:
             return
@@ -214,7 +175,7 @@ class Compiler:
 
     # Rules
 
-    def rules(self, scope: Scope, rules: Iterable[Rule]) -> list[Piece]:
+    def rules(self, scope: Scope, rules: Iterable[Rule]) -> list[Part]:
         """Compile rules that follow each other."""
         return [
             self.rule(scope, one, number)
@@ -244,7 +205,7 @@ class Compiler:
             return None
         return library.default_group_of(scope.file, source, kind, slot[1].types)
 
-    def rules_inside(self, scope: Scope, rules: Iterable[Rule]) -> list[Piece]:
+    def rules_inside(self, scope: Scope, rules: Iterable[Rule]) -> list[Part]:
         """Compile the rules inside of one: what they share among themselves is made anew each time."""
         around = scope.shares
         scope.shares = dict(around)
@@ -252,9 +213,9 @@ class Compiler:
         own = tuple(slot for name, slot in scope.shares.items() if name not in around)
         if not own:
             return pieces
-        return [_forgetting(own) if self.compilation.is_traced else Forgetting(own), *pieces]
+        return [Forgetting(own), *pieces]
 
-    def rule(self, outer: Scope, rule: Rule, number: int) -> Piece:
+    def rule(self, outer: Scope, rule: Rule, number: int) -> Part:
         """Compile one rule: loops over its sources, inside of them targets, groups and nested rules."""
         scope = outer.inner()
         name = rule.name or rule_name(rule) or str(number)
@@ -263,21 +224,16 @@ class Compiler:
         if rule.is_simple:
             return self.simple(outer, scope, rule, mark)
         loops = [self.loop(scope, rule, at, mark) for at in range(len(rule.sources))]
-        pieces: list[Piece] = [self.target(scope, rule, at, mark) for at in range(len(rule.targets))]
+        pieces: list[Part] = [self.target(scope, rule, at, mark) for at in range(len(rule.targets))]
         pieces += [piece for one in rule.dependents if (piece := self.dependent(scope, one, mark))]
         pieces += self.rules_inside(scope, rule.rules or ())
         if copies_its_source(rule) and (copy := self.copy(scope, rule, loops[0], mark)):
             return copy
         return self.stepped(outer, rule, self.nested(scope, loops, pieces, mark))
 
-    def nested(self, scope: Scope, loops: Sequence[Loop], pieces: Sequence[Piece], mark: RuleMark) -> Piece:
+    def nested(self, scope: Scope, loops: Sequence[Loop], pieces: Sequence[Part], mark: RuleMark) -> Part:
         """Put the loops of a rule around what it does."""
-        if not self.compilation.is_traced:
-            return rule_of(loops, scope.focus, cast("Sequence[Part]", pieces))
-        actions = [_visit(mark), *cast("Sequence[Action]", pieces)]
-        for loop in reversed(loops):
-            actions = [loop.around(actions)]
-        return actions[0]
+        return rule_of(loops, scope.focus, pieces, mark, is_traced=self.compilation.is_traced)
 
     def loop(self, scope: Scope, rule: Rule, at: int, mark: RuleMark) -> Loop:
         """Compile one source of a rule."""
@@ -288,20 +244,20 @@ class Compiler:
         loop = sources.loop(self.compilation, scope, rule.sources[at], mark)
         return stepping.source(outer, scope, rule, at, loop)
 
-    def target(self, scope: Scope, rule: Rule, at: int, mark: RuleMark) -> Piece:
+    def target(self, scope: Scope, rule: Rule, at: int, mark: RuleMark) -> Part:
         """Compile one target of a rule."""
         part = targets.part(self.compilation, scope, rule.targets[at], mark)
         return self.stepped_target(scope, rule, at, part)
 
-    def stepped(self, outer: Scope, rule: Rule, piece: Piece) -> Piece:
+    def stepped(self, outer: Scope, rule: Rule, piece: Part) -> Part:
         """Note that a rule is entered and left, where that is asked for."""
         stepping = self.compilation.stepping
-        return piece if stepping is None else stepping.rule(outer, rule, cast("Action", piece))
+        return piece if stepping is None else stepping.rule(outer, rule, piece)
 
-    def stepped_target(self, scope: Scope, rule: Rule, at: int, piece: Piece) -> Piece:
+    def stepped_target(self, scope: Scope, rule: Rule, at: int, piece: Part) -> Part:
         """Note what a target did, where that is asked for."""
         stepping = self.compilation.stepping
-        return piece if stepping is None else stepping.target(scope, rule, at, cast("Action", piece))
+        return piece if stepping is None else stepping.target(scope, rule, at, piece)
 
     def copy(self, scope: Scope, rule: Rule, loop: Loop, mark: RuleMark) -> Copy | None:
         """Compile a rule that is nothing but a copy of a primitive; None if it is more, or is traced."""
@@ -309,15 +265,15 @@ class Compiler:
         if loop.step is None or var is None or self.compilation.is_traced:
             return None
         plain = plain_put(self.compilation, scope, target, variable(var), mark)
-        return None if plain is None else Copy(*loop.step, plain)
+        return None if plain is None else Copy(*loop.step, plain, Noted(mark, variable(var).reading))
 
-    def simple(self, outer: Scope, scope: Scope, rule: Rule, mark: RuleMark) -> Piece:
+    def simple(self, outer: Scope, scope: Scope, rule: Rule, mark: RuleMark) -> Part:
         """Compile `a.b -> c.d`: the default group of the two types, else a copy where types allow it."""
         target = rule.targets[0]
         loop = self.loop(scope, rule, 0, mark)
         var = scope.focus
         if var is None:
-            return targets.none(self.compilation)
+            return Nothing()
         found = self.default_group(scope, target, var.shape, var.kind)
         slot = slot_of(self.compilation, scope, target)
         shape = single_shape(self.compilation, scope, slot)
@@ -348,7 +304,7 @@ class Compiler:
 
     # Groups that are called
 
-    def dependent(self, scope: Scope, call: Invocation, mark: RuleMark) -> Piece | None:
+    def dependent(self, scope: Scope, call: Invocation, mark: RuleMark) -> Part | None:
         """Compile `then Group(a, b)`."""
         found = self.compilation.library.group(scope.file, call.name)
         if found is None:
@@ -386,34 +342,6 @@ class Compiler:
                 return variable(there)
         return parameter(self.compilation, scope, given, mark)
 
-    def call(self, code: GroupCode, arguments: Sequence[Value]) -> Piece:
+    def call(self, code: GroupCode, arguments: Sequence[Value]) -> Part:
         """Make what calls a group."""
-        return _traced_call(code, arguments) if self.compilation.is_traced else Calling(code, arguments)
-
-
-def _traced_call(code: GroupCode, arguments: Sequence[Value]) -> Action:
-    def call(frame: Frame) -> None:
-        given: list[Item] = []
-        for value in arguments:
-            slot = value.slot
-            given += (value.get(frame), None) if slot is None else (frame[slot], frame[slot + 1])
-        code(frame[0], given)
-
-    return call
-
-
-def _visit(mark: RuleMark) -> Action:
-    identity = id(mark)
-
-    def visit(frame: Frame) -> None:
-        frame[0].marks[identity] = mark
-
-    return visit
-
-
-def _forgetting(slots: Sequence[int]) -> Action:
-    def forget(frame: Frame) -> None:
-        for slot in slots:
-            frame[slot] = None
-
-    return forget
+        return Calling(code, arguments)

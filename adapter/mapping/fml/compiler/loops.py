@@ -1,4 +1,4 @@
-"""Loops over what a source names: each value that stands there, with its place in a traced build."""
+"""Loops over what a source names: each value that stands there, in a traced script with its place."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from adapter.mapping.fml.compiler.scope import nothing
 from adapter.mapping.models import choice_keys
-from adapter.mapping.nodes import Item, Primitive, Watched, is_leaf, of_type, paired
+from adapter.mapping.nodes import Item, Primitive, is_leaf, of_type, paired
+from adapter.mapping.notes import UNKNOWN, At
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from adapter.mapping.fml.compiler.scope import Action, Frame, Var
+    from adapter.mapping.fml.compiler.scope import Frame, Var
     from adapter.mapping.fml.compiler.script import Script
     from adapter.mapping.run import RuleMark
 
@@ -27,10 +27,6 @@ Below: TypeAlias = "Callable[[Item, tuple[str, ...]], Item]"
 class Test(Protocol):
     """A condition of a source."""
 
-    @property
-    def ask(self) -> Ask:
-        """The question itself."""
-
     def write(self, script: Script, value: int) -> str:
         """Write it about the variable in a slot; return the text of its answer."""
 
@@ -42,11 +38,8 @@ class Loop(Protocol):
     def step(self) -> tuple[int, str] | None:
         """Slot and key, where it is nothing but one key down from a variable."""
 
-    def around(self, actions: Sequence[Action]) -> Action:
-        """Wrap what is to be done for each value, in a traced build."""
-
     def write(self, script: Script, inside: Callable[[], None]) -> None:
-        """Write it around what `inside` writes, in a plain build."""
+        """Write it around what `inside` writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +49,6 @@ class Constantly:
     name: str
     slot: int
     step: None = None
-
-    def around(self, actions: Sequence[Action]) -> Action:
-        """Wrap what is to be done."""
-        name, slot = self.name, self.slot
-
-        def run(frame: Frame) -> None:
-            value = frame[0].constants.get(name)
-            if value is not None:
-                frame[slot] = value
-                for action in actions:
-                    action(frame)
-
-        return run
 
     def write(self, script: Script, inside: Callable[[], None]) -> None:
         """Write it."""
@@ -82,10 +62,6 @@ class Never:
     """A source that is faulty, which is noted: nothing is found."""
 
     step: None = None
-
-    def around(self, _: Sequence[Action]) -> Action:
-        """Do nothing."""
-        return nothing
 
     def write(self, script: Script, inside: Callable[[], None]) -> None:
         """Write nothing that runs."""
@@ -109,18 +85,8 @@ class Each:
     @property
     def step(self) -> tuple[int, str] | None:
         """Slot and key, where it is nothing but one key down from a variable."""
-        is_plain = len(self.steps) == 1 and len(self.steps[0]) == 1 and self.below is below_in
-        return (
-            (self.context.slot, self.steps[0][0]) if is_plain and not self.tests and not self.choice else None
-        )
-
-    def around(self, actions: Sequence[Action]) -> Action:
-        """Wrap what is to be done for each value."""
-        tests = [test.ask for test in self.tests]
-        if self.choice is not None or len(self.steps) > 1:
-            return _choosing_loop(self, tests, actions)
-        keys = self.steps[0] if self.steps else ()
-        return _traced_loop(self.context.slot, keys, self.var.slot, tests, self.below, actions)
+        key = self._key
+        return (self.context.slot, key) if key is not None and not self.tests and not self.choice else None
 
     def write(self, script: Script, inside: Callable[[], None]) -> None:
         """Write it."""
@@ -129,10 +95,21 @@ class Each:
         elif not self.steps:
             with self._held(script):
                 script.line(f"v{self.var.slot} = v{self.context.slot}")
+                if script.is_traced:
+                    script.line(f"o{self.var.slot} = o{self.context.slot}")
+                script.comes_from(self.var.slot, self.context.slot)
                 script.make_sure(self.var.slot)
                 self._write_tests(script, inside)
+        elif script.is_traced:
+            self._write_each_traced(script, inside)
         else:
             self._write_each(script, inside)
+
+    @property
+    def _key(self) -> str | None:
+        """The key, where it is one key down and no more."""
+        is_one = len(self.steps) == 1 and len(self.steps[0]) == 1 and self.below is below_in
+        return self.steps[0][0] if is_one else None
 
     def _held(self, script: Script) -> AbstractContextManager[None]:
         slot = self.context.slot
@@ -147,7 +124,31 @@ class Each:
             each = f"for {value} in {several} if {found}.__class__ is list else ({found},):"
             with script.loop(each), script.block(f"if {value} is not None:"):
                 script.make_sure(self.var.slot)
+                if (key := self._key) is not None:
+                    script.comes_from(self.var.slot, (self.context.slot, key))
                 self._write_tests(script, inside)
+
+    def _write_each_traced(self, script: Script, inside: Callable[[], None]) -> None:
+        value, origin, key = f"v{self.var.slot}", f"o{self.var.slot}", self._key
+        context = f"v{self.context.slot}, o{self.context.slot}"
+        pairs = f"{script.name(way_to_places(self.steps, self.below))}({context})"
+        if key is None or key == "value":
+            with script.loop(f"for {value}, {origin} in {pairs}:"):
+                self._write_inside(script, inside)
+            return
+        found = script.fresh()
+        script.line(f"{found} = {self._found(script)}")
+        with script.block(f"if {found} is not None:"):
+            place = f"(v{self.context.slot}, {script.name(key)}, None)"
+            several = f"(({found}, {place}),) if {found}.__class__ is str else {pairs}"
+            with script.loop(f"for {value}, {origin} in {several}:"):
+                self._write_inside(script, inside)
+
+    def _write_inside(self, script: Script, inside: Callable[[], None]) -> None:
+        script.make_sure(self.var.slot)
+        with script.block(f"if o{self.var.slot} is not None:"):
+            script.line(f"{script.adding('met')}(o{self.var.slot})")
+        self._write_tests(script, inside)
 
     def _found(self, script: Script) -> str:
         """Return the text of what stands at the path: a value, a list of them, or None."""
@@ -165,16 +166,22 @@ class Each:
             inside()
 
     def _write_choice(self, script: Script, choice: Choice, inside: Callable[[], None]) -> None:
-        passed, value = script.fresh(), f"v{self.var.slot}"
-        script.line(f"{passed} = []")
-        with script.loop(
-            f"for {value} in {script.name(way_to_each(self.steps, self.below))}(v{self.context.slot}):"
-        ):
-            script.make_sure(self.var.slot)
-            self._write_tests(script, lambda: script.line(f"{passed}.append({value})"))
-        frame = script.frame(choice.slots)
+        passed, value, origin = script.fresh(), f"v{self.var.slot}", f"o{self.var.slot}"
         context = f"v{self.context.slot}"
-        with script.loop(f"for {value} in {script.name(choice.plain)}({frame}, {context}, {passed}):"):
+        script.line(f"{passed} = []")
+        way = script.name(way_to_places(self.steps, self.below))
+        if script.is_traced:
+            with script.loop(f"for {value}, {origin} in {way}({context}, o{self.context.slot}):"):
+                self._write_inside(script, lambda: script.line(f"{passed}.append(({value}, {origin}))"))
+        else:
+            beside = script.origin(self.context.slot) if not self.steps else script.name(UNKNOWN)
+            each = script.name(way_to_each(self.steps, self.below))
+            with script.loop(f"for {value} in {each}({context}):"):
+                script.make_sure(self.var.slot)
+                self._write_tests(script, lambda: script.line(f"{passed}.append(({value}, {beside}))"))
+        frame = script.frame(choice.slots)
+        pair = f"{value}, {origin}" if script.is_traced else f"{value}, {script.fresh()}"
+        with script.loop(f"for {pair} in {script.name(choice.of)}({frame}, {context}, {passed}):"):
             script.make_sure(self.var.slot)
             inside()
 
@@ -195,22 +202,17 @@ class Choice:
         run = frame[0]
         if self.mode is not None:
             if self.mode == "only_one" and len(passed) > 1:
-                place = run.place_of(passed[1][1], passed[1][0])
-                run.fault("MP303", self.mark, place, count=len(passed))
+                run.fault("MP303", self.mark, At(*passed[1]), count=len(passed))
             passed = _MODES[self.mode](passed)
         least, most = self.cardinality or (0, None)
         if len(passed) < least or (most is not None and len(passed) > most):
             run.fault(
-                "MP302", self.mark, run.place_of(None, context), least=least,
-                most="*" if most is None else most, found=len(passed),
+                "MP302", self.mark, At(context), least=least, most="*" if most is None else most,
+                found=len(passed),
             )  # fmt: skip
         if not passed and self.default is not None:
             return [(value, None) for value in self.default(frame, context)]
         return passed
-
-    def plain(self, frame: Frame, context: Item, passed: list[Item]) -> list[Item]:
-        """Choose among values."""
-        return [value for value, _ in self.of(frame, context, [(value, None) for value in passed])]
 
 
 def beside_nodes(value: Item, key: str) -> Item:
@@ -271,76 +273,6 @@ def way_to_each(steps: tuple[tuple[str, ...], ...], below: Below) -> Callable[[I
     return each
 
 
-def _traced_loop(
-    context: int,
-    keys: tuple[str, ...],
-    slot: int,
-    tests: Sequence[Ask],
-    below: Below,
-    actions: Sequence[Action],
-) -> Action:
-    """The loop of most rules in a traced build."""
-    guarded = _guarded(slot, tests, actions)
-
-    def run_itself(frame: Frame) -> None:
-        value = frame[context]
-        if value is not None:
-            frame[slot + 1] = frame[context + 1]
-            guarded(frame, value)
-
-    def run(frame: Frame) -> None:
-        value = frame[context]
-        if value is None:
-            return
-        met = frame[0].met
-        for one, origin in _each_below(value, frame[context + 1], keys, below):
-            if origin is not None:
-                met.append(origin)
-            frame[slot + 1] = origin
-            guarded(frame, one)
-
-    def run_step(frame: Frame) -> None:
-        value = frame[context]
-        if value.__class__ is not Watched:
-            run(frame)
-            return
-        found = dict.get(value, key)
-        if found.__class__ is list:
-            run(frame)
-        elif found is not None:
-            origin = (value, key, None) if _has_place(found) else None
-            if origin is not None:
-                frame[0].met.append(origin)
-            frame[slot + 1] = origin
-            guarded(frame, found)
-
-    if not keys:
-        return run_itself
-    key = keys[0]
-    return run_step if len(keys) == 1 and below is below_in else run
-
-
-def _guarded(slot: int, tests: Sequence[Ask], actions: Sequence[Action]) -> Callable[[Frame, Item], None]:
-    if not tests:
-
-        def take(frame: Frame, value: Item) -> None:
-            frame[slot] = value
-            for action in actions:
-                action(frame)
-
-        return take
-
-    def test_and_take(frame: Frame, value: Item) -> None:
-        frame[slot] = value
-        for test in tests:
-            if not test(frame, value):
-                return
-        for action in actions:
-            action(frame)
-
-    return test_and_take
-
-
 def below_in(value: Item, keys: tuple[str, ...]) -> Item:
     """Return what stands under the first key that is there. The value of a leaf is the leaf."""
     if isinstance(value, dict):
@@ -350,35 +282,6 @@ def below_in(value: Item, keys: tuple[str, ...]) -> Item:
                 return found
         return None
     return value if keys[0] == "value" and value is not None and not isinstance(value, list) else None
-
-
-def _choosing_loop(each: Each, tests: Sequence[Ask], actions: Sequence[Action]) -> Action:
-    """The loop with everything in a traced build: several steps, list modes, cardinality, defaults."""
-    context, slot, choice, below = each.context, each.var.slot, each.choice, each.below
-
-    def items(frame: Frame) -> list[tuple[Item, Item]]:
-        value = frame[context.slot]
-        found = [] if value is None else [(value, frame[context.slot + 1])]
-        for keys in each.steps:
-            found = [pair for one, origin in found for pair in _each_below(one, origin, keys, below)]
-        return found
-
-    def passes(frame: Frame, value: Item, origin: Item) -> bool:
-        frame[slot], frame[slot + 1] = value, origin
-        if origin is not None and each.steps:
-            frame[0].met.append(origin)
-        return all(test(frame, value) for test in tests)
-
-    def run(frame: Frame) -> None:
-        passed = [(value, origin) for value, origin in items(frame) if passes(frame, value, origin)]
-        if choice is not None:
-            passed = choice.of(frame, frame[context.slot], passed)
-        for value, origin in passed:
-            frame[slot], frame[slot + 1] = value, origin
-            for action in actions:
-                action(frame)
-
-    return run
 
 
 def below_fhir(value: Item, keys: tuple[str, ...]) -> Item:
@@ -395,24 +298,44 @@ def below_fhir(value: Item, keys: tuple[str, ...]) -> Item:
     return below_in(value, keys)
 
 
+def way_to_places(
+    steps: tuple[tuple[str, ...], ...], below: Below
+) -> Callable[[Item, Item], list[tuple[Item, Item]]]:
+    """Return what goes down and gives a list of each value with its origin, where it has one of its own."""
+
+    def each(value: Item, origin: Item) -> list[tuple[Item, Item]]:
+        found = [] if value is None else [(value, origin)]
+        for keys in steps:
+            found = [pair for one, place in found for pair in _each_below(one, place, keys, below)]
+        return found
+
+    def each_of_one(value: Item, origin: Item) -> list[tuple[Item, Item]]:
+        return _each_below(value, origin, keys, below)
+
+    keys = steps[0] if steps else ()
+    return each_of_one if len(steps) == 1 else each
+
+
 def _each_below(value: Item, origin: Item, keys: tuple[str, ...], below: Below) -> list[tuple[Item, Item]]:
     """Return what stands under the keys, each with its place where that is known."""
-    if isinstance(value, list):
+    if value.__class__ is list:
         return [pair for one in value for pair in _each_below(one, origin, keys, below)]
     found = below(value, keys)
     if found is None:
         return []
-    if value.__class__ is not Watched:
+    if not isinstance(value, dict) or isinstance(value, Primitive):
         place = _beside_origin(value, origin, keys[0])
-        return [(one, place) for one in (found if isinstance(found, list) else (found,)) if one is not None]
+        return [(one, place) for one in (found if found.__class__ is list else (found,)) if one is not None]
     key = keys[0] if len(keys) == 1 else next(key for key in keys if {key, f"_{key}"} & value.keys())
-    if isinstance(found, list):
+    # What is no node of the source has no place; its value may have been made of something that has.
+    other = (origin,) if key == "value" else ()
+    if found.__class__ is list:
         return [
-            (one, (value, key, at) if _has_place(one) else None)
+            (one, (value, key, at, *other) if _has_place(one) else None)
             for at, one in enumerate(found)
             if one is not None
         ]
-    return [(found, (value, key, None) if _has_place(found) else None)]
+    return [(found, (value, key, None, *other) if _has_place(found) else None)]
 
 
 def _has_place(value: Item) -> bool:

@@ -61,7 +61,7 @@ def placing(key: str, mode: str, mark: RuleMark) -> Callable[[Run, Item, Made], 
 
     def alone(run: Run, node: Item, made: Made) -> Made:
         if node.get(key):
-            run.fault("MP317", mark, None, element=key)
+            run.fault("MP317", mark, element=key)
         else:
             node[key] = [made]
         return made
@@ -89,7 +89,7 @@ def storing(key: str, mode: str, mark: RuleMark) -> Callable[[Run, Item, Item], 
     def alone(run: Run, node: Item, value: Item) -> int | None:
         values = value if value.__class__ is list else [value]
         if node.get(key) or len(values) > 1:
-            run.fault("MP317", mark, None, element=key)
+            run.fault("MP317", mark, element=key)
             return None
         node[key] = values
         return 0
@@ -104,7 +104,7 @@ def _ordered(run: Run, node: Item, key: str, mode: str, mark: RuleMark) -> Order
         run.ordered.append((node, key))
     owner = there.owners.setdefault(mode, mark)
     if owner is not mark:
-        run.fault("MP316", mark, None, element=key, mode=mode)
+        run.fault("MP316", mark, element=key, mode=mode)
     return there
 
 

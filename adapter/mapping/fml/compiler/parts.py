@@ -1,33 +1,37 @@
-"""What the rules of a plain build do, described part by part, each able to write itself into a script.
+"""What rules do, described part by part, each able to write itself into a script.
 
 Maps are full of rules that read one key and write one, make an element of a list, or give it a fixed value.
 Because such a part is a description and not yet an action, neighbours can be joined: what is made for a list
 begins with its constants; and an element that is made, filled from its own source and seen by nobody else is
 made in one go, in its final form.
 
-A traced build describes nothing: every rule is a closure of its own there.
+In a traced script each part also writes what it notes of where its value comes from, and neighbours are not
+joined. In a plain one a note is made only of what failed.
 """
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
+from adapter.mapping.fml.compiler.expressions import as_now
 from adapter.mapping.fml.tree import Invocation, Name
+from adapter.mapping.notes import BY_NAME, FAILED, Noted, key_written
 from adapter.mapping.run import Made, RunFault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from adapter.mapping.fml.compiler.elements import Holder
     from adapter.mapping.fml.compiler.loops import Loop
-    from adapter.mapping.fml.compiler.scope import Action, Value, Var
+    from adapter.mapping.fml.compiler.scope import Scope, Value, Var
     from adapter.mapping.fml.compiler.script import Script
     from adapter.mapping.fml.tree import Rule
     from adapter.mapping.models import Shape
     from adapter.mapping.nodes import Item
+    from adapter.mapping.notes import Note
     from adapter.mapping.run import RuleMark, Run
 
 
@@ -36,10 +40,6 @@ class Part(Protocol):
 
     def write(self, script: Script) -> None:
         """Write it."""
-
-
-Piece: TypeAlias = "Action | Part"
-"""What a rule does: an action in a traced build, a part in a plain one."""
 
 
 def write_all(script: Script, parts: Iterable[Part]) -> None:
@@ -53,26 +53,80 @@ def held(script: Script, slot: int) -> AbstractContextManager[None]:
     return nullcontext() if script.is_sure(slot) else script.block(f"if v{slot} is not None:")
 
 
-def safely(script: Script, value: Value, mark: RuleMark, into: str) -> None:
-    """Write what gets a value, or nothing with the issue that says why there is none."""
-    if not value.is_risky:
-        script.line(f"{into} = {value.write(script)}")
+@dataclass(frozen=True, slots=True, eq=False)
+class Trail:
+    """What a target notes of where its value comes from."""
+
+    noted: Noted
+    focus: int | None
+    """Slot of what the rule reads."""
+    written: frozenset[int] = frozenset()
+    """Slots of variables that rules write to."""
+
+    @classmethod
+    def of(cls, scope: Scope, mark: RuleMark, value: Value | None) -> Trail:
+        """Return what is noted of a value, or with None of one that the map itself writes."""
+        reading = None if value is None else value.reading
+        return cls(Noted(mark, reading), None if scope.focus is None else scope.focus.slot, scope.written)
+
+    @property
+    def mark(self) -> RuleMark:
+        """The rule."""
+        return self.noted.mark
+
+    def context(self, script: Script) -> str:
+        """Return the text of what the rule reads, and of its origin."""
+        return "None, None" if self.focus is None else f"v{self.focus}, {script.origin(self.focus)}"
+
+    def note(self, script: Script, what: str, row: str = "None") -> str:
+        """Return the text of a note; `what` is node, key, index, value found and value made."""
+        reading = self.noted.reading
+        seen: list[str] = []
+        for slot in () if reading is None else reading.captured:
+            is_changing = reading is not None and reading.again is not None and slot in self.written
+            now = f"{script.name(as_now)}(v{slot})" if is_changing else f"v{slot}"
+            seen += (now, script.origin(slot))
+        parts = [script.name(self.noted), what, row, self.context(script), *seen]
+        return f"({', '.join(parts)})"
+
+    def failure(self, script: Script) -> str:
+        """Return the text of the note of a value that could not be made."""
+        return self.note(script, f"None, None, {script.name(FAILED)}, None, None")
+
+    def add(self, script: Script, what: str, row: str = "None") -> None:
+        """Write that a note is made, in a traced script."""
+        script.line(f"{script.adding('notes')}({self.note(script, what, row)})")
+
+
+@contextmanager
+def guarded(script: Script, trail: Trail, *, is_risky: bool = True) -> Iterator[None]:
+    """Write what is in the block so that a transform which fails there gives an issue at its place."""
+    if not is_risky:
+        yield
         return
     with script.block("try:"):
-        script.line(f"{into} = {value.write(script)}")
+        yield
     with script.block(f"except {script.name(RunFault)} as fault:"):
-        script.line(f"{script.name(failed)}(run, {script.name(mark)}, fault)")
-        script.line(f"{into} = None")
+        script.line(f"{script.name(failed)}(run, fault, {trail.failure(script)})")
 
 
-def failed(run: Run, mark: RuleMark, fault: RunFault) -> None:
+def begins(script: Script, value: Value) -> str:
+    """Write what has to be before a value is read; return the text of the table's row that it then is of."""
+    if not script.is_traced or value.is_constant or value.slot is not None:
+        return "None"
+    script.line("run.row = None")
+    return "run.row"
+
+
+def failed(run: Run, fault: RunFault, note: Note) -> None:
     """Note that a transform could not do what it was told."""
-    run.fault(fault.code, mark, None, **fault.params)
+    run.fault(fault.code, note[0].mark, note, **fault.params)
+    run.notes.append(note)
 
 
 def replaces(run: Run, mark: RuleMark, element: str) -> None:
     """Note that a single element is written twice."""
-    run.fault("MP305", mark, None, element=element)
+    run.fault("MP305", mark, element=element)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,27 +143,29 @@ class Put:
     """What fits as it is."""
     mark: RuleMark
 
-    def write(self, script: Script, found: str, *, is_each: bool) -> None:
+    def write(self, script: Script, found: str, trail: Trail, row: str = "None") -> None:
         """Write what puts the value of a local variable; what fits as it is and comes first goes straight."""
         node, key = f"v{self.holder}", script.name(self.key)
         with script.block(f"if {found}.__class__ is {script.name(self.leaf)} and {key} not in {node}:"):
             script.line(f"{node}[{key}] = [{found}]" if self.is_list else f"{node}[{key}] = {found}")
+            if script.is_traced:
+                trail.add(script, f"{node}, {key}, {0 if self.is_list else None}, {found}, {found}", row)
         with script.block(f"elif {found} is not None:"):
-            script.line(f"{script.name(self)}.{'each' if is_each else 'put'}(run, {node}, {found})")
+            put = f"{script.name(self)}.put(run, {node}, {found})"
+            if script.is_traced:
+                trail.add(script, f"{node}, {key}, *{put}", row)
+            else:
+                script.line(put)
+        if script.is_traced and trail.noted.reading is not None and not trail.noted.reading.is_variable:
+            with script.block("else:"):
+                trail.add(script, "None, None, None, None, None")
 
-    def put(self, run: Run, node: dict[str, Item], value: Item) -> None:
-        """Put `value` into `node`, or note why not."""
-        if value.__class__ is self.leaf:
-            fitted = value
-        else:
-            try:
-                fitted = self.fitted(value)
-            except RunFault as fault:
-                failed(run, self.mark, fault)
-                return
-            if fitted is None:
-                return
+    def put(self, run: Run, node: dict[str, Item], value: Item) -> tuple[int | None, Item, Item]:
+        """Put `value` into `node`; return its index in a list, itself, what it became. Raises RunFault."""
+        fitted = value if value.__class__ is self.leaf else self.fitted(value)
         key = self.key
+        if fitted is None:
+            return None, value, None
         there = node.get(key)
         if self.is_list:
             if there is None:
@@ -118,10 +174,11 @@ class Put:
                 there += fitted
             else:
                 there.append(fitted)
-            return
+            return len(there) - 1, value, fitted
         if there is not None and there != fitted:
             replaces(run, self.mark, key)
         node[key] = fitted
+        return None, value, fitted
 
     def fitted(self, value: Item) -> Item:
         """Return what the element holds of a value: of a list each, where it may repeat. Raises RunFault."""
@@ -130,7 +187,7 @@ class Put:
         return self.fit(value)
 
     def each(self, run: Run, node: dict[str, Item], found: Item) -> None:
-        """Put a value, or each value of a list."""
+        """Put a value, or each value of a list. Raises RunFault, for a list when all the others are put."""
         if found.__class__ is not list:
             if found is not None:
                 self.put(run, node, found)
@@ -139,16 +196,23 @@ class Put:
         else:
             for one in found.copy():
                 if one is not None:
-                    self.put(run, node, one)
+                    self._try(run, node, one)
+
+    def _try(self, run: Run, node: dict[str, Item], value: Item) -> None:
+        """Put one of several values; which of them failed, a plain build does not know."""
+        try:
+            self.put(run, node, value)
+        except RunFault as fault:
+            run.fault(fault.code, self.mark, None, **fault.params)
 
     def whole(self, run: Run, node: dict[str, Item], value: Item) -> None:
-        """Put a value into what is made in one go, which has nothing empty in it."""
+        """Put a value into what is made in one go, which has nothing empty in it. Raises RunFault."""
         self.put(run, node, value)
         if node.get(self.key) == "":
             del node[self.key]
 
     def whole_each(self, run: Run, node: dict[str, Item], found: Item) -> None:
-        """Put a value, or each value of a list, into what is made in one go."""
+        """Put a value, or each value of a list, into what is made in one go. Raises RunFault."""
         self.each(run, node, found)
         if node.get(self.key) == "":
             del node[self.key]
@@ -156,27 +220,46 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A rule that is nothing but a copy: `a.b as x -> c.d = x`."""
+    """A rule that is nothing but a copy: `a.b as x -> c.d = x`; in a plain build only."""
 
     context: int
     """Slot of the variable that is read."""
     key: str
     put: Put
+    noted: Noted
 
     def write(self, script: Script) -> None:
         """Write it: what has no parts, or is several, is not met often."""
         context, found = f"v{self.context}", script.fresh()
-        with held(script, self.put.holder):
+        put, node, key = self.put, f"v{self.put.holder}", script.name(self.put.key)
+        with held(script, put.holder):
             read = f"{context}.get({script.name(self.key)})"
-            beside = f"{script.name(self.from_other)}(run, v{self.put.holder}, {context})"
+            beside = f"{script.name(self.from_other)}(run, {node}, {context})"
             script.line(f"{found} = {read} if isinstance({context}, dict) else {beside}")
-            self.put.write(script, found, is_each=True)
+            with script.block(f"if {found}.__class__ is {script.name(put.leaf)} and {key} not in {node}:"):
+                script.line(f"{node}[{key}] = [{found}]" if put.is_list else f"{node}[{key}] = {found}")
+            failing = copied(script, self.context, self.key, found, self.noted)
+            with script.block(f"elif {found} is not None:"), failing:
+                script.line(f"{script.name(put)}.each(run, {node}, {found})")
 
     def from_other(self, run: Run, node: dict[str, Item], value: Item) -> None:
         """Copy from a leaf, or from each of several."""
         for one in value if value.__class__ is list else (value,):
             found = one.get(self.key) if isinstance(one, dict) else one if self.key == "value" else None
-            self.put.each(run, node, found)
+            for each in found if found.__class__ is list else (found,):
+                if each is not None:
+                    self.put._try(run, node, each)
+
+
+@contextmanager
+def copied(script: Script, context: int, key: str, found: str, noted: Noted) -> Iterator[None]:
+    """Write the putting of what stands under a key of a variable, so that a failure gives an issue."""
+    with script.block("try:"):
+        yield
+    with script.block(f"except {script.name(RunFault)} as fault:"):
+        origin = f"(v{context}, {script.name(key)}, None, {script.name(BY_NAME)})"
+        what = f"{script.name(noted)}, None, None, {script.name(FAILED)}, None, None, None"
+        script.line(f"{script.name(failed)}(run, fault, ({what}, {found}, {origin}, {found}, {origin}))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,15 +269,17 @@ class Constant:
     holder: int
     key: str
     value: Item
-    mark: RuleMark
+    trail: Trail
 
     def write(self, script: Script) -> None:
         """Write it."""
         node, key, value = f"v{self.holder}", script.name(self.key), script.name(self.value)
         with held(script, self.holder):
             with script.block(f"if {key} in {node} and {node}[{key}] != {value}:"):
-                script.line(f"{script.name(replaces)}(run, {script.name(self.mark)}, {key})")
+                script.line(f"{script.name(replaces)}(run, {script.name(self.trail.mark)}, {key})")
             script.line(f"{node}[{key}] = {value}")
+            if script.is_traced:
+                self.trail.add(script, f"{node}, {key}, None, {value}, {value}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,16 +288,19 @@ class Assignment:
 
     put: Put
     value: Value
+    trail: Trail
 
     def write(self, script: Script) -> None:
         """Write it."""
         with held(script, self.put.holder):
-            if self.value.slot is not None:
-                self.put.write(script, f"v{self.value.slot}", is_each=False)
-                return
-            found = script.fresh()
-            safely(script, self.value, self.put.mark, found)
-            self.put.write(script, found, is_each=False)
+            row = begins(script, self.value)
+            with guarded(script, self.trail):
+                if self.value.slot is not None:
+                    found = f"v{self.value.slot}"
+                else:
+                    found = script.fresh()
+                    script.line(f"{found} = {self.value.write(script)}")
+                self.put.write(script, found, self.trail, row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,30 +312,47 @@ class Storing:
     prepare: Callable[[Item], Item] | None
     """Makes the value fit; raises RunFault. None for what fits as it is."""
     store: Callable[[Run, Item, Item], object]
-    mark: RuleMark
+    """Puts it; returns its index in a list."""
+    key: str
+    """Under which it is put; empty where only the value can tell."""
+    trail: Trail
     slot: int | None
 
     def write(self, script: Script) -> None:
         """Write it."""
-        found = script.fresh()
+        found, made = script.fresh(), script.fresh()
         with self.hold.held(script) as node:
-            self._get(script, found)
+            script.line(f"{made} = None")
+            row = begins(script, self.value)
+            with guarded(script, self.trail, is_risky=self.prepare is not None or self.value.is_risky):
+                script.line(f"{found} = {self.value.write(script)}")
+                if self.prepare is None:
+                    script.line(f"{made} = {found}")
+                else:
+                    with script.block(f"if {found} is not None:"):
+                        script.line(f"{made} = {script.name(self.prepare)}({found})")
+                if script.is_traced:
+                    self._note(script, node, found, made, row)
             if self.slot is not None:
-                script.line(f"v{self.slot} = {found}")
-            with script.block(f"if {found} is not None:"):
-                script.line(f"{script.name(self.store)}(run, {node}, {found})")
+                script.line(f"v{self.slot} = {made}")
+            if not script.is_traced:
+                with script.block(f"if {made} is not None:"):
+                    script.line(f"{script.name(self.store)}(run, {node}, {made})")
 
-    def _get(self, script: Script, found: str) -> None:
-        if self.prepare is None:
-            safely(script, self.value, self.mark, found)
-            return
-        with script.block("try:"):
-            script.line(f"{found} = {self.value.write(script)}")
-            with script.block(f"if {found} is not None:"):
-                script.line(f"{found} = {script.name(self.prepare)}({found})")
-        with script.block(f"except {script.name(RunFault)} as fault:"):
-            script.line(f"{script.name(failed)}(run, {script.name(self.mark)}, fault)")
-            script.line(f"{found} = None")
+    def _note(self, script: Script, node: str, found: str, made: str, row: str) -> None:
+        index, note = script.fresh(), script.fresh()
+        key = script.name(self.key)
+        with script.block(f"if {made} is None:"):
+            script.line(f"{note} = {self.trail.note(script, f'None, None, None, {found}, None')}")
+        with script.block("else:"):
+            script.line(f"{index} = {script.name(self.store)}(run, {node}, {made})")
+            if not self.key:
+                key = f"{script.name(key_written)}({node}, {key}, {made})"
+            what = f"{node}, {key}, {index}, {found}, {made}"
+            script.line(f"{note} = {self.trail.note(script, what, row)}")
+        script.line(f"{script.adding('notes')}({note})")
+        if self.slot is not None:
+            script.line(f"o{self.slot} = {note}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,11 +361,13 @@ class Keeping:
 
     slot: int
     value: Value
-    mark: RuleMark
+    trail: Trail
 
     def write(self, script: Script) -> None:
         """Write it."""
-        safely(script, self.value, self.mark, f"v{self.slot}")
+        script.line(f"v{self.slot} = None")
+        with guarded(script, self.trail, is_risky=self.value.is_risky):
+            script.line(f"v{self.slot} = {self.value.write(script)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +379,7 @@ class Creation:
     """Where the made element is bound."""
     key: str
     shape: Shape | None
+    trail: Trail
     constants: tuple[Constant, ...] = ()
     """What it begins with."""
 
@@ -288,8 +396,15 @@ class Creation:
                 script.line(f"{node}[{key}].append({made})")
             with script.block("else:"):
                 script.line(f"{node}[{key}] = [{made}]")
+            created(script, made, self.trail)
         if script.is_sure(self.holder):
             script.make_sure(self.slot)
+
+
+def created(script: Script, made: str, trail: Trail) -> None:
+    """Write that a made node is noted with what the rule reads, in a traced script."""
+    if script.is_traced and trail.focus is not None:
+        script.line(f"{script.adding('created')}(({made}, {trail.context(script)}))")
 
 
 _new = dict.__new__
@@ -313,6 +428,7 @@ class Placing:
     place: Callable[[Run, Item, Made], Made]
     single: str | None
     """The key of an element that stands once, which mostly is not there yet."""
+    trail: Trail
     share: int | None = None
     """Slot of the element that rules of the group share."""
 
@@ -336,12 +452,13 @@ class Placing:
             put_again = f"{into} = {script.name(self)}.again(run, {node})"
             if self.single is None:
                 script.line(put_again)
-                return
-            key = script.name(self.single)
-            with script.block(f"if {key} in {node}:"):
-                script.line(put_again)
-            with script.block("else:"):
-                write_made(script, f"{into} = {node}[{key}]", self.shape, into)
+            else:
+                key = script.name(self.single)
+                with script.block(f"if {key} in {node}:"):
+                    script.line(put_again)
+                with script.block("else:"):
+                    write_made(script, f"{into} = {node}[{key}]", self.shape, into)
+            created(script, into, self.trail)
 
     def again(self, run: Run, node: Item) -> Item:
         """Make it and put it where there may be something."""
@@ -404,7 +521,11 @@ class Calling:
 
     def write(self, script: Script) -> None:
         """Write it."""
-        given = [value.write(script) for value in self.arguments]
+        given: list[str] = []
+        for value in self.arguments:
+            given.append(value.write(script))
+            if script.is_traced:
+                given.append("None" if value.slot is None else f"o{value.slot}")
         script.line(f"{script.name(self.code)}.run({', '.join(['run', *given])})")
 
 
@@ -414,6 +535,7 @@ class Nested:
 
     loops: Sequence[Loop]
     parts: Sequence[Part]
+    mark: RuleMark
 
     def write(self, script: Script) -> None:
         """Write it; rules very deep inside of others become a function of their own."""
@@ -421,6 +543,8 @@ class Nested:
 
     def _write(self, script: Script, at: int) -> None:
         if at == len(self.loops):
+            if script.is_traced:
+                script.line(f"run.marks[{script.name(id(self.mark))}] = {script.name(self.mark)}")
             write_all(script, self.parts)
         else:
             self.loops[at].write(script, lambda: self._write(script, at + 1))
@@ -439,10 +563,14 @@ def copies_its_source(rule: Rule) -> bool:
     return is_source and target.variable is None and target.context != rule.sources[0].variable
 
 
-def rule_of(loops: Sequence[Loop], focus: Var | None, parts: Sequence[Part]) -> Part:
+def rule_of(
+    loops: Sequence[Loop], focus: Var | None, parts: Sequence[Part], mark: RuleMark, *, is_traced: bool
+) -> Part:
     """Return a rule of its loops and of what it does inside of them."""
+    if is_traced:
+        return Nested(loops, parts, mark)
     whole = None if focus is None else _element(focus.slot, parts)
-    return Nested(loops, _joined(parts) if whole is None else [whole])
+    return Nested(loops, _joined(parts) if whole is None else [whole], mark)
 
 
 def _joined(parts: Iterable[Part]) -> list[Part]:
@@ -480,6 +608,8 @@ class _Row:
     put: Put | None = None
     key: str = ""
     value: Value | None = None
+    trail: Trail | None = None
+    noted: Noted | None = None
 
 
 def _element(source: int, parts: Sequence[Part]) -> Part | None:
@@ -510,9 +640,9 @@ def _row(part: Part, source: int, made: int) -> _Row | None:
     if isinstance(part, Constant) and part.holder == made:
         return _Row(part.key, constant=part.value)
     if isinstance(part, Copy) and (part.context, part.put.holder) == (source, made):
-        return _Row(part.put.key, put=part.put, key=part.key)
+        return _Row(part.put.key, put=part.put, key=part.key, noted=part.noted)
     if isinstance(part, Assignment) and part.put.holder == made and made not in part.value.slots:
-        return _Row(part.put.key, put=part.put, value=part.value)
+        return _Row(part.put.key, put=part.put, value=part.value, trail=part.trail)
     return None
 
 
@@ -547,17 +677,23 @@ class _Whole:
             script.line(f"{made}[{key}] = {script.name(row.constant)}")
             return
         found = script.fresh()
-        if row.value is None:
-            script.line(f"{found} = {get}({script.name(row.key)})")
-        else:
-            safely(script, row.value, put.mark, found)
-        with script.block(f"if {found}.__class__ is {script.name(put.leaf)}:"):
-            leaf = f"{made}[{key}] = " + (f"[{found}]" if put.is_list else found)
-            if put.leaf is str:
-                with script.block(f"if {found}:"):
-                    script.line(leaf)
+        with self._failing(script, row, found):
+            if row.value is None:
+                script.line(f"{found} = {get}({script.name(row.key)})")
             else:
-                script.line(leaf)
-        with script.block(f"elif {found} is not None:"):
-            how = "whole_each" if row.value is None else "whole"
-            script.line(f"{script.name(put)}.{how}(run, {made}, {found})")
+                script.line(f"{found} = {row.value.write(script)}")
+            with script.block(f"if {found}.__class__ is {script.name(put.leaf)}:"):
+                leaf = f"{made}[{key}] = " + (f"[{found}]" if put.is_list else found)
+                if put.leaf is str:
+                    with script.block(f"if {found}:"):
+                        script.line(leaf)
+                else:
+                    script.line(leaf)
+            with script.block(f"elif {found} is not None:"):
+                how = "whole_each" if row.value is None else "whole"
+                script.line(f"{script.name(put)}.{how}(run, {made}, {found})")
+
+    def _failing(self, script: Script, row: _Row, found: str) -> AbstractContextManager[None]:
+        if row.trail is not None:
+            return guarded(script, row.trail)
+        return nullcontext() if row.noted is None else copied(script, self.source, row.key, found, row.noted)

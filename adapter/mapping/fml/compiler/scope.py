@@ -1,14 +1,15 @@
 """What is known while a group is compiled: its variables, the slots of its frame, the types of both.
 
 A running group has one frame, a list: slot 0 is the run, then each variable has its own slot, however deep
-the rule that binds it. In a traced build every variable takes two slots, the second for where its value comes
-from. Nothing is looked up by name while a map runs.
+the rule that binds it. Nothing is looked up by name while a map runs.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from adapter.mapping.notes import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from adapter.mapping.nodes import Item
 
 Frame: TypeAlias = "list[Item]"
-Action: TypeAlias = "Callable[[Frame], None]"
 Getter: TypeAlias = "Callable[[Frame], Item]"
 Writer: TypeAlias = "Callable[[Script], str]"
 
@@ -42,14 +42,12 @@ class Var:
 class Layout:
     """The frame of one group under construction."""
 
-    width: int
-    """1, or 2 in a traced build."""
     size: int = 1
 
     def new(self) -> int:
         """Take a slot."""
         slot = self.size
-        self.size += self.width
+        self.size += 1
         return slot
 
 
@@ -73,6 +71,12 @@ class Scope:
     """Names of the rules around, for ids and marks."""
     shares: dict[str, int] = field(default_factory=dict)
     """Slots of what the rules of this list share, and what the lists around it do, by name."""
+
+    @property
+    def written(self) -> frozenset[int]:
+        """Slots of the variables that rules write to."""
+        variables = (*self.vars.values(), *self.targets.values())
+        return frozenset(var.slot for var in variables if var.is_written)
 
     def inner(self) -> Scope:
         """Return a scope for what is nested: it sees all of this one and keeps its own to itself."""
@@ -114,19 +118,21 @@ class Value:
     """A compiled transform: how to get its value, and what is known of it."""
 
     get: Getter
-    """Gives it in a traced build."""
+    """Gives it, when it is asked again what it looks at."""
     write: Writer
-    """Writes what gives it in a plain build; returns the text of the value."""
+    """Writes what gives it; returns the text of the value."""
     kind: str | None = None
     """Type name, where known: `dateTime`, `CodeableConcept`."""
     shape: Shape | None = None
     slots: tuple[int, ...] = ()
     """Slots of the variables it reads."""
+    beside: tuple[int, ...] = ()
+    """Slots of what else it reads, to go on from."""
     slot: int | None = None
     """The slot it is, if it is nothing but a variable."""
     is_constant: bool = False
     is_path: bool = False
-    """True if it looks into nodes, so that the run's log tells what it read."""
+    """True if it looks into nodes, so that what it read is known when it is asked again."""
     is_list: bool = False
     """True if it may give a list."""
     constant: Item = None
@@ -139,11 +145,24 @@ class Value:
     is_fresh: bool = False
     """True if it is made anew each time, so that nobody else holds it."""
 
+    @property
+    def reading(self) -> Reading | None:
+        """How it is read; None for what the map itself writes."""
+        if self.is_constant:
+            return None
+        if self.slot is not None:
+            return Reading(self.slots, self.slots, None, is_variable=True)
+        captured = (*self.slots, *(slot for slot in self.beside if slot not in self.slots))
+        again = self.get if self.is_path else None
+        return Reading(
+            self.slots, captured, again, is_condition=self.is_condition, conditions=self.conditions
+        )
+
 
 def variable(var: Var) -> Value:
     """Return the value of a variable as it stands."""
     slot = var.slot
-    return Value(lambda frame: frame[slot], lambda _: f"v{slot}", var.kind, var.shape, (slot,), slot)
+    return Value(lambda frame: frame[slot], lambda _: f"v{slot}", var.kind, var.shape, (slot,), slot=slot)
 
 
 def fixed(constant: Item, kind: str) -> Value:
@@ -151,7 +170,3 @@ def fixed(constant: Item, kind: str) -> Value:
     return Value(
         lambda _: constant, lambda script: script.name(constant), kind, is_constant=True, constant=constant
     )
-
-
-def nothing(_: Frame) -> None:
-    """Do, or give, nothing: what is faulty, or empty, can do no more."""

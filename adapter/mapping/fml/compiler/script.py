@@ -13,6 +13,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from adapter.mapping.notes import BY_NAME, UNKNOWN
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -25,13 +27,15 @@ class Script:
 
     def __init__(
         self, inputs: Sequence[int], size: int, *, otherwise: Callable[..., None] | None = None,
-        is_inner: bool = False,
+        is_inner: bool = False, is_traced: bool = False,
     ) -> None:  # fmt: skip
         """Begin a function of inputs in these slots.
 
-        `otherwise` is what runs where one of them has no value; without it the function has to look itself.
+        `otherwise` is what runs where one of them has no value; without it the function has to look itself. A
+        traced one is given with each input its origin, and notes where everything comes from.
         """
         self.size = size
+        self.is_traced = is_traced
         self.loops = 0
         self._inputs = inputs
         self._otherwise = otherwise
@@ -42,6 +46,8 @@ class Script:
         self._objects: dict[str, Any] = {}
         self._names: dict[int, str] = {}
         self._fresh = 0
+        self._lists: dict[str, str] = {}
+        self._origins: dict[int, tuple[int, str] | int] = {}
         self._known: list[dict[object, str]] = [{}]
         self._sure: list[set[int]] = [set() if otherwise is None else set(inputs)]
 
@@ -106,6 +112,26 @@ class Script:
         """Say that a variable has a value from here to the end of the block."""
         self._sure[-1].add(slot)
 
+    def adding(self, name: str) -> str:
+        """Return the name of what adds to a list of the run."""
+        return self._lists.setdefault(name, f"add_{name}")
+
+    def comes_from(self, slot: int, origin: tuple[int, str] | int) -> None:
+        """Say where a leaf in a variable stands, for a plain build: under a key of one, or as another."""
+        self._origins[slot] = origin
+
+    def origin(self, slot: int) -> str:
+        """Return the text of where the leaf in a variable stands; in a plain build it is a guess."""
+        if self.is_traced:
+            return f"o{slot}"
+        known = self._origins.get(slot)
+        if known is None:
+            return self.name(UNKNOWN)
+        if isinstance(known, int):
+            return self.origin(known)
+        context, key = known
+        return f"(v{context}, {self.name(key)}, None, {self.name(BY_NAME)})"
+
     def frame(self, slots: Iterable[int]) -> str:
         """Bring variables into the frame, for a closure that reads them there; return its name."""
         self._is_framed = True
@@ -124,22 +150,24 @@ class Script:
             write(self)
             return
         slots = range(1, self.size)
-        inner = Script(slots, self.size, is_inner=True)
+        inner = Script(slots, self.size, is_inner=True, is_traced=self.is_traced)
+        inner._origins = self._origins
         write(inner)
         self._is_framed = self._is_sharing = True
-        seen = [f"v{slot}" for slot in slots]
-        self.line(f"{self.name(inner.function())}({', '.join(['run', *seen, 'frame', 'shared'])})")
+        seen = ", ".join(["run", *_named(slots, is_traced=self.is_traced), "frame", "shared"])
+        self.line(f"{self.name(inner.function())}({seen})")
 
     def function(self) -> Callable[..., None]:
         """Return the function: it takes the run, then the inputs; one inside of another takes all it has."""
         outer = ["frame", "shared"] if self._is_inner else []
-        named = ["run", *(f"v{slot}" for slot in self._inputs), *outer]
+        named = ["run", *_named(self._inputs, is_traced=self.is_traced), *outer]
         head = [f"def group({', '.join(named)}):"]
         if self._otherwise is not None:
             absent = " or ".join(f"v{slot} is None" for slot in self._inputs)
             head.append(f"    if {absent}:")
             head.append(f"        return {self.name(self._otherwise)}({', '.join(named)})")
-        others = [f"v{slot}" for slot in range(1, self.size) if slot not in set(self._inputs)]
+        given = set(self._inputs)
+        others = _named([slot for slot in range(1, self.size) if slot not in given], is_traced=self.is_traced)
         if others:
             head.append(f"    {' = '.join(others)} = None")
         if self._is_framed and not self._is_inner:
@@ -147,11 +175,17 @@ class Script:
             head.append("    frame[0] = run")
         if self._is_sharing and not self._is_inner:
             head.append(f"    shared = [None] * {self.size}")
+        head += [f"    {add} = run.{name}.append" for name, add in self._lists.items()]
         if not self._is_inner:
-            head += ["    number = run.enter()", "    heard = len(run.heard)"]
-            self._lines.append("    run.leave(number, heard)")
+            head.append("    run.enter()")
+            self._lines.append("    run.depth -= 1")
         text = "\n".join([*head, *(self._lines or ["    pass"]), ""])
         room: dict[str, Any] = dict(self._objects)
         exec(compile(text, "<group>", "exec"), room)  # noqa: S102  - fixed words and numbered names only
         made: Callable[..., None] = room["group"]
         return made
+
+
+def _named(slots: Iterable[int], *, is_traced: bool) -> list[str]:
+    """Return the names of variables, in a traced build each with that of its origin."""
+    return [name for slot in slots for name in ((f"v{slot}", f"o{slot}") if is_traced else (f"v{slot}",))]

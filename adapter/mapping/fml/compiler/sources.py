@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from adapter.fhir.decimals import ExactDecimal
 from adapter.mapping.fml.compiler import expressions
-from adapter.mapping.fml.compiler.conditions import UNSURE
 from adapter.mapping.fml.compiler.expressions import Condition
 from adapter.mapping.fml.compiler.loops import Choice, Constantly, Each, Never, below_fhir, below_in
 from adapter.mapping.fml.paths import bare_names
-from adapter.mapping.nodes import Item, Primitive, looked_at
+from adapter.mapping.nodes import Item, Primitive
+from adapter.mapping.notes import At
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,13 +177,17 @@ class _Condition:
             has_element = isinstance(value, dict) and own in value
             return ask_element(frame, value) if has_element else ask_variable(frame, value)
 
-        return Condition(ask, (*with_own.slots, *without.slots))
+        return Condition(ask, self.scope.written, (*with_own.slots, *without.slots))
 
     def values(self, tree: Tree) -> Condition | None:
         """Compile what gives the very values of an expression."""
         names = {*self.around, self.var.name} if self.var.name else self.around
         evaluate = expressions.expression(self.compilation, self.scope, tree, self.mark, names=names)
-        return None if evaluate is None else Condition(evaluate, expressions.slots_of(self.scope, tree))
+        return (
+            None
+            if evaluate is None
+            else Condition(evaluate, frozenset(), expressions.slots_of(self.scope, tree))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +196,6 @@ class _OfType:
 
     name: str
 
-    def ask(self, _: Frame, value: Item) -> bool:
-        return is_of_type(value, self.name)
-
     def write(self, script: Script, value: int) -> str:
         return f"{script.name(is_of_type)}(v{value}, {script.name(self.name)})"
 
@@ -202,9 +203,6 @@ class _OfType:
 @dataclass(frozen=True, slots=True)
 class _Nothing:
     """What no value passes, because the type of the element is another."""
-
-    def ask(self, _: Frame, __: Item) -> bool:
-        return False
 
     def write(self, _: Script, __: int) -> str:
         return "False"
@@ -228,62 +226,53 @@ def _tests(
     if source.where is not None:
         where = condition.compiled(source.where)
         if where is not None:
-            tests.append(Condition(_watching(where)) if compilation.is_traced else where)
+            tests.append(where)
     if source.check is not None:
         check = condition.compiled(source.check)
         if check is not None:
-            slot = condition.var.slot + 1 if compilation.is_traced else None
-            tests.append(Condition(_checking(check.ask, mark, slot), check.slots))
+            tests.append(_Check(check, mark))
     if source.log is not None:
         log = condition.values(source.log)
         if log is not None:
-            tests.append(Condition(_logging(log.ask, mark), log.slots))
+            tests.append(_Log(log.ask, log.slots, mark))
     return tests
 
 
-_NONE: list[Item] = []
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """What should be true of a value; where it is not, that is an issue, and the rule goes on."""
 
+    condition: Condition
+    mark: RuleMark
 
-def _watching(where: Condition) -> Ask:
-    """In a traced build the leaves a condition looks at count as tested.
+    def write(self, script: Script, value: int) -> str:
+        frame = script.frame(self.condition.slots)
+        self.condition.note(script, value)
+        return f"{script.name(self)}.ask({frame}, v{value}, {script.origin(value)})"
 
-    Most are decided without a note of what they look at, and asked again once somebody wants to know.
-    """
-    ask, quiet, slots = where.ask, where.quiet, where.slots
-
-    def test(frame: Frame, value: Item) -> bool:
-        run = frame[0]
-        answer = UNSURE if quiet is None else quiet(frame, value)
-        if answer is not UNSURE:
-            run.asked.append((ask, value, slots, [frame[slot] for slot in slots] if slots else _NONE))
-            return answer is True
-        run.log.clear()
-        result = bool(ask(frame, value))
-        run.met.extend(looked_at(run.log))
-        return result
-
-    return test
-
-
-def _checking(check: Ask, mark: RuleMark, origin_slot: int | None) -> Ask:
-    def test(frame: Frame, value: Item) -> bool:
-        run = frame[0]
-        run.log.clear()
-        if not check(frame, value):
-            origin = run.log[-1] if run.log else frame[origin_slot] if origin_slot is not None else None
-            run.fault("MP304", mark, run.place_of(origin, value))
-        run.met.extend(looked_at(run.log))
+    def ask(self, frame: Frame, value: Item, origin: Item) -> bool:
+        ask = self.condition.ask
+        if not ask(frame, value):
+            held = frame.copy()
+            again = lambda run, watched: ask([run, *map(watched, held[1:])], watched(value))  # noqa: E731
+            frame[0].fault("MP304", self.mark, At(value, origin, again))
         return True
 
-    return test
 
+@dataclass(frozen=True, slots=True)
+class _Log:
+    """What a run says of a value."""
 
-def _logging(log: Ask, mark: RuleMark) -> Ask:
-    def test(frame: Frame, value: Item) -> bool:
-        frame[0].said.append((mark.rule, " ".join(str(one) for one in log(frame, value))))
+    values: Ask
+    slots: tuple[int, ...]
+    mark: RuleMark
+
+    def write(self, script: Script, value: int) -> str:
+        return f"{script.name(self)}.say({script.frame(self.slots)}, v{value})"
+
+    def say(self, frame: Frame, value: Item) -> bool:
+        frame[0].said.append((self.mark.rule, " ".join(str(one) for one in self.values(frame, value))))
         return True
-
-    return test
 
 
 def _default(

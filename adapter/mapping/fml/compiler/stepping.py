@@ -1,4 +1,4 @@
-"""What a build for debugging adds to the closures of a traced one: a note of every step that is taken.
+"""What a build for debugging writes beside the parts of a traced one: a note of every step that is taken.
 
 A group and a rule are entered and left; within a rule each value of a source and each target is a step. A
 note holds what the variables are at that moment, so that the run can be stepped through afterwards, in both
@@ -9,9 +9,9 @@ HL7 FHIR Mapping Language guide, Debug Trace.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from adapter.mapping.fml.compiler.parts import write_all
 from adapter.mapping.fml.tree import Invocation, Name
 
 if TYPE_CHECKING:
@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 
     from adapter.fhirpath.tree import Span
     from adapter.mapping.fml.compiler.loops import Loop
-    from adapter.mapping.fml.compiler.parts import Piece
-    from adapter.mapping.fml.compiler.scope import Action, Frame, Scope, Var
+    from adapter.mapping.fml.compiler.parts import Part
+    from adapter.mapping.fml.compiler.scope import Scope, Var
     from adapter.mapping.fml.compiler.script import Script
     from adapter.mapping.fml.tree import Group, MapFile, Rule, Target
-    from adapter.mapping.nodes import Item
 
 Phase = Literal["enter", "step", "exit"]
 
@@ -47,33 +46,67 @@ class Place:
     """Of the same part in the StructureMap: `StructureMap.group[0].rule[1].target[0]`."""
     span: Span
     variables: tuple[Variable, ...]
-    look: Callable[[Frame], tuple[Item, ...]]
-    """Gives the value of each variable, and behind these the origin of each."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Noted:
+class _Note:
+    """A note of one event, with the value of each variable and behind these the origin of each."""
+
+    phase: Phase
+    place: Place
+
+    def write(self, script: Script) -> None:
+        slots = [variable.slot for variable in self.place.variables]
+        seen = "".join([*(f"v{slot}, " for slot in slots), *(f"{script.origin(slot)}, " for slot in slots)])
+        phase, place = script.name(self.phase), script.name(self.place)
+        script.line(f"run.steps.note({phase}, {place}, ({seen}))")
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A rule between the notes that it is entered and left."""
+
+    parts: tuple[Part, ...]
+
+    def write(self, script: Script) -> None:
+        write_all(script, self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A target, and the note of what it has made or filled."""
+
+    part: Part
+    touched: tuple[int, ...]
+    way: tuple[str, ...]
+    note: _Note
+
+    def write(self, script: Script) -> None:
+        self.part.write(script)
+        for slot in self.touched:
+            script.line(f"run.steps.changed(v{slot}, {script.name(self.way)})")
+        self.note.write(script)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
     """A source each value of which is a step."""
 
     loop: Loop
-    found: Action
-    nothing: Action
+    found: _Note
+    nothing: _Note
     step: None = None
 
-    def around(self, actions: Sequence[Action]) -> Action:
-        look, nothing = self.loop.around([self.found, *actions]), self.nothing
-
-        def run(frame: Frame) -> None:
-            steps = frame[0].steps
-            before = steps.count
-            look(frame)
-            if steps.count == before:
-                nothing(frame)
-
-        return run
-
     def write(self, script: Script, inside: Callable[[], None]) -> None:
-        self.loop.write(script, inside)
+        def each() -> None:
+            self.found.write(script)
+            inside()
+
+        before = script.fresh()
+        script.line(f"{before} = run.steps.count")
+        self.loop.write(script, each)
+        with script.block(f"if run.steps.count == {before}:"):
+            self.nothing.write(script)
 
 
 class Stepping:
@@ -82,48 +115,30 @@ class Stepping:
     def __init__(self) -> None:
         self._paths: dict[int, str] = {}
 
-    def group(self, scope: Scope, group: Group, actions: Sequence[Piece]) -> list[Piece]:
+    def group(self, scope: Scope, group: Group, parts: Sequence[Part]) -> list[Part]:
         """Note that a group is entered and left."""
         at = _place(scope, self._path(scope.file, group), group.span)
-        return [_note("enter", at), *actions, _note("exit", at)]
+        return [_Note("enter", at), *parts, _Note("exit", at)]
 
-    def rule(self, outer: Scope, rule: Rule, action: Action) -> Action:
+    def rule(self, outer: Scope, rule: Rule, part: Part) -> Part:
         """Note that a rule is entered and left."""
         at = _place(outer, self._path(outer.file, rule), rule.span)
-        enter, leave = _note("enter", at), _note("exit", at)
-
-        def run(frame: Frame) -> None:
-            enter(frame)
-            action(frame)
-            leave(frame)
-
-        return run
+        return _Whole((_Note("enter", at), part, _Note("exit", at)))
 
     def source(self, outer: Scope, inner: Scope, rule: Rule, at: int, loop: Loop) -> Loop:
         """Note each value of a source; also that there is none."""
         source = rule.sources[at]
         path = f"{self._path(inner.file, rule)}.source[{at}]"
-        found = _note("step", _place(inner, path, source.span))
-        nothing = _note("step", _place(outer, path, source.span))
+        found = _Note("step", _place(inner, path, source.span))
+        return _Source(loop, found, _Note("step", _place(outer, path, source.span)))
 
-        return _Noted(loop, found, nothing)
-
-    def target(self, scope: Scope, rule: Rule, at: int, action: Action) -> Action:
+    def target(self, scope: Scope, rule: Rule, at: int, part: Part) -> Part:
         """Note what a target has made or filled."""
         target = rule.targets[at]
         path = f"{self._path(scope.file, rule)}.target[{at}]"
-        note = _note("step", _place(scope, path, target.span))
         touched = tuple({var.slot for var in _touched(scope, target)})
-        way = target.path[:-1]
-
-        def run(frame: Frame) -> None:
-            action(frame)
-            steps = frame[0].steps
-            for slot in touched:
-                steps.changed(frame[slot], way)
-            note(frame)
-
-        return run
+        note = _Note("step", _place(scope, path, target.span))
+        return _Target(part, touched, tuple(target.path[:-1]), note)
 
     def _path(self, file: MapFile, part: Group | Rule) -> str:
         if id(part) not in self._paths:
@@ -162,13 +177,4 @@ def _touched(scope: Scope, target: Target) -> list[Var]:
 
 def _place(scope: Scope, path: str, span: Span) -> Place:
     seen = _seen(scope)
-    slots = [variable.slot for variable in seen]
-    look = itemgetter(*slots, *(slot + 1 for slot in slots)) if slots else lambda _: ()
-    return Place(scope.file, path, span, seen, look)
-
-
-def _note(phase: Phase, place: Place) -> Action:
-    def note(frame: Frame) -> None:
-        frame[0].steps.note(phase, place, frame)
-
-    return note
+    return Place(scope.file, path, span, seen)

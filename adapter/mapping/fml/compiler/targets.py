@@ -6,19 +6,15 @@ from typing import TYPE_CHECKING
 
 from adapter.mapping.fml.compiler.assignment import put
 from adapter.mapping.fml.compiler.creation import create, created_shape
-from adapter.mapping.fml.compiler.parts import Alias, Alone, Keeping, Nothing
-from adapter.mapping.fml.compiler.scope import nothing
-from adapter.mapping.fml.compiler.tracing import traced_get
+from adapter.mapping.fml.compiler.parts import Alias, Alone, Keeping, Nothing, Trail
 from adapter.mapping.fml.compiler.values import transform
 from adapter.mapping.fml.tree import Invocation
-from adapter.mapping.run import Made
 
 if TYPE_CHECKING:
     from adapter.mapping.fml.compiler.compilation import Compilation
     from adapter.mapping.fml.compiler.parts import Part
-    from adapter.mapping.fml.compiler.scope import Action, Frame, Scope, Value
+    from adapter.mapping.fml.compiler.scope import Scope
     from adapter.mapping.fml.tree import Target, Transform
-    from adapter.mapping.models import Shape
     from adapter.mapping.run import RuleMark
 
 
@@ -29,13 +25,13 @@ def part(
     mark: RuleMark,
     *,
     name: str | None = None,
-) -> Action | Part:
+) -> Part:
     """Compile one target. `name` binds a variable the map does not name."""
     name = target.variable or name
     if target.context is None:
         return _bare(compilation, scope, target, name, mark)
     if not target.path and target.transform is None and target.context in scope.vars:
-        return _alias(compilation, scope, target, name)
+        return _alias(scope, target, name)
     if target.context not in scope.targets:
         if target.context in scope.vars:
             compilation.faults.add("MP226", scope.file, target.span, variable=target.context)
@@ -43,14 +39,14 @@ def part(
             compilation.no_variable(scope, target.span, target.context, scope.targets)
         if name:
             scope.bind(name, "target")
-        return none(compilation)
+        return Nothing()
     if target.transform is None or _is_create(target.transform):
         return create(compilation, scope, target, name, mark)
     value = transform(compilation, scope, target, target.transform, mark)
     if value is None:
         if name:
             scope.bind(name, "target")
-        return none(compilation)
+        return Nothing()
     return put(compilation, scope, target, value, mark, name=name)
 
 
@@ -58,52 +54,23 @@ def _is_create(value: Transform) -> bool:
     return isinstance(value, Invocation) and value.name == "create"
 
 
-def none(compilation: Compilation) -> Action | Part:
-    """Return what does nothing, for what is faulty."""
-    return nothing if compilation.is_traced else Nothing()
-
-
-def _bare(
-    compilation: Compilation, scope: Scope, target: Target, name: str | None, mark: RuleMark
-) -> Action | Part:
+def _bare(compilation: Compilation, scope: Scope, target: Target, name: str | None, mark: RuleMark) -> Part:
     """Compile `(expression) as x` or `uuid() as x`: the value goes to the variable only."""
     if target.transform is None:
-        return none(compilation)
+        return Nothing()
     if _is_create(target.transform):
         shape = created_shape(compilation, scope, target, None)
         made_in = scope.bind(name, "target", shape).slot
-        return _alone(made_in, shape) if compilation.is_traced else Alone(made_in, shape)
+        return Alone(made_in, shape)
     value = transform(compilation, scope, target, target.transform, mark)
     if value is None:
-        return none(compilation)
+        return Nothing()
     var = scope.bind(name, "value", value.shape, value.kind)
-    return _keep(var.slot, value, mark) if compilation.is_traced else Keeping(var.slot, value, mark)
+    return Keeping(var.slot, value, Trail.of(scope, mark, value))
 
 
-def _alone(slot: int, shape: Shape | None) -> Action:
-    def create_alone(frame: Frame) -> None:
-        frame[slot] = Made.of(shape)
-
-    return create_alone
-
-
-def _keep(slot: int, value: Value, mark: RuleMark) -> Action:
-    get = traced_get(value, mark)
-
-    def keep(frame: Frame) -> None:
-        frame[slot] = get(frame)
-
-    return keep
-
-
-def _alias(compilation: Compilation, scope: Scope, target: Target, name: str | None) -> Action | Part:
+def _alias(scope: Scope, target: Target, name: str | None) -> Part:
     context = target.context or ""
     there = scope.targets.get(context) or scope.vars[context]
     slot = scope.bind(name, "target", there.shape, there.kind).slot
-    if not compilation.is_traced:
-        return Alias(slot, there.slot)
-
-    def alias(frame: Frame) -> None:
-        frame[slot] = frame[there.slot]
-
-    return alias
+    return Alias(slot, there.slot)

@@ -121,6 +121,7 @@ def _function(compilation: Compilation, scope: Scope, given: Invocation, mark: R
 
     return Value(
         get, write, row.kind, slots=tuple(slot for value in known for slot in value.slots),
+        beside=tuple(slot for value in known for slot in value.beside),
         is_path=any(value.is_path for value in known),
         conditions=frozenset().union(*(value.conditions for value in known)),
         is_risky=_may_fail(given.name, known), is_fresh=row.kind in MADE_ANEW,
@@ -170,8 +171,9 @@ def _cast(compilation: Compilation, scope: Scope, given: Invocation, mark: RuleM
         return f"{script.name(cast)}(run, {script.name(mark)}, {given_as(script)}, {script.name(kind)})"
 
     return Value(
-        get, write, kind, slots=value.slots, is_path=value.is_path, conditions=value.conditions, is_risky=True
-    )
+        get, write, kind, slots=value.slots, beside=value.beside, is_path=value.is_path,
+        conditions=value.conditions, is_risky=True,
+    )  # fmt: skip
 
 
 def _translate(compilation: Compilation, scope: Scope, given: Invocation, mark: RuleMark) -> Value | None:
@@ -213,6 +215,7 @@ def _translate(compilation: Compilation, scope: Scope, given: Invocation, mark: 
 
     return Value(
         get, write, {"display": "string", "system": "uri"}.get(kind, kind), slots=value.slots,
+        beside=value.beside,
         is_path=value.is_path, is_risky=True, is_fresh=kind in MADE_ANEW,
     )  # fmt: skip
 
@@ -243,8 +246,11 @@ def _evaluate(compilation: Compilation, scope: Scope, given: Invocation, mark: R
         return f"{script.name(expressions.alone)}({script.name(evaluate)}({frame}, {value}))"
 
     slots = focus.slots if focus is not None else ()
+    beside = [*expressions.slots_of(scope, tree), *(focus.beside if focus is not None else ())]
+    if focus is None and around is not None:
+        beside.append(around.slot)
     return Value(
-        get, write, kind_of(tree), slots=slots, is_path=True, is_list=True,
+        get, write, kind_of(tree), slots=slots, beside=tuple(beside), is_path=True, is_list=True,
         is_condition=not gives_source(tree), conditions=condition_names(tree),
         is_risky=focus is not None and focus.is_risky,
     )  # fmt: skip
