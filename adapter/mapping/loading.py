@@ -15,6 +15,7 @@ from adapter.errors import AdapterError
 from adapter.mapping import writers
 from adapter.mapping.accounting import Ignored, ignored_path, pragma
 from adapter.mapping.build import build
+from adapter.mapping.collection import uncollected
 from adapter.mapping.conceptmap import COLUMNS, ConceptMaps, from_csv, from_fhir
 from adapter.mapping.fml.faults import Faults
 from adapter.mapping.fml.items import without_items
@@ -73,6 +74,7 @@ class Loaded:
     """Folders whose maps were checked when they were made."""
 
 
+@uncollected
 def load(
     folders: Path | str | Iterable[Path | str],
     packages: Iterable[Item] = (),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from adapter.fhir.budget import DEFAULT
 from adapter.mapping import readers, trace, writers
 from adapter.mapping.build import build
+from adapter.mapping.collection import uncollected
 from adapter.mapping.constants import named, values
 from adapter.mapping.finish import finished
 from adapter.mapping.fml.faults import Faults
@@ -103,6 +104,7 @@ class Map:
         """Every rule that the map can reach, in the order of compilation."""
         return self._build(traced=False).marks
 
+    @uncollected
     def run(
         self,
         source: bytes,
@@ -156,12 +158,12 @@ class Map:
             run = Run(self.library.concept_maps, given, home, source_id)
             made = self._build(traced=False)(run, tree.root)
             # Where a plain build does not know of an issue where in the source it is, a traced one does.
-            if not run.issues or Notes(run, tree).place(is_traced=False):
+            if not run.issues or Notes(run, tree, is_in_part=True).place(is_traced=False):
                 return self._outcome(tree, run, made)
         run = Run(self.library.concept_maps, given, home, source_id)
         notes = Notes(run, tree)
         made = self._build(traced=True)(run, tree.root) if debug is None else self._debug(notes, debug)
-        notes.place(is_traced=True)
+        Notes(run, tree, is_in_part=True).place(is_traced=True)
         outcome = self._outcome(tree, run, made)
         if lineage:
             outcome.lineage = trace.lineage(notes, made)

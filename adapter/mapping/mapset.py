@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from adapter.errors import ConfigurationError, Unsupported
 from adapter.fhir.budget import DEFAULT
 from adapter.mapping import readers
+from adapter.mapping.collection import uncollected
 from adapter.mapping.fml.compiler.expressions import is_true
 from adapter.mapping.loading import MAP_SUFFIXES, Loaded, check, load
 from adapter.mapping.map import Map
@@ -111,6 +112,7 @@ class MapSet:
         """Read `source` and return the map that `run` takes for it; options as for `Map.run`."""
         return self.choose(readers.read(source, media_type, charset=options.get("charset")))
 
+    @uncollected
     def run(self, source: bytes, *, media_type: str, **options: Item) -> Outcome:
         """Read `source`, choose its map and run it; options as for `Map.run`."""
         budget = options.pop("budget", DEFAULT)

@@ -13,7 +13,17 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from adapter.errors import AdapterError
-from adapter.mapping.nodes import Chosen, Item, Primitive, Watched, leaf_key, looked_at, of_type, watch
+from adapter.mapping.nodes import (
+    Chosen,
+    Item,
+    Primitive,
+    Watched,
+    Ways,
+    leaf_key,
+    looked_at,
+    of_type,
+    watch,
+)
 from adapter.mapping.run import Made, Run, RunFault
 
 if TYPE_CHECKING:
@@ -98,10 +108,12 @@ def place_in(source: SourceTree, origin: Origin) -> str:
 class Notes:
     """The notes of a run that is over, beside its source."""
 
-    def __init__(self, run: Run, tree: SourceTree) -> None:
+    def __init__(self, run: Run, tree: SourceTree, *, is_in_part: bool = False) -> None:
+        """`is_in_part`: of the source no more is copied than the places of issues take."""
         self.run = run
         self.tree = tree
         self.log: list[Origin] = []
+        self._ways = Ways(tree.root, self.log) if is_in_part else None
         self.met: list[Origin] = []
         """Leaves that conditions and rules looked at, as far as was asked for."""
         self._where: dict[int, tuple[Origin, ...]] = {}
@@ -165,10 +177,9 @@ class Notes:
             return [self.watched(one) for one in value]
         if not isinstance(value, dict):
             return value
-        _ = self.root
-        there = self._known.get(id(value))
         if isinstance(value, Chosen):
             return of_type(self.watched(value.original), value.type or "")
+        there = self._node(value)
         if there is None and isinstance(value, Primitive):
             beside = self.watched(value.beside)
             copy: Item = value.__class__(dict.items(beside))
@@ -179,6 +190,12 @@ class Notes:
                 copy["value"] = value["value"]
             return copy
         return value if there is None else there
+
+    def _node(self, value: dict[str, Item]) -> Watched | None:
+        if self._ways is not None:
+            return self._ways.of(value)
+        _ = self.root
+        return self._known.get(id(value))
 
     def place_of(self, origin: Origin | None, value: Item) -> str | None:
         """Name a place of the source in the sender's words: of `origin`, else of the node `value`."""
@@ -276,7 +293,6 @@ class Notes:
         return frame
 
     def _looks(self, ask: Callable[[], object]) -> list[Origin]:
-        _ = self.root
         self.log.clear()
         with suppress(RunFault, AdapterError):  # noted when it happened
             ask()
