@@ -337,53 +337,50 @@ def _unwatched(
 
 
 class Ways:
-    """A watched tree that copies no more than the ways to the nodes it is asked for."""
+    """A watched tree that copies no more than the ways to the nodes it is asked for.
+
+    Parts are looked for in the order in which `watch` copies them, and no further than it takes.
+    """
 
     def __init__(self, root: Item, log: list[Origin]) -> None:
-        self._root = root
         self._log = log
         self._known: dict[int, Watched] = {}
-        self._above: dict[int, tuple[dict[str, Any], str, int | None]] | None = None
+        self._above: dict[int, tuple[dict[str, Any], str, int | None]] = {}
+        self._unseen: list[dict[str, Any]] = []
+        if isinstance(root, dict):
+            self._known[id(root)] = _unwatched(root, log, None, "", None)
+            self._unseen.append(root)
 
     def of(self, node: dict[str, Any]) -> Watched | None:
-        """Return the node that knows where it stands for one of the tree; None for any other.
-
-        What was never read before stands nowhere, unless it is a part of what was.
-        """
+        """Return the node that knows where it stands for one of the tree; None for any other."""
         known = self._known.get(id(node))
         if known is not None:
             return known
-        if node is self._root:
-            known = _unwatched(node, self._log, None, "", None)
-        else:
-            if self._above is None:
-                self._above = {}
-                _find_ways(self._root, self._above, {id(self._root)})
-            above = self._above.get(id(node))
-            parent = None if above is None else self.of(above[0])
-            if above is None or parent is None:
-                return None
-            known = _unwatched(node, self._log, parent, above[1], above[2])
-        self._known[id(node)] = known
+        above = self._find(id(node))
+        parent = None if above is None else self.of(above[0])
+        if above is None or parent is None:
+            return None
+        known = self._known[id(node)] = _unwatched(node, self._log, parent, above[1], above[2])
         return known
 
-
-def _find_ways(node: Item, above: dict[int, tuple[dict[str, Any], str, int | None]], seen: set[int]) -> None:
-    """Note of all parts below a node what they stand in; of two places it is the nearer, as in `watch`."""
-    if not isinstance(node, dict) or getattr(node, "is_unread", False):
-        return
-    fresh: list[dict[str, Any]] = []
-    for name, value in node.items():
-        kind = value.__class__
-        if kind is str:
-            continue
-        for at, one in enumerate(value) if kind is list else ((None, value),):
-            if isinstance(one, dict) and id(one) not in seen:
-                seen.add(id(one))
-                above[id(one)] = node, name, at
-                fresh.append(one)
-    for part in fresh:
-        _find_ways(part, above, seen)
+    def _find(self, wanted: int) -> tuple[dict[str, Any], str, int | None] | None:
+        """Return what a part stands in, with its key and index. What nobody has read has no parts yet."""
+        above, unseen = self._above, self._unseen
+        while wanted not in above and unseen:
+            node = unseen.pop()
+            if getattr(node, "is_unread", False):
+                continue
+            fresh: list[dict[str, Any]] = []
+            for name, value in node.items():
+                kind = value.__class__
+                if kind is str:
+                    continue
+                for at, one in enumerate(value) if kind is list else ((None, value),):
+                    if isinstance(one, dict) and id(one) not in above:
+                        above[id(one)] = node, name, at
+                        fresh.append(one)
+            unseen.extend(reversed(fresh))
+        return above.get(wanted)
 
 
 def looked_at(log: list[Origin]) -> list[Origin]:

@@ -313,7 +313,11 @@ def _below(node: dict[str, Item], name: str, beside: str, size: int) -> Item:
     found = dict.get(node, name)
     if found is not None:
         return found if found.__class__ is not list or None not in found else UNSURE
-    for key in node:
-        if key.startswith(name) and key[size : size + 1].isupper():
-            return UNSURE
-    return None
+    return UNSURE if may_be_a_choice(node, name, size) else None
+
+
+def may_be_a_choice(node: dict[str, Item], name: str, size: int) -> bool:
+    """True if a key could be that of a choice element: its name, `size` long, and the name of a type."""
+    if name not in "".join(node):
+        return False
+    return any(key.startswith(name) and key[size : size + 1].isupper() for key in node)

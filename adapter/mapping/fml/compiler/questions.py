@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from adapter.fhirpath.tree import Binary, Call, Literal, Member, Special, Variable
-from adapter.mapping.fml.compiler.conditions import OF_TEXT, UNSURE, quiet_descent, united
+from adapter.mapping.fml.compiler.conditions import OF_TEXT, UNSURE, may_be_a_choice, quiet_descent, united
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ class Path:
 def way(names: tuple[str, ...]) -> Callable[[Item], Item]:
     """Return what goes down a path and gives nothing, a value, several, or UNSURE."""
     below = quiet_descent(names)
-    name, beside = names[0], f"_{names[0]}"
+    name, beside, size = names[0], f"_{names[0]}", len(names[0])
 
     def go(value: Item) -> Item:
         found = below(value)
@@ -63,8 +63,10 @@ def way(names: tuple[str, ...]) -> Callable[[Item], Item]:
     def step(value: Item) -> Item:
         if isinstance(value, dict) and beside not in value and "resourceType" not in value:
             found = dict.get(value, name)
-            if found.__class__ is str:
+            if found.__class__ is str or isinstance(found, dict):
                 return found
+            if found is None:
+                return UNSURE if may_be_a_choice(value, name, size) else None
         return go(value)
 
     return step if len(names) == 1 else go
