@@ -58,3 +58,18 @@ def test_an_object_has_one_name() -> None:
     names = [script.name(one) for one in ("a'", "b", "a'")]
 
     assert names == ["k0", "k1", "k0"]
+
+
+def test_what_is_read_and_written_at_once_is_read_again(one: Callable[..., Map]) -> None:
+    """A group that gets one element as its source and its target sees what its own rules have put there."""
+    rules = "read.text as t -> tgt.prefix = t; src.a as a -> tgt.text = a; read.text as t -> tgt.suffix = t;"
+    text = (
+        f"{JSON}{to('Patient')}{to('HumanName')}"
+        "group G(source src : Json, target tgt : Patient) {"
+        '  src -> tgt.name as name then Twice(src, name, name) "r"; }'
+        f"group Twice(source src, source read, target tgt : HumanName) {{ {rules} }}"
+    )
+
+    outcome = one(text).run_tree(SourceTree({"a": "x"}, "json", place), source_id="s")
+
+    assert outcome.resources[0]["name"] == [{"text": "x", "suffix": ["x"]}]

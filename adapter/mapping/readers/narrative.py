@@ -25,17 +25,21 @@ _CELLS = frozenset({"td", "th"})
 STYLES = {"Bold": "b", "Italics": "i", "Underline": "u", "Emphasis": "em"}
 _KEPT = {"colspan", "rowspan"}
 _SPECIAL = re.compile("[&<>]")
+_BREAK = "\0"
+"""Stands between lines; XML has no such character."""
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 
 
 def of(element: Element) -> tuple[str, str]:
     """Return the lines of a section's `text`, and its XHTML `div`; both empty if there is no text."""
-    lines: list[str] = [""]
-    inside = _inside(element, "text", lines)
-    text = "\n".join(line for line in (_SPACE.sub(" ", line).strip() for line in lines) if line)
+    words: list[str] = []
+    inside: list[str] = []
+    _walk(element, "text", words, inside)
+    lines = _SPACE.sub(" ", "".join(words)).split(_BREAK)
+    text = "\n".join(line for line in map(str.strip, lines) if line)
     if not text:
         return "", ""
-    return text, f'<div xmlns="http://www.w3.org/1999/xhtml">{inside}</div>'
+    return text, f'<div xmlns="http://www.w3.org/1999/xhtml">{"".join(inside)}</div>'
 
 
 @lru_cache(256)
@@ -43,51 +47,64 @@ def _local(tag: str) -> str:
     return tag.rpartition("}")[2]
 
 
-def _escaped(text: str) -> str:
-    return escape(text) if _SPECIAL.search(text) else text
-
-
-def _inside(element: Element, name: str, lines: list[str]) -> str:
-    """Return the XHTML of what is in an element, and write its text to the lines."""
+def _walk(element: Element, name: str, words: list[str], parts: list[str]) -> None:
+    """Add the text of an element to the words, and the XHTML of what is in it to the parts."""
     begins = name in LINES
     if begins or name == "br":
-        lines.append("")
-    elif name in _CELLS and lines[-1].strip():
-        lines[-1] += " | "
+        words.append(_BREAK)
+    elif name in _CELLS and _is_begun(words):
+        words.append(" | ")
     text = element.text
-    parts: list[str] = []
     if text:
-        lines[-1] += text
-        parts.append(_escaped(text))
+        words.append(text)
+        parts.append(escape(text) if _SPECIAL.search(text) else text)
     for child in element:
-        parts.append(_xhtml(child, lines))
+        _add(child, words, parts)
         tail = child.tail
         if tail:
-            lines[-1] += tail
-            parts.append(_escaped(tail))
+            words.append(tail)
+            parts.append(escape(tail) if _SPECIAL.search(tail) else tail)
     if begins:
-        lines.append("")
-    return "".join(parts)
+        words.append(_BREAK)
 
 
-def _xhtml(element: Element, lines: list[str]) -> str:
+def _is_begun(words: list[str]) -> bool:
+    """True if there is something on the last line."""
+    for word in reversed(words):
+        if word == _BREAK:
+            return False
+        if not word.isspace():
+            return True
+    return False
+
+
+def _add(element: Element, words: list[str], parts: list[str]) -> None:
+    """Add an element below the text: itself, or where XHTML has nothing like it what is in it."""
     name = _local(element.tag)
-    inside = _inside(element, name, lines)
     if name == "br":
-        return "<br/>"
-    if name == "list":
-        return _tagged("ol" if element.get("listType") == "ordered" else "ul", element, inside)
-    if name == "content":
-        styles = [STYLES[style] for style in (element.get("styleCode") or "").split() if style in STYLES]
-        return _tagged(styles[0] if styles else "span", element, inside)
+        _walk(element, name, words, [])
+        parts.append("<br/>")
+        return
     known = XHTML_OF.get(name)
-    return inside if known is None else _tagged(known, element, inside)
-
-
-def _tagged(name: str, element: Element, inside: str) -> str:
+    if name == "list":
+        known = "ol" if element.get("listType") == "ordered" else "ul"
+    elif name == "content":
+        styles = [STYLES[style] for style in (element.get("styleCode") or "").split() if style in STYLES]
+        known = styles[0] if styles else "span"
+    if known is None:
+        _walk(element, name, words, parts)
+        return
     said = "".join(
-        f" {'id' if key == 'ID' else key}={quoteattr(str(value))}"
-        for key, value in element.items()
-        if key == "ID" or key in _KEPT
+        [
+            f" {'id' if key == 'ID' else key}={quoteattr(str(value))}"
+            for key, value in element.items()
+            if key == "ID" or key in _KEPT
+        ]
     )
-    return f"<{name}{said}>{inside}</{name}>" if inside or name not in ("col",) else f"<{name}{said}/>"
+    parts.append(f"<{known}{said}>")
+    before = len(parts)
+    _walk(element, name, words, parts)
+    if known == "col" and len(parts) == before:
+        parts[-1] = f"<{known}{said}/>"
+    else:
+        parts.append(f"</{known}>")

@@ -105,14 +105,18 @@ class Compiler:
             if id(group) not in self._reached:
                 self.group(file, group, [None] * len(group.inputs))
 
-    def group(self, file: MapFile, group: Group, given: Sequence[Shape | None]) -> GroupCode:
-        """Compile `group` for arguments of these shapes."""
+    def group(
+        self, file: MapFile, group: Group, given: Sequence[Shape | None], written: Sequence[bool] = ()
+    ) -> GroupCode:
+        """Compile `group` for arguments of these shapes; `written`: which of them rules may write to."""
         shapes = [
             self.compilation.input_shape(file, declared) or shape
             for declared, shape in zip(group.inputs, given, strict=False)
         ]
         shapes += [None] * (len(group.inputs) - len(shapes))
-        key = (id(group), *(shape.url if shape else None for shape in shapes))
+        written = [*written, *[False] * (len(group.inputs) - len(written))]
+        written = [one.mode != "source" or known for one, known in zip(group.inputs, written, strict=True)]
+        key = (id(group), *(shape.url if shape else None for shape in shapes), *written)
         known = self._groups.get(key)
         if known is not None:
             return known
@@ -122,7 +126,8 @@ class Compiler:
         scope = Scope(file, group, Layout(), constants=frozenset(c.name for c in file.constants))
         scope.is_fhir = self.compilation.library.is_fhir_source(file)
         inputs = [
-            scope.bind(one.name, one.mode, shape) for one, shape in zip(group.inputs, shapes, strict=True)
+            scope.bind(one.name, one.mode, shape, is_written=is_written)
+            for one, shape, is_written in zip(group.inputs, shapes, written, strict=True)
         ]
         scope.focus = next((var for var in inputs if var.mode == "source"), None)
         before = scope.inner()
@@ -151,7 +156,7 @@ class Compiler:
         home, parent = found
         if not parent.inputs:
             parent = self._lent(parent, group)
-        code = self.group(home, parent, shapes)
+        code = self.group(home, parent, shapes, [var.is_written for var in inputs])
         yield self.call(code, [variable(var) for var in inputs])
 
     def _lent(self, parent: Group, group: Group) -> Group:
@@ -285,7 +290,7 @@ class Compiler:
             create = targets.part(self.compilation, scope, target, mark, name=MADE)
             create = self.stepped_target(scope, rule, 0, create)
             made = scope.targets[MADE]
-            code = self.group(home, group, [var.shape, made.shape])
+            code = self.group(home, group, [var.shape, made.shape], [var.is_written, True])
             call = self.call(code, [variable(var), variable(made)])
             return self.stepped(outer, rule, self.nested(scope, [loop], [create, call], mark))
         if shape is not None and not shape.is_primitive and not self.may_copy(var.shape, shape, scope):
@@ -332,7 +337,8 @@ class Compiler:
                 self.compilation.faults.add("MP205", scope.file, given.span, input=declared.name)
             shapes.append(value.shape)
             arguments.append(value)
-        return self.call(self.group(file, group, shapes), arguments)
+        written = [not scope.written.isdisjoint(value.slots) for value in arguments]
+        return self.call(self.group(file, group, shapes, written), arguments)
 
     def argument(self, scope: Scope, given: Parameter, declared: Input, mark: RuleMark) -> Value | None:
         """Compile what is given for an input: for a target the element of that name, if there is one."""

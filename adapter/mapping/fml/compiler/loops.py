@@ -116,8 +116,7 @@ class Each:
         return nullcontext() if script.is_sure(slot) else script.block(f"if v{slot} is not None:")
 
     def _write_each(self, script: Script, inside: Callable[[], None]) -> None:
-        value, found = f"v{self.var.slot}", script.fresh()
-        script.line(f"{found} = {self._found(script)}")
+        value, found = f"v{self.var.slot}", self._read(script)
         with script.block(f"if {found} is not None:"):
             # A rule may write to the very list it reads, where that is no source.
             several = f"{found}.copy()" if self.var.is_written else found
@@ -136,8 +135,7 @@ class Each:
             with script.loop(f"for {value}, {origin} in {pairs}:"):
                 self._write_inside(script, inside)
             return
-        found = script.fresh()
-        script.line(f"{found} = {self._found(script)}")
+        found = self._read(script)
         with script.block(f"if {found} is not None:"):
             place = f"(v{self.context.slot}, {script.name(key)}, None)"
             several = f"(({found}, {place}),) if {found}.__class__ is str else {pairs}"
@@ -149,6 +147,14 @@ class Each:
         with script.block(f"if o{self.var.slot} is not None:"):
             script.line(f"{script.adding('met')}(o{self.var.slot})")
         self._write_tests(script, inside)
+
+    def _read(self, script: Script) -> str:
+        """Return the local variable that holds what stands at the path; it is read once for neighbours."""
+        if not self.context.is_written:
+            return script.once((self.context.slot, self.steps, self.below), lambda: self._found(script))
+        found = script.fresh()
+        script.line(f"{found} = {self._found(script)}")
+        return found
 
     def _found(self, script: Script) -> str:
         """Return the text of what stands at the path: a value, a list of them, or None."""
