@@ -7,7 +7,7 @@ is measured the peer's answer is compared: Liquid and JSONata make the very Pati
 
 HealthChain reads the corpus' 151 KiB continuity of care document only after one text got an attribute that
 the standard allows; as it stands it gives nothing for it. A row says how many resources each side makes. One
-date of the document is impossible: ours says so with its place, for which the group it stands in runs again.
+date of the document is impossible: ours says so with its place.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The Python text that a plain build is made of."""
+"""The Python text that a build is made of."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""FHIR Mapping Language: tokens, tree, parser, printer, and the compiler to closures."""
+"""FHIR Mapping Language: tokens, tree, parser, printer, and the compiler to Python functions."""

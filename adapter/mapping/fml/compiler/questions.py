@@ -1,4 +1,4 @@
-"""Plain conditions as Python text: what `conditions` decides by closures, a plain build writes out.
+"""Plain conditions as Python text: what `conditions` decides by closures, a group writes out.
 
 FHIRPath has three answers, and a condition asks only whether one is true. So each part writes when it is
 true and when it is false, and what is neither is in neither. Paths are read first, and once for all rules

@@ -1,8 +1,8 @@
-"""The Python text of one group of the plain build, and the objects that its names stand for.
+"""The Python text of one group, and the objects that its names stand for.
 
-A group that runs as closures spends most of its time in calls from one closure to the next. The plain build
-writes each group as one function instead, as template engines do: variables of the map are local variables,
-loops are loops, what a rule does stands where the rule stands. The text is made when a group first runs.
+A group that runs as closures spends most of its time in calls from one closure to the next. A build writes
+each group as one function instead, as template engines do: variables of the map are local variables, loops
+are loops, what a rule does stands where the rule stands. The text is made when a group first runs.
 
 Nothing that stands in a map gets into the text. All of it is fixed words, names that are numbered here, and
 numbers; an element, a code, a table is an object behind such a name.
