@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 from lxml import etree
 
+from adapter.mapping.coverage import coverage
 from adapter.relay import form, narrative
 from adapter.shipped import folder
 from tests.content.conftest import ZONE, read
@@ -20,9 +21,14 @@ if TYPE_CHECKING:
     from adapter.mapping import MapSet
 
 GOLDEN = folder("fixtures") / "outbound"
+WRITTEN = GOLDEN / "plan-to-cda"
+"""Plans in every state and form that the map reads, and with next to nothing."""
 MESSAGES = [
     path
-    for path in sorted((folder("fixtures") / "plan" / "expected").glob("*.json"))
+    for path in [
+        *sorted((folder("fixtures") / "plan" / "expected").glob("*.json")),
+        *sorted(WRITTEN.glob("*.json")),
+    ]
     if read(path).get("type") == "message"
 ]
 SHARED = folder("fixtures") / "plan" / "expected" / "shared-plan.json"
@@ -138,6 +144,17 @@ def test_a_plan_holds_to_the_finnish_schemas(
     [body] = outcome.documents
 
     assert finnish_schema.validate(etree.fromstring(body or b"")), finnish_schema.error_log
+
+
+def test_the_written_plans_run_every_rule(maps: MapSet) -> None:
+    """No rule of the map is without a case."""
+    one = maps["plan-to-cda"]
+    outcomes = [
+        one.run(path.read_bytes(), media_type="application/fhir+json", lineage=True)
+        for path in sorted(WRITTEN.glob("*.json"))
+    ]
+
+    assert coverage([one], {mark for outcome in outcomes for mark in outcome.rules}).percent == 100
 
 
 def write() -> None:
