@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
+from adapter.errors import Unsupported
 from adapter.fhir import json
 from tests.content.conftest import ZONE
 
@@ -136,3 +139,78 @@ def test_answers_of_others_go_along_whole(
         assert outcome.accounting.unaccounted == [], path.name
         assert carried.get("item") == json.read(body).get("item"), path.name
         assert not [issue for issue in validator.validate(outcome.resources[0]) if issue.is_error], path.name
+
+
+FOREIGN = {"VA601", "VA602"}
+"""An extension of a guide that is not at hand is carried as it is, and its definition is missed."""
+ADDRESSES = {
+    "http": lambda one: {"fullUrl": f"https://server.example/fhir/{one['resourceType']}/{one['id']}"},
+    "urn": lambda one: {"fullUrl": f"urn:uuid:{uuid5(NAMESPACE_URL, one['resourceType'] + one['id'])}"},
+    "none": lambda one: {},
+}
+"""How entries of a Bundle are known, though they speak of each other by type and id."""
+
+
+def _observation(maps: MapSet, path: Path) -> Outcome:
+    return maps.run(path.read_bytes(), media_type="application/fhir+json", zone=ZONE, lineage=True)
+
+
+def _wrong(outcome: Outcome, validator: Validator) -> list[tuple[str, str | None]]:
+    found = [*outcome.issues, *validator.validate(outcome.resources[0])]
+    return [(issue.code, issue.at) for issue in found if issue.is_error and issue.code not in FOREIGN]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "count"),
+    [
+        ("pacio-pfe/Observation*.json", 51),
+        ("mcc-careplan/Observation*-sur-*.json", 1),
+        ("eltss/Observation*.json", 4),
+        ("us-core/Observation-P*Q9*.json", 7),
+        ("us-core/Observation-*cognitive*.json", 1),
+    ],
+)
+def test_every_observation_that_assesses_becomes_a_valid_message(
+    pattern: str, count: int, corpus: Path, maps: MapSet, validator: Validator
+) -> None:
+    """Alone: no leaf is lost, nothing is wrong by our profiles, and the code stays what it was."""
+    paths = sorted(corpus.glob(pattern))
+    for path in paths:
+        outcome = _observation(maps, path)
+        [result] = _results(outcome)
+
+        assert outcome.accounting is not None
+        assert (path.name, outcome.accounting.unaccounted, _wrong(outcome, validator)) == (path.name, [], [])
+        assert result["code"] == json.read(path.read_bytes())["code"], path.name
+    assert len(paths) == count
+
+
+@pytest.mark.parametrize("name", ["lab-a1c", "bp-1", "weight"])
+def test_a_laboratory_result_is_no_assessment(name: str, corpus: Path, maps: MapSet) -> None:
+    """What is measured in the body says nothing of the ability to work: no map takes it by itself."""
+    path = corpus / "mcc-careplan" / f"Observation-cc-obs-pnoelle-{name}.json"
+
+    with pytest.raises(Unsupported) as refused:
+        _observation(maps, path)
+
+    assert refused.value.code == "SR002"
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_assessments_in_a_bundle_hold_together(
+    address: str, corpus: Path, maps: MapSet, validator: Validator
+) -> None:
+    """All resources of the guide in one Bundle: members, answers, people and aids find each other."""
+    resources = [json.read(path.read_bytes()) for path in sorted((corpus / "pacio-pfe").glob("*.json"))]
+    entries = [{**ADDRESSES[address](one), "resource": one} for one in resources]
+    body = json.write({"resourceType": "Bundle", "type": "collection", "entry": entries})
+
+    outcome = maps.run(body, media_type="application/fhir+json", zone=ZONE, lineage=True)
+    kinds = Counter(entry["resource"]["resourceType"] for entry in outcome.resources[0]["entry"])
+
+    assert outcome.accounting is not None
+    assert (outcome.accounting.unaccounted, _wrong(outcome, validator)) == ([], [])
+    assert [
+        kinds[one] for one in ("Observation", "QuestionnaireResponse", "Patient", "DeviceUseStatement")
+    ] == [52, 5, 1, 6]
+    assert not kinds.keys() & {"Condition", "AllergyIntolerance", "ServiceRequest", "Goal"}

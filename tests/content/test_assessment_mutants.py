@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 COVERED, NOTICED = 95, 90
 MAPS = (
     "assessment-from-cda",
+    "assessment-from-fhir",
+    "assessment-from-fhir-observation",
     "assessment-from-json",
     "assessment-from-kykyviisari",
     "assessment-from-questionnaire",
@@ -49,7 +51,9 @@ def test_a_fault_in_a_map_of_assessments_is_noticed(maps: MapSet) -> None:
     fates = [
         fate
         for fate in mutate(maps, [one.case for one in EVERY])
-        if "assessment" in fate.mutant.file or fate.mutant.file.startswith("tables/")
+        if "assessment" in fate.mutant.file
+        or "fhir-parts" in fate.mutant.file
+        or fate.mutant.file.startswith("tables/")
     ]
     survivors = [
         f"{fate.mutant.file}:{fate.mutant.line} {fate.mutant.what}" for fate in fates if not fate.is_noticed
