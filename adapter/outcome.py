@@ -41,6 +41,7 @@ ROOM_OF_PREFIX = {
     "IN": "ingest",  # doors: sizes, media types, sources
     "CF": "config",
     "KT": "conformance",
+    "AL": "alarm",  # what a person must hear of
     "RP": "report",  # what reports are computed from
 }
 """Which file of the catalogue holds a prefix. A prefix is reserved for its room for good."""

@@ -46,6 +46,7 @@ COMMANDS = (
     Command(
         name="replay", module="replay", help="send many again together: prepared by one, released by another"
     ),
+    Command(name="alarms", module="alarms", help="what stands that a person must know of"),
     Command(name="hold", module="hold", help="let nothing leave until a person lifts it"),
     Command(name="backup", module="backup", help="copy the store while the adapter works"),
     Command(name="partners", module="partners", help="how the ways to the partners do"),

@@ -65,7 +65,7 @@ async def running(
     """
     from adapter.relay import delivery
     from adapter.relay.ways import Ways
-    from adapter.server import inbox, maps, mllp
+    from adapter.server import alarm, inbox, maps, mllp
     from adapter.server.app import app
     from adapter.server.doors import Doors
     from adapter.server.listen import listening
@@ -84,6 +84,10 @@ async def running(
     delivering = asyncio.create_task(delivery.run(deployment.relay, stop))
     forgetting = asyncio.create_task(_forget(deployment, stop))
     following = asyncio.create_task(_follow_up(deployment, stop))
+    watcher = alarm.Watch(
+        deployment.relay, settings.alarm, alarm.bells(settings.alarm, deployment.relay.transport)
+    )
+    alarming = asyncio.create_task(watcher.run(stop))
     reloader = reloader_of(deployment)
     watching = asyncio.create_task(maps.watch(reloader, deployment.relay, stop)) if watch else None
     doors = Doors(
@@ -117,6 +121,7 @@ async def running(
         try:
             await forgetting
             await following
+            await alarming
             await delivering
             if watching is not None:
                 await watching

@@ -69,9 +69,9 @@ class Secrets:
                 return
             yield hexadecimal
 
-    def plain(self, one: Mapping[str, Any], at: str) -> str | None:
+    def plain(self, one: Mapping[str, Any], at: str, kind: str = "token") -> str | None:
         """Return a secret that we have to show others, None if none is named."""
-        text = self._secret(one, at, "token", is_private=True)
+        text = self._secret(one, at, kind, is_private=True)
         return text.strip() or None if text else None
 
     def store_key(self, one: Mapping[str, Any]) -> bytes | None:

@@ -13,11 +13,13 @@ from adapter.config.keys import LISTS, SECTIONS, TOP, Wrong, is_loopback
 from adapter.config.secrets import Secrets
 from adapter.errors import AdapterError, ConfigurationError
 from adapter.outcome import Issue
+from adapter.relay.alarm import Limits
 from adapter.relay.case import Patience
 from adapter.relay.deployment import Organisation, Partner, Source
 from adapter.relay.message import Level, Mode
 from adapter.relay.replay import Bounds
 from adapter.relay.retry import RetrySchedule
+from adapter.server.alarm import AlarmSettings, Mailbox, Webhook
 from adapter.server.budgets import DoorBudget
 from adapter.server.inbox_folder import Inbox
 from adapter.server.mllp_listener import Listener
@@ -80,6 +82,8 @@ class Settings:
     """How long occupational health may take to answer."""
     bounds: Bounds
     """How much may be sent again together."""
+    alarm: AlarmSettings
+    """From when on something is an alarm, and who hears of it."""
     retention: Retention
     """How long content is kept; ids and audit stay."""
     warnings: tuple[Issue, ...] = ()
@@ -157,6 +161,7 @@ class Reading:
         inboxes = tuple(self._inboxes(lists["inbox"], sources))
         clients = tuple(self._clients(lists["client"], mode, lists["organisation"]))
         certificates = self._certificates(lists["organisation"])
+        alarm = self._alarm(parts["alarm"], mode, secrets)
         self._meaning(parts, lists)
         if self.faults or mode is None or key is None:
             return None
@@ -190,6 +195,7 @@ class Reading:
             time_to_live=retry["expire"],
             patience=Patience(**parts["case"]),
             bounds=Bounds(**parts["replay"]),
+            alarm=alarm,
             retention=Retention(**parts["retention"]),
             warnings=tuple(self.warnings),
         )
@@ -394,6 +400,36 @@ class Reading:
             if one[key] is not None and one[key] in seen:
                 self.fault("CF113", f"{name}[{number}].{key}", key=key, section=name)
             seen.add(one[key])
+
+    def _alarm(self, one: dict[str, Any], mode: str | None, secrets: Secrets) -> AlarmSettings:
+        """Return who hears of alarms; a mail server needs a sender and somebody to write to."""
+        token = secrets.plain(one, "alarm")
+        password = secrets.plain(one, "alarm", "mail_password")
+        webhook = one["webhook"]
+        if webhook is not None and mode == Mode.PRODUCTION and webhook.startswith("http:"):
+            self.fault("CF117", "alarm.webhook")
+        mailbox = None
+        if one["mail_server"] is not None:
+            for key in ("mail_from", "mail_to"):
+                if not one[key]:
+                    self.fault("CF105", f"alarm.{key}", key=key)
+            host, port = one["mail_server"]
+            mailbox = Mailbox(
+                host=host,
+                port=port,
+                sender=one["mail_from"] or "",
+                to=one["mail_to"],
+                user=one["mail_user"],
+                password=password,
+                is_local=is_loopback(host),
+            )
+        limits = {name: one[name] for name in ("queue_age", "routing_age", "remind", "audit_every")}
+        return AlarmSettings(
+            limits=Limits(**limits),
+            language=one["language"],
+            webhook=Webhook(url=webhook, token=token) if webhook is not None else None,
+            mailbox=mailbox,
+        )
 
     def _meaning(self, parts: dict[str, dict[str, Any]], lists: dict[str, list[dict[str, Any]]]) -> None:
         """Note what is well-formed but makes no sense together."""

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from adapter.errors import AdapterError, Malformed
 from adapter.server import (
+    alarm,
     auditor,
     authorization,
     consent,
@@ -72,6 +73,7 @@ def routes(doors: Doors) -> list[Route]:
         *operator.routes(doors),
         *replay.routes(doors),
         *hold.routes(doors),
+        *alarm.routes(doors),
         *maps.routes(doors),
         *auditor.routes(doors),
     ]

@@ -41,6 +41,7 @@ KEYS = frozenset(
         "cases",
         "file",
         "line",
+        "about",
     }
 )
 """What a line may carry beside time, level and event. A key that is not here is not written."""

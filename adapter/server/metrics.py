@@ -6,6 +6,7 @@ stands in the store, so the figures are the same after a restart. Not behind a t
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -70,10 +71,18 @@ class _Store:
                 family.add_metric((state,), number)
             yield family
         yield from self._partners()
+        yield from self._alarms()
         yield from self._reloads()
         commits, operations = store.commits
         yield CounterMetricFamily("silta_store_commits", "Commits since the start.", value=commits)
         yield CounterMetricFamily("silta_store_operations", "Operations they held.", value=operations)
+
+    def _alarms(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily("silta_alarms", "Alarms that stand.", labels=("alarm",))
+        counted = Counter(code for code, _, _ in self._doors.relay.store.alarms())
+        for code, number in sorted(counted.items()):
+            family.add_metric((code,), number)
+        yield family
 
     def _reloads(self) -> Iterator[Metric]:
         if self._doors.reloader is not None:

@@ -32,6 +32,7 @@ from adapter.relay.clock import RandomIds
 from adapter.relay.message import AuditRecord
 from adapter.relay.retry import FIRST_PAUSE
 from adapter.relay.store import (
+    alarms,
     assertions,
     cases,
     claims,
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from adapter.outcome import Issue
+    from adapter.relay.alarm import Alarm, Facts, Limits, Notice
     from adapter.relay.case import CaseStep
     from adapter.relay.clock import Clock, Ids
     from adapter.relay.message import (
@@ -448,6 +450,20 @@ class Store(Reader):
         head = self.audit_head()
         size = self._ground.copy_to(folder / name, now)
         return Backup(file=name, bytes=size, head=head)
+
+    # -- alarms ------------------------------------------------------------------------------------------
+
+    def alarm_facts(self, audit_fault: str | None) -> Facts:
+        """Return what alarms are raised by, as of now. `audit_fault`: what the last `verify_audit` found."""
+        return alarms.facts(self, self._clock.now(), self._ground.room(), audit_fault)
+
+    def alarms_due(self, standing: Sequence[Alarm], limits: Limits) -> list[Notice]:
+        """Keep which alarms stand, and return those that are to be told of by this process."""
+        return self._do(alarms.due, tuple(standing), self._clock.now(), limits)
+
+    def untold(self, notice: Notice) -> None:
+        """Nobody could be told of an alarm: it is told again at the next look."""
+        self._do(alarms.untold, notice)
 
     # -- acknowledgements --------------------------------------------------------------------------------
 

@@ -24,13 +24,13 @@ _C = schema.case.c
 _FIND = select(schema.case).where(_C.id == bindparam("the_case")).with_for_update()
 _CHANGE = update(schema.case).where(_C.id == bindparam("the_case"))
 UNTIMED = select(schema.case).where(_C.state == CaseState.AWAITING_REPLY.value, _C.due_at.is_(None))
-_STANDS = schema.message.c.superseded_by.is_(None)
+STANDS = schema.message.c.superseded_by.is_(None)
 """What was corrected or cancelled since is nobody's to answer: the newer copy has a case of its own."""
 OVERDUE = (
     select(schema.case)
     .join(schema.message, schema.message.c.id == _C.message)
     .where(
-        _STANDS,
+        STANDS,
         _C.state == CaseState.AWAITING_REPLY.value,
         _C.overdue_at.is_(None),
         _C.due_at <= bindparam("at", type_=schema.Moment),

@@ -374,6 +374,11 @@ class Reader:
             return None
         return Hold(began_at=found[0].began_at, actor=found[0].actor, reason=found[0].reason)
 
+    def alarms(self) -> list[tuple[str, str, datetime]]:
+        """Return the alarms that stand, the oldest first: code, what it is about, since when."""
+        rows = self.rows(select(schema.alarm).order_by(schema.alarm.c.began_at))
+        return [(row.code, row.about, row.began_at) for row in rows]
+
     def replay_matches(self, wanted: Wanted) -> Sequence[Row]:
         """Return id, recipient and created_at of every copy that is asked for, in their order."""
         return self.rows(replays.matching(wanted))

@@ -444,6 +444,15 @@ hold = Table(
     Column("lifted_by", String),
 )
 
+alarm = Table(
+    "alarm",
+    metadata,
+    Column("code", String, primary_key=True),
+    Column("about", String, primary_key=True),  # key of a partner; empty: the deployment
+    Column("began_at", Moment, nullable=False),
+    Column("told_at", Moment),  # NULL: nobody could be told yet
+)
+
 assertion = Table(
     "assertion",
     metadata,
