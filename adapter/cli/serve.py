@@ -33,6 +33,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="send nothing until `silta hold lift`: for a store that was restored",
     )
+    parser.add_argument(
+        "--shadow",
+        action="store_true",
+        help="map, judge, decide and send nothing; in a store of its own, which stays a shadow",
+    )
     parser.set_defaults(run=run)
 
 
@@ -56,10 +61,10 @@ def run(arguments: argparse.Namespace) -> int:
     settings = config.load(arguments.config)
     log.to_stderr()
     listener = bind(*settings.listen)
-    return asyncio.run(_serve(settings, listener, watch=arguments.watch, hold=arguments.hold))
+    return asyncio.run(_serve(settings, listener, arguments))
 
 
-async def _serve(settings: Settings, listener: object, *, watch: bool, hold: bool) -> int:
+async def _serve(settings: Settings, listener: object, arguments: argparse.Namespace) -> int:
     from adapter.cli import INTERNAL, OK
     from adapter.config.run import running
     from adapter.server import log
@@ -70,7 +75,13 @@ async def _serve(settings: Settings, listener: object, *, watch: bool, hold: boo
         loop.add_signal_handler(number, _stop, stop)
     asked = asyncio.Event()
     loop.add_signal_handler(signal.SIGHUP, asked.set)
-    async with running(settings, listener, watch=watch, hold=hold) as adapter:  # type: ignore[arg-type]
+    async with running(
+        settings,
+        listener,  # type: ignore[arg-type]
+        watch=arguments.watch,
+        hold=arguments.hold,
+        shadow=arguments.shadow,
+    ) as adapter:
         await asyncio.to_thread(adapter.deployment.store.keep_ballast)
         reloading = asyncio.create_task(_reload_when(asked, adapter))
         stopping = asyncio.create_task(stop.wait())

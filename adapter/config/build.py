@@ -55,10 +55,12 @@ def build(
     ids: Ids | None = None,
     transport: Transport | None = None,
     address: str | None = None,
+    shadow: bool = False,
 ) -> Deployment:
     """Make the parts: read the folders, open the store, import what decisions are made from.
 
-    `address` stands above the settings' own, for a port that was not known before. Raises ConfigurationError
+    `address` stands above the settings' own, for a port that was not known before. `shadow`: nothing is sent,
+    in a store of its own; a store that was filled so is never opened without. Raises ConfigurationError
     with every fault of maps, tables, directory, agreements and consents at once; StoreError if the store
     cannot be opened.
     """
@@ -69,6 +71,10 @@ def build(
     content = read_content(settings)
     store = OpenStore.open(settings.store_url, key=settings.key, clock=clock, node=settings.node, ids=ids)
     try:
+        if shadow:
+            store.begin_shadow()
+        elif store.is_shadow():
+            raise ConfigurationError("ST126")
         _import(content, settings, store, clock)
         relay = Relay(
             mode=settings.mode,
@@ -90,6 +96,7 @@ def build(
             zone=settings.zone,
             patience=settings.patience,
             bounds=settings.bounds,
+            is_shadow=shadow,
         )
     except BaseException:
         store.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from adapter import __version__
@@ -55,10 +55,11 @@ async def running(
     address: str | None = None,
     watch: bool = False,
     hold: bool = False,
+    shadow: bool = False,
 ) -> AsyncIterator[Running]:
     """Run the doors and the delivery while the block runs; with `watch` also look for new versions of maps.
 
-    `hold`: nothing leaves until an operator lifts it.
+    `hold`: nothing leaves until an operator lifts it. `shadow`: nothing leaves at all.
 
     On leaving: no new connection, running requests end, the delivery loop finishes what it has begun, the
     store closes. Nothing accepted is lost by the stop; what was being sent is sent again after the lease.
@@ -72,7 +73,7 @@ async def running(
 
     wire = Ways() if transport is None else None
     deployment = await asyncio.to_thread(
-        build, settings, clock=clock, ids=ids, transport=transport or wire, address=address
+        build, settings, clock=clock, ids=ids, transport=transport or wire, address=address, shadow=shadow
     )
     if hold:
         begin = deployment.store.begin_hold
@@ -112,7 +113,12 @@ async def running(
             mllp.listening(doors, settings.mllp) as calls,
             inbox.watching(doors, settings.inboxes),
         ):
-            log.say("serving", address=base, mode=settings.mode.value, version=__version__)
+            log.say(
+                "serving in shadow" if shadow else "serving",
+                address=base,
+                mode=settings.mode.value,
+                version=__version__,
+            )
             yield Running(
                 deployment=deployment, address=base, delivery=delivering, mllp=tuple(calls), reload=reload
             )
@@ -135,6 +141,8 @@ async def running(
 async def _forget(deployment: Deployment, stop: asyncio.Event) -> None:
     """Let content go whose time has come, at the start and every hour; a failure is tried again then."""
     relay, kept = deployment.relay, deployment.settings.retention
+    if relay.is_shadow:  # nobody waits for it
+        kept = replace(kept, delivered=kept.not_applicable, parked=kept.not_applicable)
     while not stop.is_set():
         try:
             await asyncio.to_thread(relay.store.forget, relay.clock.now(), kept)

@@ -320,6 +320,9 @@ class _Engine:
                     await self._withhold(claimed, error.code, at)
                     return None
             at = self._relay.clock.now()
+            if self._relay.is_shadow:
+                await self._rehearse(claimed, copy, permit, level, at)
+                return None
             if not has_time(claimed.lease_until, at, self._pace):
                 break
             answer, seen = await self._write(
@@ -338,6 +341,23 @@ class _Engine:
                 return None
         await self._give_back(claimed, "DL118" if has_time(claimed.lease_until, at, self._pace) else "DL102")
         return None
+
+    async def _rehearse(
+        self,
+        claimed: Claimed,
+        copy: Frozen | None,
+        permit: Permit | None,
+        level: Level | None,
+        at: datetime,
+    ) -> None:
+        """Keep what would have gone where, and how much of it; the copy itself is not kept."""
+        basis = permit.reference if permit is not None else claimed.basis
+        would = dict(self._written_down(claimed, level))
+        if basis is not None:
+            would["basis"] = basis
+        if copy is not None:
+            would |= {"form": copy.media_type, "bytes": str(len(copy.body))}
+        await self._write(outcomes.rehearse, claimed, would=would, at=at)
 
     def _written_down(self, claimed: Claimed, level: Level | None) -> tuple[tuple[str, str], ...]:
         """Return what the audit keeps of a sending beside its ids: where it goes and how much of it."""

@@ -126,5 +126,7 @@ class Relay:
     bounds: Bounds = field(default_factory=Bounds)
     """How much may be sent again together."""
     zone: ZoneInfo = HELSINKI
+    is_shadow: bool = False
+    """True if nothing is sent: each copy is decided on, built, and closed as one that would have gone."""
     random: random.Random = field(default_factory=random.Random)
     """Jitter of the retries; seeded in simulations."""

@@ -73,7 +73,12 @@ class _Desk:
         counts = await self._doors.work(self._store.counts)
         parties = await self._doors.work(self._store.parties)
         return answer(
-            {"mode": self._relay.mode.value, **counts, "partners": [asdict(one) for one in parties]}
+            {
+                "mode": self._relay.mode.value,
+                "shadow": self._relay.is_shadow,
+                **counts,
+                "partners": [asdict(one) for one in parties],
+            }
         )
 
     async def messages(self, request: Request) -> Response:
@@ -94,6 +99,8 @@ class _Desk:
         for delivery in said["deliveries"]:
             attempts = await self._doors.work(self._store.attempts, delivery["id"])
             delivery["attempts_made"] = [asdict(attempt) for attempt in attempts]
+            if self._relay.is_shadow:
+                delivery["would"] = await self._doors.work(self._store.rehearsal, delivery["id"])
         return answer(said)
 
     async def timeline(self, request: Request) -> Response:

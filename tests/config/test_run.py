@@ -7,11 +7,14 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from adapter import config
 from adapter.cli import site
 from adapter.cli.demo import BEGINS
 from adapter.cli.stage import RunningClock
 from adapter.config.run import running
+from adapter.errors import ConfigurationError
 from adapter.relay import intake
 from adapter.relay.message import Submission
 from adapter.server.listen import bind
@@ -65,3 +68,19 @@ def test_started_with_hold_it_sends_nothing(tmp_path: Path) -> None:
     said = [asyncio.run(started(hold=hold)) for hold in (True, False)]
 
     assert said == ["silta serve --hold", "silta serve --hold"]
+
+
+def test_a_shadow_stays_one(tmp_path: Path) -> None:
+    """A store that was filled with --shadow is not opened without: ST126."""
+    settings = config.load(site.make(tmp_path / "site"))
+
+    async def started(*, shadow: bool) -> bool:
+        with bind("127.0.0.1", 0) as listener:
+            async with running(settings, listener, shadow=shadow) as adapter:
+                return adapter.deployment.relay.is_shadow
+
+    is_shadow = asyncio.run(started(shadow=True))
+
+    with pytest.raises(ConfigurationError, match="ST126"):
+        asyncio.run(started(shadow=False))
+    assert is_shadow

@@ -223,6 +223,7 @@ class World:
     ids: CountedIds = field(default_factory=lambda: CountedIds(7))
     pace: delivery.Pace = delivery.PACE
     bounds: Bounds = field(default_factory=Bounds)
+    is_shadow: bool = False
     file: Path | None = None
 
     @property

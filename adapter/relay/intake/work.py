@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from adapter import fhir
 from adapter.mapping.version import version_of
+from adapter.outcome import Issue
 from adapter.relay import answer, decision, event
 from adapter.relay.answer import Reply
 from adapter.relay.intake.sameness import digest_of, keys
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from adapter.mapping import Lineage, Map
     from adapter.mapping.nodes import SourceTree
-    from adapter.outcome import Issue
     from adapter.relay.answer import Style
     from adapter.relay.case import CaseStep
     from adapter.relay.deployment import Relay, Source
@@ -121,7 +121,7 @@ class Work:
         facts = judged.content.facts if judged.content else None
         reply = Reply(
             status=judged.status,
-            issues=judged.issues,
+            issues=(*judged.issues, Issue("DL154")) if self.relay.is_shadow else judged.issues,
             fates=judged.fates,
             message=None if judged.status == 409 else self.message,
             header_id=facts.header_id if facts else None,

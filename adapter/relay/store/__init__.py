@@ -431,6 +431,10 @@ class Store(Reader):
         """Let nothing leave until the hold is lifted; one that stands already stays as it is."""
         self._do(holds.begin, actor=actor, reason=reason, at=self._clock.now())
 
+    def begin_shadow(self) -> None:
+        """Mark the store as one whose messages are never sent. Raises Conflict (ST127) for a live one."""
+        self._do(holds.begin_shadow, self._clock.now())
+
     def lift_hold(self, *, actor: str, reason: str) -> None:
         """Let what waits go. Raises Conflict (DL152) if nothing is held."""
         self._do(holds.lift, actor=actor, reason=reason, at=self._clock.now())

@@ -127,7 +127,7 @@ _TAKE = (
 )
 _CONSENTS = select(func.coalesce(func.max(_C.number), 0)).where(_C.subject == bindparam("subject"))
 _ABOUT = select(_D.recipient, _D.kind).where(_D.id == bindparam("the_delivery"))
-_EARLIER = select(_D.bundle_id, _D.header_id, _D.reached).where(
+_EARLIER = select(_D.bundle_id, _D.header_id, _D.reached, _D.reason).where(
     _D.message == bindparam("the_message"),
     _D.recipient == bindparam("recipient"),
     _D.kind == Kind.NOTIFICATION.value,
@@ -228,7 +228,7 @@ def _got_anything(book: Book, head: Row) -> bool:
     cancelled = head.cancels
     while cancelled is not None:
         for row in book.all(_EARLIER, {"the_message": cancelled, "recipient": head.recipient}):
-            if row.reached:
+            if row.reached or row.reason == deliveries.REHEARSED:
                 return True
         before = book.first(_CANCELLED_BEFORE, {"the_message": cancelled})
         cancelled = before.cancels if before else None

@@ -119,6 +119,8 @@ _REOPEN = (
 )
 
 
+REHEARSED = "DL153"
+"""Of a copy that would have gone, but for the shadow: no end that the sender has to hear of."""
 NO_END = -1
 """Round of what is told of a copy beside its ends."""
 
@@ -274,7 +276,7 @@ def _follow(
     if after in SUCCESS:
         if row.kind == Kind.NOTIFICATION.value and row.event not in WITHOUT_CASE:
             _open_case(book, row, at)
-    else:
+    elif reason != REHEARSED:
         _report(book, row, after, at=at, reason=reason)
     settle(book, row.message, at)
 

@@ -23,6 +23,9 @@ _H = schema.hold.c
 STANDING = select(schema.hold).where(_H.lifted_at.is_(None)).order_by(_H.number).limit(1)
 _ADD = insert(schema.hold)
 _LIFT = update(schema.hold).where(_H.lifted_at.is_(None))
+SHADOW = select(schema.shadow.c.since).limit(1)
+_ANY_MESSAGE = select(schema.message.c.id).limit(1)
+_BEGIN_SHADOW = insert(schema.shadow)
 RESTORED = "restored from a copy of the store"
 """Why a copy holds."""
 
@@ -38,6 +41,16 @@ def begin(book: Book, *, actor: str, reason: str, at: datetime) -> None:
         return
     book.run(_ADD, {"began_at": at, "actor": actor, "reason": reason})
     book.note("hold", "deliveries", "held", at=at, actor=actor, reason=reason)
+
+
+def begin_shadow(book: Book, at: datetime) -> None:
+    """Mark the store as one whose messages are never sent. Raises Conflict (ST127) if it is a live one."""
+    if book.first(SHADOW) is not None:
+        return
+    if book.first(_ANY_MESSAGE) is not None:
+        raise Conflict("ST127")
+    book.run(_BEGIN_SHADOW, {"since": at})
+    book.note("shadow", "deliveries", "shadow", at=at)
 
 
 def lift(book: Book, *, actor: str, reason: str, at: datetime) -> None:

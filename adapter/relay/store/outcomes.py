@@ -21,11 +21,13 @@ from adapter.relay.store.claims import owner_of
 from adapter.relay.store.values import AckCode, AttemptEnd, Matched, Paused, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime, timedelta
 
     from adapter.relay.message import Level
     from adapter.relay.store.book import Book
     from adapter.relay.store.prepared import Row
+    from adapter.relay.store.values import Claimed
 
 EVENT_OF_CODE: dict[AckCode, DeliveryEvent] = {
     "ok": DeliveryEvent.OK,
@@ -408,6 +410,24 @@ def close(book: Book, delivery: str, *, actor: str, reason: str, at: datetime) -
         actor=actor,
         reason="DL113",
         detail={"why": reason},
+    )
+
+
+def rehearse(book: Book, claimed: Claimed, *, would: Mapping[str, str], at: datetime) -> None:
+    """Close a claimed copy that would go now, and keep what it would have been: nothing is sent in shadow."""
+    row = deliveries.find(book, claimed.delivery)
+    if row.token != claimed.token or row.state != DeliveryState.SENDING.value:
+        return
+    deliveries.move(
+        book,
+        row,
+        DeliveryEvent.LEASE_EXPIRED,
+        DeliveryEvent.CANCELLED,
+        at=at,
+        action="rehearse",
+        reason=deliveries.REHEARSED,
+        release=True,
+        detail=dict(would),
     )
 
 

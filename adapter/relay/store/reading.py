@@ -99,6 +99,12 @@ _CHAIN = (
     .order_by(_U.sequence)
     .limit(bindparam("room"))
 )
+_REHEARSED = (
+    select(schema.audit)
+    .where(_U.object == bindparam("object"), _U.action == "rehearse")
+    .order_by(_U.at.desc())
+    .limit(1)
+)
 _CHAIN_PAGE = 1000
 _AUDIT_COLUMNS = tuple(column.name for column in schema.audit.columns)
 _WAITING = (
@@ -378,6 +384,15 @@ class Reader:
         """Return the alarms that stand, the oldest first: code, what it is about, since when."""
         rows = self.rows(select(schema.alarm).order_by(schema.alarm.c.began_at))
         return [(row.code, row.about, row.began_at) for row in rows]
+
+    def is_shadow(self) -> bool:
+        """Return True for a store that was filled in shadow."""
+        return bool(self.rows(holds.SHADOW, {}))
+
+    def rehearsal(self, delivery: str) -> dict[str, str]:
+        """Return what a copy would have been and where it would have gone; empty if it was not rehearsed."""
+        rows = self.rows(_REHEARSED, {"object": f"delivery/{delivery}"})
+        return dict(_audit(rows[0]).pairs) if rows else {}
 
     def replay_matches(self, wanted: Wanted) -> Sequence[Row]:
         """Return id, recipient and created_at of every copy that is asked for, in their order."""

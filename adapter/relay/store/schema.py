@@ -453,6 +453,8 @@ alarm = Table(
     Column("told_at", Moment),  # NULL: nobody could be told yet
 )
 
+shadow = Table("shadow", metadata, Column("since", Moment, primary_key=True))
+
 assertion = Table(
     "assertion",
     metadata,
