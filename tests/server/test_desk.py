@@ -124,6 +124,38 @@ def test_other_content_under_an_id_is_shown_with_the_message(
     assert capsysbinary.readouterr().out == other
 
 
+def test_both_versions_of_a_plan_are_shown(
+    adapter: Served, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Those that were taken with their base, the one that was not beside the newest, each to be revealed."""
+    plans = folder("fixtures") / "plan"
+    first, by_oh, stale = (
+        (plans / f"shared-plan{name}.xml").read_bytes()
+        for name in ("", "-revised-occupational-health", "-revised-employment")
+    )
+    sent = [
+        adapter.post(f"/ingest/plans-{caller}", body, "application/xml", caller)
+        for caller, body in (("vuorela", first), ("kaskela", by_oh), ("tyollisyys", stale))
+    ]
+    message = adapter.deployment.store.answer_to(
+        "urn:uuid:313889e1-dd7a-57e7-81e8-4d02d39d839a", source="plans-vuorela", body=first
+    )
+    assert ([each.status_code for each in sent], message is None) == ([200, 200, 409], False)
+
+    where = ["--server", adapter.address, "--token-file", str(adapter.folder / "tokens" / "operator.token")]
+    assert cli.main(["messages", "show", message.message or "", *where]) == 0  # type: ignore[union-attr]
+    shown = capsysbinary.readouterr().out.decode().splitlines()
+    versions = [
+        line.split("  ")[0] for line in map(str.strip, shown) if "version" in line and "based" in line
+    ]
+    [*_, part, _, newest] = shown[-1].split()
+    words = ["--reveal", "--part", part, "--reason", "to bring them together"]
+    assert cli.main(["messages", "show", newest, *words, *where]) == 0
+
+    assert versions == ["version 2, based on 1", "beside it version 2, based on 1"]
+    assert capsysbinary.readouterr().out == stale
+
+
 def test_content_without_a_reason_is_not_shown(adapter: Served) -> None:
     """The door itself refuses to reveal without a reason."""
     message = unrouted(adapter, "DESK-6")
