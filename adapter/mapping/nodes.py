@@ -172,12 +172,13 @@ def paired(node: dict[str, Any], key: str) -> Item:
     if beside is None:
         return found
     if not isinstance(found, list) and not isinstance(beside, list):
-        return _together(found, beside)
+        return together(found, beside)
     values, besides = (one if isinstance(one, list) else [] for one in (found, beside))
-    return [_together(one, other) for one, other in zip_longest(values, besides)]
+    return [together(one, other) for one, other in zip_longest(values, besides)]
 
 
-def _together(value: Leaf, beside: Item) -> Item:
+def together(value: Leaf, beside: Item) -> Item:
+    """Return a primitive with the object that stands beside it, if one does."""
     if not isinstance(beside, dict):
         return value
     made = Primitive(dict.items(beside))

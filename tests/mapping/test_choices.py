@@ -50,6 +50,8 @@ RULES: dict[str, tuple[str, Any]] = {
         {"valueQuantity": {"unit": "h"}}),
     "mapped by the default group of its type": ("src.component as c -> tgt.component as t then { c.value -> t.value; };",
         {"component": [{"valueString": "2020-01-01!"}, SEEN["component"][1], {"valueString": "t"}, SEEN["component"][3]]}),  # type: ignore[index]
+    "found by an expression": ("src.component as c -> tgt.component as t, t.value = (%c.value);", {"component": SEEN["component"]}),
+    "found by an expression for a variable": ("src.component as c -> (%c.value.first()) as v, tgt.component as t, t.value = v;", {"component": SEEN["component"]}),
     "a number made as one": ("src -> tgt.value = create('integer') as i, i.value = (1 + 2);", {"valueInteger": 3}),
 }  # fmt: skip
 
@@ -71,3 +73,17 @@ def test_a_choice_keeps_its_type(one: Callable[..., Map], rules: str, expected: 
 
     assert (plain.issues, plain.resources) == ([], [{"resourceType": "Observation", **expected}])
     assert (traced.issues, traced.resources) == ([], plain.resources)
+
+
+def test_a_type_that_the_element_cannot_have_is_no_other(one: Callable[..., Map]) -> None:
+    """What is of a known type is not written as the one it looks most like."""
+    rules = "src.component as c then { c.value as v where $this is Period -> tgt.value = (%c.referenceRange.first()); };"
+    body = json.dumps(
+        {**SEEN, "component": [{"valuePeriod": {"start": "2020"}, "referenceRange": [{"text": "x"}]}]}
+    ).encode()
+    found = one(f"{HEAD}group Main(source src : Seen, target tgt : Observation) {{\n{rules}\n}}\n")
+
+    outcome = found.run(body, media_type="application/fhir+json")
+
+    assert [issue.code for issue in outcome.issues] == ["MP315"]
+    assert outcome.resources == [{"resourceType": "Observation"}]

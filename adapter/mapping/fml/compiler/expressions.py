@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from adapter.errors import AdapterError
+from adapter.fhirpath.results import json_value
 from adapter.fhirpath.tree import Binary, Call, Literal, Member, Special, Variable
 from adapter.fhirpath.values import Element
 from adapter.mapping.fml.compiler.conditions import UNSURE, question
@@ -23,14 +24,15 @@ from adapter.mapping.fml.paths import (
     with_variables,
 )
 from adapter.mapping.models import choice_keys
-from adapter.mapping.nodes import Primitive, Typed, Watched
+from adapter.mapping.nodes import Primitive, Typed, Watched, of_type, together
 from adapter.mapping.notes import At
 from adapter.mapping.run import Made
 from adapter.outcome import Issue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
+    from adapter.fhirpath.expression import Expression as Path
     from adapter.fhirpath.tree import Tree
     from adapter.mapping.fml.compiler.compilation import Compilation
     from adapter.mapping.fml.compiler.questions import Question
@@ -54,10 +56,12 @@ def expression(
     mark: RuleMark,
     *,
     names: Collection[str] | None = None,
+    is_typed: bool = False,
 ) -> Callable[[Frame, Item], Item] | None:
     """Compile FHIRPath to `(frame, focus) -> list`; None if it is faulty, which is noted.
 
-    `names` are those that mean variables, if not all in scope.
+    `names` are those that mean variables, if not all in scope. With `is_typed`, what it finds in FHIR says
+    of itself which type it is.
     """
     known = names_in_scope(scope) if names is None else names
     tree = with_variables(tree, known)
@@ -83,6 +87,7 @@ def expression(
     ]
     wrap = _wrapping(scope, scope.focus)
     constants = [name for name in used if name not in scope.vars]
+    found = _typed(compiled) if is_typed and scope.is_fhir else compiled
 
     def evaluate(frame: Frame, focus: Item) -> Item:
         run = frame[0]
@@ -93,7 +98,7 @@ def expression(
             if value is None:
                 environment[name] = []
         try:
-            return compiled({} if focus is None else wrap(focus), environment)
+            return found({} if focus is None else wrap(focus), environment)
         except AdapterError as error:
             again = lambda _, watched: compiled(  # noqa: E731
                 {} if focus is None else wrap(watched(focus)),
@@ -103,6 +108,18 @@ def expression(
             return []
 
     return evaluate
+
+
+def _typed(compiled: Path) -> Callable[[Item, Mapping[str, Item]], list[Item]]:
+    def find(focus: Item, environment: Mapping[str, Item]) -> list[Item]:
+        return [
+            of_type(together(item.value, item.sibling), item.type)
+            if isinstance(item, Element) and item.type is not None
+            else json_value(item)
+            for item in compiled.items(focus, environment)
+        ]
+
+    return find
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +307,9 @@ def follow(names: tuple[str, ...]) -> Callable[[Item], Item]:
     return walk_down
 
 
-def value_of(compilation: Compilation, scope: Scope, tree: Tree, mark: RuleMark) -> Value | None:
+def value_of(
+    compilation: Compilation, scope: Scope, tree: Tree, mark: RuleMark, *, is_typed: bool = False
+) -> Value | None:
     """Compile an expression that gives a value: a plain path from a variable directly, else by FHIRPath."""
     path = plain_path(tree)
     if path is not None and path[0] in scope.vars:
@@ -299,7 +318,7 @@ def value_of(compilation: Compilation, scope: Scope, tree: Tree, mark: RuleMark)
             return direct
     if isinstance(tree, Literal) and tree.kind == "string":
         return fixed(tree.text, "string")
-    evaluate = expression(compilation, scope, tree, mark)
+    evaluate = expression(compilation, scope, tree, mark, is_typed=is_typed)
     if evaluate is None:
         return None
     focus = scope.focus

@@ -131,8 +131,11 @@ def _any_of(element: Slot | None) -> Callable[[Item], Item]:
     def prepare(value: Item) -> Item:
         if element is None:
             return copy_of(value)
-        if isinstance(value, Node) and value.type in element.types and (shape := r4_shape(value.type)):
+        shape = r4_shape(value.type) if isinstance(value, Node) and value.type is not None else None
+        if shape is not None and shape.name in element.types:
             return _of_choice(value, shape)
+        if shape is not None and shape.kind == "complex":
+            raise RunFault("MP315", element=element.name)
         return plain(value) if _is_for_leaf(value, element) else copy_of(value)
 
     return prepare

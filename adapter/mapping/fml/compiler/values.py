@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from adapter.fhirpath.tree import Literal as PathLiteral
 from adapter.mapping.fml.compiler import expressions
+from adapter.mapping.fml.compiler.elements import slot_of
 from adapter.mapping.fml.compiler.scope import Value, fixed, variable
 from adapter.mapping.fml.compiler.transforms import (
     CAST_NAMES,
@@ -76,6 +77,10 @@ def transform(
     compilation: Compilation, scope: Scope, target: Target, given: Transform, mark: RuleMark
 ) -> Value | None:
     """Compile what stands right of `=`."""
+    if isinstance(given, Expression):
+        _, element = slot_of(compilation, scope, target)
+        is_typed = target.context is None or (element is not None and element.is_choice)
+        return expressions.value_of(compilation, scope, given.tree, mark, is_typed=is_typed)
     if not isinstance(given, Invocation):
         return parameter(compilation, scope, given, mark)
     if given.name in REFUSED:
@@ -230,7 +235,7 @@ def _evaluate(compilation: Compilation, scope: Scope, given: Invocation, mark: R
             return None
     last = given.parameters[-1]
     tree = _tree_of(compilation, scope, last)
-    evaluate = None if tree is None else expressions.expression(compilation, scope, tree, mark)
+    evaluate = None if tree is None else expressions.expression(compilation, scope, tree, mark, is_typed=True)
     if evaluate is None or tree is None:
         return None
     about = focus.get if focus is not None else None
