@@ -212,6 +212,11 @@ class Models:
                 return self.by_url(url)
         return None
 
+    def logical(self, name: str) -> Shape | None:
+        """Return a logical model by the last part of its url, where there is one such model only."""
+        found = [url for url in self._logical if url.rpartition("/")[2] == name]
+        return self.by_url(found[0]) if len(found) == 1 else None
+
     def named(self, name: str) -> Shape | None:
         """Return a type of R4 by its name."""
         return r4_shape(name)

@@ -159,6 +159,38 @@ def test_a_map_that_lends_its_groups_leaves_their_types_open(
     assert faults(text, also={"lent.map": lent}) == []
 
 
+def test_what_is_copied_of_any_resource_can_be_changed(one: Callable[..., Map]) -> None:
+    """Which elements it has is known when it runs; the source and other copies stay as they are."""
+    head = HEAD.replace("Patient", "Bundle")
+    rules = "src.entry as e -> tgt.entry as t then { e.resource as r -> t.resource = copy(r) as c then { r -> c.active = true; }; }; src.entry as e -> tgt.entry = e;"
+    entry = {"resource": {"resourceType": "Patient", "active": False}}
+    body = json.dumps({"resourceType": "Bundle", "entry": [entry]}).encode()
+
+    found = one(f"{head}group Main(source src : Source, target tgt : Bundle) {{ {rules} }}")
+    made = found.run(body, media_type="application/fhir+json", lineage=True).resources[0]
+
+    assert [one["resource"]["active"] for one in made["entry"]] == [True, False]
+
+
+LENT = """uses "urn:test:unknown" alias Known as source
+group Any() { source.flag as f -> target.id = f; }
+group Own(source source : Known, target target : HumanName) extends Any <<types>> { source.a -> target.text; }
+group Other(source source : UNDECLARED, target target : Period) extends Any <<types>> { source.a -> target.start; }
+"""
+
+
+def test_types_of_a_structure_without_a_model_are_no_fault(faults: Callable[..., list[Any]]) -> None:
+    """A map of types begins with what its groups extend, and need not name every type it maps."""
+    assert faults(f'map "urn:test:types" = "types"\n{LENT}') == []
+
+
+def test_a_short_rule_that_writes_to_its_source_is_a_fault(faults: Callable[..., list[Any]]) -> None:
+    """There is no element to look at on the other side."""
+    text = f"{HEAD}group Main(source src : Source, target tgt : Patient) {{ src.meta -> src.meta; }}"
+
+    assert [issue.code for issue in faults(text)] == ["MP226"]
+
+
 def test_constants_are_made_of_constants(one: Callable[..., Map]) -> None:
     """In whatever order they stand; what a run gives goes into what is made of it."""
     found = one(

@@ -81,6 +81,12 @@ class Library:
                     )
                 seen[group.name] = group
 
+    def all_groups(self) -> Iterator[tuple[MapFile, Group]]:
+        """Yield the groups of all maps."""
+        for file in self.files.values():
+            for group in file.groups:
+                yield file, group
+
     def groups(self, file: MapFile) -> Iterator[tuple[MapFile, Group]]:
         """Yield the groups a file can call, its own first."""
         for one in self.visible(file):

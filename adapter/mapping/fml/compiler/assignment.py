@@ -17,6 +17,7 @@ from adapter.mapping.fml.compiler.fitting import (
 from adapter.mapping.fml.compiler.ordering import MODES, storing
 from adapter.mapping.fml.compiler.parts import Assignment, Constant, Nothing, Put, Storing, Trail
 from adapter.mapping.fml.compiler.transforms import copy_of, leaf_of
+from adapter.mapping.models import r4_shape
 from adapter.mapping.run import RunFault
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ def put(
 ) -> Part:
     """Compile the assignment of a value to the target."""
     holder_shape, element = slot_of(compilation, scope, target)
-    var = scope.bind(name, "target", value.shape, value.kind) if name else None
+    # Which resource it is that was copied, only a run knows.
+    is_any = value.shape is not None and value.shape.kind == "resource" and value.shape.is_abstract
+    var = scope.bind(name, "target", None if is_any else value.shape, value.kind) if name else None
     if not target.path:
         return _put_itself(compilation, scope, target, value, mark, var.slot if var else None)
     kind = value_kind(compilation, scope, target, element, value)
@@ -127,6 +130,13 @@ def _put_itself(
     return Storing(hold, value, prepare, store, "value", Trail.of(scope, mark, value), slot)
 
 
+def _is_single(node: Item, key: str) -> bool:
+    """True for an element of a copied resource that can stand there once only."""
+    kind = dict.get(node, "resourceType")
+    shape = r4_shape(kind) if isinstance(kind, str) else None
+    return shape is not None and key in shape.order and not shape.order[key][1].is_list
+
+
 def _store(key: str, element: Slot | None, kind: str | None, mark: RuleMark) -> Item:
     """Return what puts a prepared value under its key; it gives the index, where the element is a list."""
 
@@ -157,7 +167,9 @@ def _store(key: str, element: Slot | None, kind: str | None, mark: RuleMark) -> 
         node[element.key(chosen)] = value
         return None
 
-    def into_open(_: Run, node: Item, value: Item) -> int | None:
+    def into_open(run: Run, node: Item, value: Item) -> int | None:
+        if _is_single(node, key):
+            return into_single(run, node, value)
         if value.__class__ is list:
             for one in value:
                 add_open(node, key, one)

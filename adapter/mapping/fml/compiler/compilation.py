@@ -38,9 +38,24 @@ class Compilation:
 
     def input_shape(self, file: MapFile, declared: Input) -> Shape | None:
         """Return the shape an input declares; None without one, or where its structure has no model."""
-        if declared.type is None:
+        if declared.type is None or self._is_of_unknown_structure(file, declared):
             return None
         return self.type_named(file, declared.type, declared.span)
+
+    def _is_of_unknown_structure(self, file: MapFile, declared: Input) -> bool:
+        """True for a type that may well be of a source structure which has no model here."""
+        return (
+            declared.mode == "source"
+            and all(use.name != declared.type for use in file.uses)
+            and self._named(declared.type or "") is None
+            and any(
+                not self.models.is_known(use.url, is_source=True) for use in file.uses if use.mode == "source"
+            )
+        )
+
+    def _named(self, name: str) -> Shape | None:
+        """Return a type of R4, or of a logical model that stands beside those the file uses."""
+        return self.models.named(name.removeprefix("FHIR.")) or self.models.logical(name)
 
     def type_named(self, file: MapFile, name: str, span: Span) -> Shape | None:
         """Return what `name` means in this file: an alias of `uses`, else a type of R4."""
@@ -49,7 +64,7 @@ class Compilation:
                 if not self.models.is_known(use.url, is_source=use.mode in ("source", "queried")):
                     self.library.unknown_model(self.faults, file, use)
                 return self.models.by_url(use.url)
-        shape = self.models.named(name.removeprefix("FHIR."))
+        shape = self._named(name)
         if shape is None:
             near = nearest(name, [*(use.name for use in file.uses), *self.models.names()])
             self.faults.add("MP201", file, span, type=name, near=near or "-")

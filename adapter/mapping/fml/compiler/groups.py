@@ -94,15 +94,24 @@ class Compiler:
     def entry(self, file: MapFile, inputs: Sequence[Input]) -> tuple[GroupCode, list[Shape | None]]:
         """Compile the first group with these inputs and all it calls; return it with its targets' shapes."""
         group = file.groups[0]
+        if not inputs:
+            # It is there for others to extend: there is nothing to begin with.
+            code = GroupCode(is_traced=self.compilation.is_traced)
+            code.fill((), (), 1)
+            return code, []
         shapes = [self.compilation.input_shape(file, one) for one in inputs]
         code = self.group(file, group, shapes)
         return code, [shape for one, shape in zip(inputs, shapes, strict=True) if one.mode == "target"]
 
     def rest(self, file: MapFile) -> None:
-        """Compile the groups that nothing has called, for their faults, whatever types they get."""
+        """Compile the groups that nothing has called, for their faults, whatever types they get.
+
+        One without inputs reads those of the groups that extend it, and is compiled with them.
+        """
         self.compilation.is_lenient = True
+        heirs = {group.extends for _, group in self.compilation.library.all_groups()}
         for group in file.groups:
-            if id(group) not in self._reached:
+            if id(group) not in self._reached and (group.inputs or group.name not in heirs):
                 self.group(file, group, [None] * len(group.inputs))
 
     def group(
@@ -275,6 +284,8 @@ class Compiler:
     def simple(self, outer: Scope, scope: Scope, rule: Rule, mark: RuleMark) -> Part:
         """Compile `a.b -> c.d`: the default group of the two types, else a copy where types allow it."""
         target = rule.targets[0]
+        if target.context not in scope.targets:
+            return targets.part(self.compilation, scope, target, mark)
         loop = self.loop(scope, rule, 0, mark)
         var = scope.focus
         if var is None:
