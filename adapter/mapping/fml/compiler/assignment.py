@@ -10,6 +10,7 @@ from adapter.mapping.fml.compiler.fitting import (
     clashes,
     preparing,
     primitive_fit,
+    shape_for,
     type_of_value,
     value_kind,
     whole,
@@ -102,11 +103,13 @@ def plain_put(
     kind = value_kind(compilation, scope, target, element, value)
     if shape is None or element is None or kind is None:
         return None
-    made = compilation.models.of_element(shape, kind)
+    made = shape_for(compilation, shape, kind)
     if made is None or not made.is_primitive:
         return None
     holder = scope.targets[target.context or ""].slot
-    return Put(holder, element.key(kind), element.is_list, primitive_fit(scope, made), leaf_of(kind), mark)
+    return Put(
+        holder, element.key(kind), element.is_list, primitive_fit(scope, made), leaf_of(made.name), mark
+    )
 
 
 def _put_itself(

@@ -72,12 +72,13 @@ def preparing(
     """Return what turns a found value into what the element holds."""
     if kind is None or shape is None:
         return _any_of(element)
-    made = compilation.models.of_element(shape, kind)
+    made = shape_for(compilation, shape, kind)
     if made is not None and made.kind == "logical":
         return lambda found: _typed(whole(found), made, compilation.models)
     if made is None or not made.is_primitive:
         return whole
-    one = _identity if value.is_constant and _is_kind(value, kind) else primitive_fit(scope, made)
+    is_fit = value.is_constant and _is_kind(value, made.name)
+    one = _identity if is_fit else primitive_fit(scope, made)
     if element is not None and element.is_list:
         return lambda found: (
             [fitted for item in found if (fitted := one(item)) is not None]
@@ -85,6 +86,15 @@ def preparing(
             else one(found)
         )
     return one
+
+
+def shape_for(compilation: Compilation, holder: Shape, kind: str) -> Shape | None:
+    """Return the type a value is fitted to; the value of a primitive is what that primitive is.
+
+    R4 says of some, such as unsignedInt, that their values are texts.
+    """
+    is_value = holder.is_primitive and kind.startswith("System.")
+    return holder if is_value else compilation.models.of_element(holder, kind)
 
 
 def _is_kind(value: Value, kind: str) -> bool:
