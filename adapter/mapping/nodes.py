@@ -8,6 +8,7 @@ way to each of its nodes and notes which leaves an expression looks at.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -67,6 +68,13 @@ class SourceTree:
 
 LEAF_KEYS = ("c1", "xmlText", "value")
 
+_COMPONENT = re.compile(r"c[0-9]+(s[0-9]+)?")
+
+_OF_A_TEXT = frozenset({
+    "ID", "lang", "language", "mediaType", "partType", "qualifier", "representation", "styleCode", "use",
+})  # fmt: skip
+"""Attributes that tell of the text of an element how it is meant or written. CDA R2, types ED, AD and EN."""
+
 
 def leaf_key(node: dict[str, Any]) -> str | None:
     """Name the leaf that stands for a node where a plain value is wanted; None if it has none.
@@ -77,6 +85,19 @@ def leaf_key(node: dict[str, Any]) -> str | None:
         if key in node:
             return key
     return None
+
+
+def says_nothing(node: dict[str, Any]) -> bool:
+    """True for a node without a leaf whose sender gave none, rather than one that a map must look into.
+
+    That is a v2 field whose first component is empty (HL7 v2.5.1, 2.5.3), an element that says why it has no
+    content (`nullFlavor`; HL7 v3 data types, 2.1.1), and one that tells only of a text which is not there.
+    """
+    if "nullFlavor" in node:
+        return True
+    if getattr(node, "line", None) is None:
+        return all(_COMPONENT.fullmatch(key) for key in node)
+    return node.keys() <= _OF_A_TEXT
 
 
 def is_leaf(value: object) -> bool:

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 NOTIFICATIONS = [
     case
     for case in CASES
-    if case.meaning in ("done", "planned", "update", "cancel") and case.name != "invalid"
+    if case.meaning in ("done", "planned", "update", "cancel")
+    and case.name not in ("invalid", "procedure-before-birth")
 ]
 SAID = [
     pytest.param(case, form, id=f"{case.name}-{form}")

@@ -12,7 +12,7 @@ import pytest
 from adapter.errors import ConfigurationError, TooCostly, Unsupported
 from adapter.fhir import json as fhir_json
 from adapter.mapping.mapset import MapSet
-from tests.mapping.conftest import JSON, V2, to
+from tests.mapping.conftest import JSON, V2, XML, to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,6 +166,33 @@ def test_what_cannot_be_done_is_an_issue_at_its_place(
     outcome = one(frame % rules).run(json.dumps(source).encode(), media_type="application/json")
 
     assert [(issue.code, issue.source_field) for issue in outcome.issues] == expected
+
+
+NOT_TOLD = {
+    "nullFlavor instead of a text": (XML, '<r><a nullFlavor="UNK"/></r>', []),
+    "a word of what the text would be": (XML, '<r><a qualifier="BR" use="L"/></r>', []),
+    "attributes that hold the content": (XML, '<r><a code="x" codeSystem="y"/></r>', [("MP311", "/r/a")]),
+    "an empty first component": (V2, "MSH|^~\\&|^x^ISO||||||ADT^A01|1|T|2.5", []),
+}
+
+
+@pytest.mark.parametrize(("model", "source", "expected"), NOT_TOLD.values(), ids=NOT_TOLD)
+def test_what_the_sender_does_not_tell_is_absent(
+    one: Load, model: str, source: str, expected: list[tuple[str, str | None]]
+) -> None:
+    """Only content that a map must look into is a fault of the map, not content that is not there."""
+    alias, rule, media_type = (
+        ("V2", "src.MSH.f3", "application/hl7-v2") if model is V2 else ("Xml", "src.a", "application/xml")
+    )
+    text = (
+        f"{model}{to('Patient')}group G(source src : {alias}, target tgt : Patient) {{\n"
+        f"  {rule} as a -> tgt.language = a;\n}}"
+    )
+
+    outcome = one(text).run(source.encode(), media_type=media_type)
+
+    assert [(issue.code, issue.source_field) for issue in outcome.issues] == expected
+    assert "language" not in outcome.resources[0]
 
 
 def test_no_issue_quotes_the_source(one: Load) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from adapter.fhir.decimals import ExactDecimal
 from adapter.mapping import moments, patterns
 from adapter.mapping.conceptmap import Unfound
-from adapter.mapping.nodes import Item, Primitive, leaf_key
+from adapter.mapping.nodes import Item, Primitive, leaf_key, says_nothing
 from adapter.mapping.run import Made, RunFault
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class Transform:
 def plain(value: Item) -> Item:
     """Return the leaf that stands for `value`: of a field its first component, of an element its text.
 
+    None where the sender gave none: an empty first component, a nullFlavor instead of a text.
+
     Raises RunFault MP311 if the value has parts but no such leaf, MP312 if there are several values.
     """
     if isinstance(value, list):
@@ -58,7 +60,7 @@ def plain(value: Item) -> Item:
     if isinstance(value, dict):
         key = leaf_key(value)
         if key is None:
-            if not value or isinstance(value, Primitive):
+            if not value or isinstance(value, Primitive) or says_nothing(value):
                 return None
             raise RunFault("MP311")
         return plain(dict.__getitem__(value, key))
