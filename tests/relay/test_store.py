@@ -22,10 +22,10 @@ from sqlalchemy import create_engine, insert
 from adapter.errors import ConfigurationError, Conflict, NotFound, StoreError
 from adapter.relay.clock import SetClock
 from adapter.relay.message import DeliveryState, Meaning, MessageState
-from adapter.relay.store import Store, claims, schema, sqlite
+from adapter.relay.store import Store, claims, consents, schema, sqlite
 from adapter.relay.store.cipher import Vault
 from adapter.relay.store.upgrade import newest
-from adapter.relay.store.values import NewConsent, Retention
+from adapter.relay.store.values import Freeze, Frozen, NewConsent, Retention
 from tests.relay.world import (
     CLINIC,
     HOSPITAL,
@@ -41,7 +41,10 @@ from tests.relay.world import (
 )
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from adapter.relay.store.book import Book
+    from adapter.relay.store.values import Claimed
 
 # The file -------------------------------------------------------------------------------------------------
 
@@ -337,6 +340,34 @@ def test_a_poisonous_operation_fails_alone(world: World) -> None:
         bad.result()
     assert world.store.verify_audit() is None
     assert len(world.store.audit_rows()) == 40
+
+
+def test_what_is_read_ahead_sees_what_stands_before_it_in_the_same_commit(world: World) -> None:
+    """A consent that changes between two copies in one commit voids the decision on the second alone."""
+    for number in (1, 2):
+        world.take(number, subject=f"{number}")
+    claimed = world.store.submit(claims.claim, NOON, 9).result()
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(_book: Book) -> None:
+        begun.set()
+        go.wait(20)
+
+    def frozen(one: Claimed) -> Future[tuple[Freeze, int]]:
+        copy = Frozen(body=b"{}", media_type="application/fhir+json", level=one.level)
+        return world.store.submit(
+            claims.freeze, one, copy=copy, basis=None, seen=one.consents_seen, until=NOON, at=NOON
+        )
+
+    world.store.submit(slow)
+    assert begun.wait(20)
+    first = frozen(claimed[0])
+    named = {"origin": "door", "actor": CLINIC, "at": NOON}
+    world.store.submit(consents.put, "c", claimed[1].subject, b"{}", **named)  # type: ignore[arg-type]
+    second = frozen(claimed[1])
+    go.set()
+
+    assert (first.result()[0], second.result()[0]) == (Freeze.GO, Freeze.ASK_AGAIN)
 
 
 def test_operations_that_wait_share_a_commit(world: World) -> None:

@@ -134,6 +134,7 @@ class Store(Reader):
             self._open_book,
             self._committed,
             apart=frozenset((claims.claim,)) if ground.has_others else frozenset(),
+            foresights={claims.freeze: claims.foresee, outcomes.record_attempt: outcomes.foresee},
         )
 
     # -- opening and closing -----------------------------------------------------------------------------

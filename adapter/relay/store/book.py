@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
     from sqlalchemy.sql import ClauseElement
-    from sqlalchemy.sql.dml import Insert
+    from sqlalchemy.sql.dml import Insert, Update
 
     from adapter.relay.clock import Clock, Ids
     from adapter.relay.store.cipher import Envelope, Vault
@@ -71,14 +71,18 @@ class Book:
     """
 
     __slots__ = (
+        "_changed",
+        "_changes",
         "_last",
         "_later",
         "_library",
         "_marks",
+        "_numbered",
         "_records",
         "asked_time",
         "clock",
         "cursor",
+        "foreseen",
         "ground",
         "head",
         "ids",
@@ -108,6 +112,9 @@ class Book:
         self.ground = ground
         self._records: list[AuditRecord] = []
         self._later: dict[Insert, list[Mapping[str, Any]]] = {}
+        self._numbered: dict[Insert, list[tuple[Mapping[str, Any], Callable[[int], None]]]] = {}
+        self._changes: dict[tuple[Update, tuple[str, ...]], list[Mapping[str, Any]]] = {}
+        self._changed: set[tuple[str, str]] = set()
         self._marks: set[tuple[str, ...]] = set()
         self.vault = vault
         self.clock = clock
@@ -124,6 +131,11 @@ class Book:
         """Messages that may be settled at the end, with when."""
         self.known_parties = known_parties
         """Partners that are in the database already."""
+        self.foreseen: dict[tuple[str, str], Row] = {}
+        """Rows that were read for the operations to come in one go, by what they are for and key.
+
+        An operation that uses one takes it out, and so does whoever changes what it tells.
+        """
 
     def run(self, statement: ClauseElement, parameters: Mapping[str, Any] = NOTHING) -> int:
         """Execute one prebuilt statement; returns how many rows it touched."""
@@ -150,12 +162,43 @@ class Book:
         """
         self._later.setdefault(statement, []).append(parameters)
 
+    def later_numbered(
+        self, statement: Insert, parameters: Mapping[str, Any], then: Callable[[int], None]
+    ) -> None:
+        """Insert a row as `later` does, and tell `then` the number that it got."""
+        self._numbered.setdefault(statement, []).append((parameters, then))
+
+    def change(self, statement: Update, key: str, parameters: Mapping[str, Any]) -> None:
+        """Update the row `key`, which is there, before anything else is asked of the database.
+
+        Rows of one statement go together. Where one row is changed twice, the first change is written first.
+        """
+        place = (str(statement.table), key)
+        if place in self._changed:
+            self._catch_up()
+        self._changed.add(place)
+        self._changes.setdefault((statement, tuple(parameters)), []).append(parameters)
+
     def _catch_up(self) -> None:
-        while self._later:
+        while self._later or self._numbered or self._changes:
+            numbered, self._numbered = self._numbered, {}
             waiting, self._later = self._later, {}
-            self._marks = set()
-            for statement in sorted(waiting, key=_place_of):
-                self._run_each(statement, waiting[statement])
+            changes, self._changes = self._changes, {}
+            self._marks, self._changed = set(), set()
+            with self.ground.in_one_go(self):
+                for statement in sorted(waiting, key=_place_of):
+                    self._run_each(statement, waiting[statement])
+                for (update, _), rows in changes.items():
+                    self._run_each(update, rows)
+            for statement, asked in numbered.items():
+                numbers = self._numbers(statement, [parameters for parameters, _ in asked])
+                for (_, then), number in zip(asked, numbers, strict=True):
+                    then(number)
+
+    def _numbers(self, statement: Insert, parameters: Sequence[Mapping[str, Any]]) -> list[int]:
+        prepared = self._library.find(statement, tuple(parameters[0]))
+        rows = [prepared.bound(each) for each in parameters]
+        return [int(row[0]) for row in self.ground.returned(self, prepared.sql, rows)]
 
     def mark(self, *about: str) -> None:
         """Say that rows which wait to be inserted are about this."""
@@ -214,22 +257,23 @@ class Book:
 
     def flush(self) -> None:
         """Write what is written at the end; the audit rows, linked to the chain, are the last."""
-        self._catch_up()
         self._last(self)
-        if self.work and self.ground.has_others:
-            self.ground.announce(self)
+        self._catch_up()
         rows = []
         for record in self._records:
             row = audit.link(self.head, record, self.vault.audit)
             self.head = audit.head_of(row)
             rows.append(dict(zip(_AUDIT_COLUMNS, _audit_values(row), strict=True)))
         self._records = []
-        self.run_all(_ADD_AUDIT, rows)
+        with self.ground.in_one_go(self):
+            if self.work and self.ground.has_others:
+                self.ground.announce(self)
+            self._run_each(_ADD_AUDIT, rows)
 
     def seal_new(self, owner: str, parts: Mapping[str, bytes | None], at: datetime) -> None:
         """Keep the parts that are not None, under a fresh key of `owner`."""
         envelope, wrapped = self.vault.new_key(owner)
-        self.run(_ADD_KEY, {"owner": owner, "wrapped": wrapped, "master": self.vault.name, "made_at": at})
+        self.later(_ADD_KEY, {"owner": owner, "wrapped": wrapped, "master": self.vault.name, "made_at": at})
         for part, clear in parts.items():
             if clear is not None:
                 self.seal(envelope, part, clear)
@@ -242,7 +286,7 @@ class Book:
 
     def seal(self, envelope: Envelope, part: str, clear: bytes) -> None:
         """Keep one part under a key that is there already."""
-        self.run(
+        self.later(
             _ADD_PAYLOAD,
             {"owner": envelope.owner, "part": part, "sealed": envelope.seal(part, clear)},
         )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     ColumnElement,
+    and_,
     bindparam,
     exists,
     func,
@@ -39,6 +40,8 @@ from adapter.relay.message import (
 )
 from adapter.relay.retry import FAILURES_THAT_SLOW
 from adapter.relay.store import deliveries, process, schema
+from adapter.relay.store.among import Among
+from adapter.relay.store.deliveries import CHECKED
 from adapter.relay.store.values import Claimed, Ended, Freeze, Frozen
 from adapter.relay.transitions import advance
 
@@ -83,6 +86,11 @@ _READY = (
     .limit(bindparam("room"))
     .with_for_update(skip_locked=True, key_share=True)
 )
+_content, _copy = schema.payload.alias("content"), schema.payload.alias("copy")
+_owner = literal("message/").concat(_D.message)
+_marked = (
+    select(func.coalesce(func.max(_C.number), 0)).where(_C.subject == _M.subject).scalar_subquery()
+)
 _FULL = (
     select(
         schema.delivery,
@@ -97,17 +105,30 @@ _FULL = (
         _M.forgotten_at,
         _L.lease_token,
         _K.wrapped,
+        _content.c.sealed.label("content"),
+        _copy.c.sealed.label("copy"),
+        _marked.label("consents"),
     )
     .join(schema.message, _M.id == _D.message)
     .join(schema.lane, _L.key == _D.lane)
-    .join(schema.content_key, _K.owner == literal("message/").concat(_D.message))
+    .join(schema.content_key, _K.owner == _owner)
+    .outerjoin(_content, and_(_content.c.owner == _owner, _content.c.part == literal("content")))
+    .outerjoin(_copy, and_(_copy.c.owner == _owner, _copy.c.part == literal("copy/").concat(_D.id)))
 )
-_HEAD = _FULL.where(_D.lane == bindparam("the_lane"), _D.state == _QUEUED).order_by(_D.number).limit(1)
+_first = (
+    select(func.min(_D.number))
+    .where(_D.lane == _L.key, _D.state == _QUEUED)
+    .correlate(schema.lane)
+    .scalar_subquery()
+)
+_HEADS = select(_first.label("number")).select_from(schema.lane).where(Among(_L.key, "lanes"))
+_FULL_HEADS = _FULL.where(Among(_D.number, "numbers"), _D.state == _QUEUED).with_for_update(
+    of=schema.delivery, skip_locked=True
+)
 _ONE = _FULL.where(_D.id == bindparam("the_delivery"))
-_PAYLOAD = select(_Y.sealed).where(_Y.owner == bindparam("owner"), _Y.part == bindparam("part"))
-_LEASE_LANE = (
+_LEASE_LANES = (
     update(schema.lane)
-    .where(_L.key == bindparam("the_lane"))
+    .where(Among(_L.key, "lanes"))
     .values(
         waiting=_L.waiting - 1,
         lease_token=_L.lease_token + 1,
@@ -117,15 +138,14 @@ _LEASE_LANE = (
 )
 _TAKE = (
     update(schema.delivery)
-    .where(_D.id == bindparam("the_delivery"), _D.state == _QUEUED)
+    .where(Among(_D.number, "numbers"))
     .values(
-        token=bindparam("the_token"),
+        token=select(_L.lease_token + 1).where(_L.key == _D.lane).scalar_subquery(),
         state=advance(DELIVERY_TRANSITIONS, DeliveryState.QUEUED, DeliveryEvent.CLAIMED).value,
         changed_at=_now,
         due_at=None,
     )
 )
-_CONSENTS = select(func.coalesce(func.max(_C.number), 0)).where(_C.subject == bindparam("subject"))
 _ABOUT = select(_D.recipient, _D.kind).where(_D.id == bindparam("the_delivery"))
 _EARLIER = select(_D.bundle_id, _D.header_id, _D.reached, _D.reason).where(
     _D.message == bindparam("the_message"),
@@ -134,14 +154,25 @@ _EARLIER = select(_D.bundle_id, _D.header_id, _D.reached, _D.reason).where(
 )
 _CANCELLED_BEFORE = select(_M.cancels).where(_M.id == bindparam("the_message"))
 _CHECK = (
-    select(_D.token, _L.lease_until, _D.state, _D.kind, _D.frozen_type, _M.subject, _M.superseded_by)
+    select(
+        _D.id,
+        _D.token,
+        _L.lease_until,
+        _D.state,
+        _D.kind,
+        _D.frozen_type,
+        _M.superseded_by,
+        _K.wrapped,
+        _marked.label("consents"),
+    )
     .select_from(schema.delivery)
     .join(schema.lane, _L.key == _D.lane)
     .join(schema.message, _M.id == _D.message)
-    .where(_D.id == bindparam("the_delivery"))
+    .join(schema.content_key, _K.owner == _owner)
+    .where(Among(_D.id, "the_deliveries"))
+    .order_by(_D.number)
     .with_for_update(of=schema.delivery)
 )
-_FREEZE = update(schema.delivery).where(_D.id == bindparam("the_delivery"))
 _DROP_PAYLOAD = schema.payload.delete().where(
     _Y.owner == bindparam("owner"), _Y.part == bindparam("the_part")
 )
@@ -180,12 +211,12 @@ def claim(
     recover(book, now)
     deliveries.last(book)
     until = book.ground.lease_time(book, now) + lease
-    claimed: list[Claimed] = []
-    for lane in _lanes_in_turn(book, now, limit, each):
-        head = _sendable_head(book, lane, now)
-        if head is not None and _take(book, head, now, until):
-            claimed.append(_claimed(book, head, head.lease_token + 1, now + lease))
-    return claimed
+    heads = _sendable_heads(book, _lanes_in_turn(book, now, limit, each), now)
+    if heads:
+        book.run(_TAKE, {"numbers": [head.number for head in heads], "now": now})
+        lanes = [head.lane for head in heads]
+        book.run(_LEASE_LANES, {"lanes": lanes, "owner": book.node, "until": until})
+    return [_claimed(book, head, head.lease_token + 1, now + lease) for head in heads]
 
 
 def _lanes_in_turn(book: Book, now: datetime, limit: int, each: int) -> list[str]:
@@ -202,14 +233,25 @@ def _lanes_in_turn(book: Book, now: datetime, limit: int, each: int) -> list[str
     return [lane for lane in turns if lane is not None][:limit]
 
 
-def _sendable_head(book: Book, lane: str, now: datetime) -> Row | None:
-    """Return the lane's first delivery that may still go; close those before it that may not."""
-    while (head := book.first(_HEAD, {"the_lane": lane})) is not None:
-        event, reason = _overtaken(book, head, now)
-        if event is None:
-            return head
-        deliveries.move(book, deliveries.find(book, head.id), event, at=now, action="close", reason=reason)
-    return None
+def _sendable_heads(book: Book, lanes: Sequence[str], now: datetime) -> list[Row]:
+    """Return each lane's first delivery that may still go, locked; close those before it that may not.
+
+    A lane whose head somebody else is just changing is left for the next time.
+    """
+    sendable: dict[str, Row] = {}
+    asked = lanes
+    while asked:
+        numbers = [row.number for row in book.all(_HEADS, {"lanes": asked}) if row.number is not None]
+        asked = []
+        for head in book.all(_FULL_HEADS, {"numbers": numbers}) if numbers else ():
+            event, reason = _overtaken(book, head, now)
+            if event is None:
+                sendable[head.lane] = head
+            else:
+                found = deliveries.find(book, head.id)
+                deliveries.move(book, found, event, at=now, action="close", reason=reason)
+                asked.append(head.lane)
+    return [sendable[lane] for lane in lanes if lane in sendable]
 
 
 def _overtaken(book: Book, head: Row, now: datetime) -> tuple[DeliveryEvent | None, str | None]:
@@ -233,15 +275,6 @@ def _got_anything(book: Book, head: Row) -> bool:
         before = book.first(_CANCELLED_BEFORE, {"the_message": cancelled})
         cancelled = before.cancels if before else None
     return False
-
-
-def _take(book: Book, head: Row, now: datetime, until: datetime) -> bool:
-    """Lease the lane and give its head out; False if the head moved on since it was looked at."""
-    token = head.lease_token + 1
-    if not book.run(_TAKE, {"the_delivery": head.id, "the_token": token, "now": now}):
-        return False
-    book.run(_LEASE_LANE, {"the_lane": head.lane, "owner": book.node, "until": until})
-    return True
 
 
 def look(book: Book, delivery: str) -> Claimed:
@@ -282,11 +315,11 @@ def _claimed(book: Book, head: Row, token: int, until: datetime) -> Claimed:
         header_id=head.header_id,
         queued_at=head.queued_at,
         expires_at=head.expires_at,
-        content=None if is_report else _opened(book, envelope, "content"),
-        frozen=_frozen(book, envelope, head),
+        content=None if is_report or head.content is None else envelope.open("content", head.content),
+        frozen=_frozen(envelope, head),
         reached=head.reached > 0,
         released=head.released_by is not None,
-        consents_seen=_mark(book, head.subject),
+        consents_seen=head.consents,
         cancels=head.cancels,
         about=_about(book, head) if is_report else None,
         original_bundle_id=bundle_id,
@@ -294,17 +327,12 @@ def _claimed(book: Book, head: Row, token: int, until: datetime) -> Claimed:
     )
 
 
-def _opened(book: Book, envelope: Envelope, part: str) -> bytes | None:
-    row = book.first(_PAYLOAD, {"owner": envelope.owner, "part": part})
-    return envelope.open(part, row.sealed) if row else None
-
-
-def _frozen(book: Book, envelope: Envelope, head: Row) -> Frozen | None:
-    if head.frozen_type is None:
+def _frozen(envelope: Envelope, head: Row) -> Frozen | None:
+    if head.frozen_type is None or head.copy is None:
         return None
-    body = _opened(book, envelope, part_of(head.id))
+    body = envelope.open(part_of(head.id), head.copy)
     level = Level(head.frozen_level) if head.frozen_level else None
-    return None if body is None else Frozen(body=body, media_type=head.frozen_type, level=level)
+    return Frozen(body=body, media_type=head.frozen_type, level=level)
 
 
 def _about(book: Book, head: Row) -> Ended:
@@ -333,8 +361,12 @@ def _cancelled_copy(book: Book, head: Row) -> tuple[str | None, str | None]:
     return None, None
 
 
-def _mark(book: Book, subject: str | None) -> int:
-    return int(book.scalar(_CONSENTS, {"subject": subject})) if subject else 0
+def foresee(book: Book, claimed: Sequence[Claimed]) -> None:
+    """Read in one go what `freeze` will ask about these, once nobody can change their people's consents."""
+    subjects = [consents_of(each.subject) for each in claimed if each.subject is not None]
+    book.ground.lock_each(book, subjects, shared=True)
+    for row in book.all(_CHECK, {"the_deliveries": [each.delivery for each in claimed]}):
+        book.foreseen[CHECKED, row.id] = row
 
 
 def freeze(
@@ -354,9 +386,9 @@ def freeze(
     the decision was made on. `until`: the send would have ended by then, so the lease must not end before.
     Returns what to do, and the mark of the consents as they are now.
     """
-    if claimed.subject is not None:
-        book.ground.lock(book, consents_of(claimed.subject), shared=True)
-    row = book.first(_CHECK, {"the_delivery": claimed.delivery})
+    if (CHECKED, claimed.delivery) not in book.foreseen:
+        foresee(book, [claimed])
+    row = book.foreseen.pop((CHECKED, claimed.delivery), None)
     needed = book.ground.lease_time(book, at) + (until - at)
     if row is None or row.token != claimed.token or row.lease_until is None or row.lease_until < needed:
         return Freeze.LOST, seen
@@ -367,11 +399,11 @@ def freeze(
         found = deliveries.find(book, claimed.delivery)
         deliveries.move(book, found, *steps, at=at, action="close", reason="DL111", release=True)
         return Freeze.CLOSED, seen
-    mark = _mark(book, row.subject) if claimed.kind is not Kind.DELIVERY_REPORT else seen
+    mark = int(row.consents) if claimed.kind is not Kind.DELIVERY_REPORT else seen
     if mark != seen:
         return Freeze.ASK_AGAIN, mark
     reached = max(int(claimed.reached) * 2, 1)
-    values: dict[str, Any] = {"the_delivery": claimed.delivery, "reached": reached, "basis": basis}
+    values: dict[str, Any] = {"reached": reached, "basis": basis}
     if copy is not None:
         values |= {
             "frozen_type": copy.media_type,
@@ -381,8 +413,9 @@ def freeze(
         owner = owner_of(claimed.message)
         if row.frozen_type is not None:
             book.run(_DROP_PAYLOAD, {"owner": owner, "the_part": part_of(claimed.delivery)})
-        book.seal_more(owner, part_of(claimed.delivery), copy.body)
-    book.run(_FREEZE, values)
+        if row.wrapped is not None:
+            book.seal(book.vault.envelope(owner, row.wrapped), part_of(claimed.delivery), copy.body)
+    deliveries.change(book, claimed.delivery, values)
     book.note(
         "disclose",
         f"delivery/{claimed.delivery}",

@@ -28,10 +28,12 @@ from adapter.relay.message import (
     MessageState,
 )
 from adapter.relay.store import schema
+from adapter.relay.store.among import Among
 from adapter.relay.store.book import ENGINE, LaneStep
 from adapter.relay.transitions import advance
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from adapter.relay.message import NewDelivery
@@ -42,6 +44,9 @@ _D, _L, _M, _P = schema.delivery.c, schema.lane.c, schema.message.c, schema.part
 
 REPORT_TIME_TO_LIVE = timedelta(days=5)
 
+FOUND, CHECKED = "found", "checked"
+"""Kinds of rows of deliveries that are foreseen: for `find`, and for the look before the socket."""
+
 _FIND = (
     select(
         schema.delivery,
@@ -49,13 +54,15 @@ _FIND = (
         _M.subject,
         _M.meaning,
         _M.event,
+        _M.cancels,
         _M.superseded_by,
         _M.forgotten_at,
     )
     .join(schema.message, _M.id == _D.message)
-    .where(_D.id == bindparam("the_delivery"))
     .with_for_update(of=schema.delivery)
 )
+_FIND_ONE = _FIND.where(_D.id == bindparam("the_delivery"))
+_FIND_SEVERAL = _FIND.where(Among(_D.id, "the_deliveries")).order_by(_D.number)
 _CHANGE = update(schema.delivery).where(_D.id == bindparam("the_delivery"))
 _ADD = insert(schema.delivery)
 
@@ -78,15 +85,17 @@ _RELEASE_LANE = (
 )
 _ENSURE_PARTY = insert(schema.party).on_conflict_do_nothing()
 _ENSURE_LANE = insert(schema.lane).on_conflict_do_nothing()
-_LOCK_LANE = select(_L.key).where(_L.key == bindparam("the_lane")).with_for_update(key_share=True)
-_LOCK_MESSAGE = select(_M.id).where(_M.id == bindparam("the_message")).with_for_update(key_share=True)
+_LOCK_LANES = select(_L.key).where(Among(_L.key, "lanes")).order_by(_L.key).with_for_update(key_share=True)
+_LOCK_MESSAGES = select(_M.id).where(Among(_M.id, "messages")).order_by(_M.id).with_for_update(key_share=True)
 _TAKES_REPORTS = select(_P.takes_reports).where(_P.key == bindparam("the_party"))
 _ADD_CASE = insert(schema.case)
 _EARLIER_CASE = (
     select(schema.case.c.state, schema.case.c.reply)
     .join(schema.message, _M.id == schema.case.c.message)
     .where(
-        _M.superseded_by == bindparam("the_message"), schema.case.c.recipient == bindparam("the_recipient")
+        _M.id == bindparam("the_earlier"),
+        _M.superseded_by == bindparam("the_message"),
+        schema.case.c.recipient == bindparam("the_recipient"),
     )
     .order_by(schema.case.c.opened_at.desc())
     .limit(1)
@@ -94,11 +103,11 @@ _EARLIER_CASE = (
 _SETTLE = (
     update(schema.message)
     .where(
-        _M.id == bindparam("the_message"),
+        Among(_M.id, "messages"),
         _M.state == MessageState.ACCEPTED.value,
         not_(
             exists().where(
-                _D.message == bindparam("the_message"),
+                _D.message == _M.id,
                 _D.kind != Kind.DELIVERY_REPORT.value,
                 text(schema.allowed("delivery.state", sorted(LIVE))),
             )
@@ -108,6 +117,7 @@ _SETTLE = (
         state=advance(MESSAGE_TRANSITIONS, MessageState.ACCEPTED, MessageEvent.ALL_ENDED).value,
         changed_at=bindparam("at", type_=schema.Moment),
     )
+    .returning(_M.id)
 )
 _REOPEN = (
     update(schema.message)
@@ -130,10 +140,23 @@ def find(book: Book, delivery: str) -> Row:
 
     Raises NotFound ST121.
     """
-    row = book.first(_FIND, {"the_delivery": delivery})
+    row = book.foreseen.pop((FOUND, delivery), None) or book.first(_FIND_ONE, {"the_delivery": delivery})
     if row is None:
         raise NotFound("ST121", params={"kind": "delivery"})
     return row
+
+
+def foresee(book: Book, deliveries: Sequence[str]) -> None:
+    """Read and lock in one go what `find` will be asked."""
+    for row in book.all(_FIND_SEVERAL, {"the_deliveries": deliveries}):
+        book.foreseen[FOUND, row.id] = row
+
+
+def change(book: Book, delivery: str, values: Mapping[str, Any]) -> None:
+    """Change columns of a delivery that was read and locked; what was foreseen of it holds no longer."""
+    for kind in (FOUND, CHECKED):
+        book.foreseen.pop((kind, delivery), None)
+    book.change(_CHANGE, delivery, {"the_delivery": delivery, **values})
 
 
 def add(book: Book, message: str, sender: str, new: NewDelivery, at: datetime) -> None:
@@ -191,9 +214,8 @@ def last(book: Book) -> None:
     """
     lanes = sorted(book.lanes.items())
     book.lanes = {}
-    if book.ground.has_others:
-        for key, _ in lanes:
-            book.run(_LOCK_LANE, {"the_lane": key})
+    if book.ground.has_others and lanes:
+        book.all(_LOCK_LANES, {"lanes": [key for key, _ in lanes]})
     book.run_all(_STEP_LANE, [{"the_lane": key, "step": kept.step} for key, kept in lanes])
     book.run_all(
         _RELEASE_LANE,
@@ -201,10 +223,16 @@ def last(book: Book) -> None:
     )
     settling = sorted(book.settling.items())
     book.settling = {}
+    if not settling:
+        return
+    messages = [message for message, _ in settling]
+    if book.ground.has_others:
+        book.all(_LOCK_MESSAGES, {"messages": messages})
+    settled = {
+        row.id for row in book.all(_SETTLE, {"messages": messages, "at": max(at for _, at in settling)})
+    }
     for message, at in settling:
-        if book.ground.has_others:
-            book.run(_LOCK_MESSAGE, {"the_message": message})
-        if book.run(_SETTLE, {"the_message": message, "at": at}):
+        if message in settled:
             book.note("settle", f"message/{message}", MessageState.SETTLED.value, at=at)
 
 
@@ -238,7 +266,7 @@ def move(
         values["ends"] = row.ends + 1
     if release:
         values["token"] = None
-    book.run(_CHANGE, {"the_delivery": row.id, **values})
+    change(book, row.id, values)
     step = (after is DeliveryState.QUEUED) - (before is DeliveryState.QUEUED)
     if step or release:
         step_lane(book, row.lane, step, token=row.token if release else None)
@@ -288,9 +316,12 @@ def settle(book: Book, message: str, at: datetime) -> None:
 
 def _open_case(book: Book, row: Row, at: datetime) -> None:
     """Open the case of a copy that arrived; a correction goes on from what was answered before it."""
-    earlier = book.first(_EARLIER_CASE, {"the_message": row.message, "the_recipient": row.recipient})
+    earlier = None
+    if row.cancels is not None:  # what it superseded is what it named
+        given = {"the_earlier": row.cancels, "the_message": row.message, "the_recipient": row.recipient}
+        earlier = book.first(_EARLIER_CASE, given)
     state = earlier.state if earlier is not None else CaseState.AWAITING_REPLY.value
-    book.run(
+    book.later(
         _ADD_CASE,
         {
             "id": row.id,

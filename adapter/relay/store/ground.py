@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
 
@@ -56,6 +57,18 @@ class Ground(Protocol):
 
     def lease_time(self, book: Book, now: datetime) -> datetime:
         """Return the time that leases are compared by; `now` is this process's own."""
+        ...
+
+    def lock_each(self, book: Book, names: Iterable[str], *, shared: bool = False) -> None:
+        """Lock every name as `lock` does, all in one order."""
+        ...
+
+    def in_one_go(self, book: Book) -> AbstractContextManager[Any]:
+        """Return what lets writes, whose outcome nobody asks for, go to the database together."""
+        ...
+
+    def returned(self, book: Book, sql: str, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+        """Execute a statement for each of `rows` and return the one row that each of them gives."""
         ...
 
     def announce(self, book: Book) -> None:

@@ -16,12 +16,13 @@ from adapter.relay import retry
 from adapter.relay.message import DeliveryEvent, DeliveryState
 from adapter.relay.retry import Class
 from adapter.relay.store import deliveries, schema
+from adapter.relay.store.among import Among
 from adapter.relay.store.book import ENGINE
 from adapter.relay.store.claims import owner_of
 from adapter.relay.store.values import AckCode, AttemptEnd, Matched, Paused, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from adapter.relay.message import Level
@@ -42,9 +43,11 @@ KEPT_OF_ANSWER = 65_536
 _D, _P, _A = schema.delivery.c, schema.party.c, schema.acknowledgement.c
 
 _ADD_ATTEMPT = insert(schema.attempt)
-_CHANGE = update(schema.delivery).where(_D.id == bindparam("the_delivery"))
 _ROUTE = tuple(field.name for field in fields(retry.Route))
 _PARTY = select(schema.party).where(_P.key == bindparam("the_party"))
+_PARTIES = select(schema.party).where(Among(_P.key, "parties"))
+_WAY = "way"
+"""Kind of the rows of partners that are foreseen."""
 _PARTY_ALONE = _PARTY.with_for_update(key_share=True)
 _CHANGE_PARTY = update(schema.party).where(_P.key == bindparam("the_party"))
 _BY_ID = (
@@ -70,11 +73,19 @@ _UNMATCHED = (
 _MATCH = update(schema.acknowledgement).where(_A.number == bindparam("the_number"))
 
 
+def foresee(book: Book, ends: Sequence[AttemptEnd]) -> None:
+    """Read in one go what `record_attempt` will ask about these."""
+    deliveries.foresee(book, [end.delivery for end in ends])
+    recipients = {row.recipient for (kind, _), row in book.foreseen.items() if kind == deliveries.FOUND}
+    for party in book.all(_PARTIES, {"parties": sorted(recipients)}):
+        book.foreseen[_WAY, party.key] = party
+
+
 def record_attempt(book: Book, end: AttemptEnd) -> Paused | None:
     """Keep the attempt and do what its end asks for. Returns a pause of the route that begins with it."""
     row = deliveries.find(book, end.delivery)
     late = row.token != end.token
-    book.run(
+    book.later(
         _ADD_ATTEMPT,
         {
             "delivery": end.delivery,
@@ -109,7 +120,7 @@ def record_attempt(book: Book, end: AttemptEnd) -> Paused | None:
 
 def _keep_count(book: Book, row: Row, end: AttemptEnd, changes: dict[str, Any], *, late: bool) -> None:
     """The delivery went on without this attempt: only the count, and the lane if it is still ours."""
-    book.run(_CHANGE, {"the_delivery": row.id, **changes})
+    deliveries.change(book, row.id, changes)
     if not late:
         deliveries.step_lane(book, row.lane, 0, token=row.token)
         book.work = True
@@ -190,7 +201,7 @@ def _match_earlier(book: Book, row: Row, at: datetime) -> None:
 
 def _route(book: Book, partner: str, end: AttemptEnd) -> Paused | None:
     """Keep what this attempt says about the way to the partner; tell of a pause that begins with it."""
-    party = book.first(_PARTY, {"the_party": partner})
+    party = book.foreseen.get((_WAY, partner)) or book.first(_PARTY, {"the_party": partner})
     if party is None:
         return None
     got_through = end.outcome in (Class.TAKEN, Class.RECEIVED, Class.REFUSED)
@@ -228,6 +239,7 @@ def _route_of(party: Row) -> retry.Route:
 
 
 def _change_party(book: Book, partner: str, **changes: object) -> None:
+    book.foreseen.pop((_WAY, partner), None)
     book.run(_CHANGE_PARTY, {"the_party": partner, **changes})
 
 
@@ -248,8 +260,12 @@ def acknowledge(
     """
     match = book.first(_BY_ID, {"partner": partner, "identifier": identifier})
     if match is None:
-        number = _keep(book, partner, identifier, code, "unknown", None, body, now)
-        book.note("acknowledge", f"acknowledgement/{number}", "unknown", at=now, actor=partner, code=code)
+
+        def noted(number: int) -> None:
+            object_ = f"acknowledgement/{number}"
+            book.note("acknowledge", object_, "unknown", at=now, actor=partner, code=code)
+
+        _keep(book, partner, identifier, code, "unknown", None, body, now, noted)
         return Matched(verdict="unknown", delivery=None, message=None, state=None)
     row = deliveries.find(book, match.id)
     verdict = _apply(book, row, code, now, due_at=now + retry_after)
@@ -307,9 +323,17 @@ def _keep(
     row: Row | None,
     body: bytes | None,
     at: datetime,
-) -> int:
-    """Keep the acknowledgement, its body sealed under a key of its own."""
-    number: int = book.scalar(
+    then: Callable[[int], None] | None = None,
+) -> None:
+    """Keep the acknowledgement, its body sealed under a key of its own; `then` is told its number."""
+
+    def numbered(number: int) -> None:
+        if body is not None:
+            book.seal_new(f"acknowledgement/{number}", {"body": body}, at)
+        if then is not None:
+            then(number)
+
+    book.later_numbered(
         _ADD_ACK,
         {
             "partner": partner,
@@ -319,10 +343,8 @@ def _keep(
             "delivery": row.id if row else None,
             "received_at": at,
         },
+        numbered,
     )
-    if body is not None:
-        book.seal_new(f"acknowledgement/{number}", {"body": body}, at)
-    return number
 
 
 def overdue(book: Book, delivery: str, now: datetime, *, most: int, due_at: datetime) -> DeliveryState | None:
@@ -369,7 +391,7 @@ def still_withheld(book: Book, delivery: str) -> None:
     """The consents were asked again and still do not permit it: wait for the next change."""
     row = deliveries.find(book, delivery)
     if row.state == DeliveryState.WITHHELD.value:
-        book.run(_CHANGE, {"the_delivery": delivery, "due_at": None})
+        deliveries.change(book, delivery, {"due_at": None})
 
 
 def resend(

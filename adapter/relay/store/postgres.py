@@ -25,7 +25,8 @@ from adapter.relay.store.ground import cause_of
 from adapter.relay.store.room import Room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
 
@@ -137,6 +138,24 @@ class PostgresGround:
             asked: datetime = book.scalar(_TIME)
             book.asked_time = asked.astimezone(UTC)
         return book.asked_time
+
+    def lock_each(self, book: Book, names: Iterable[str], *, shared: bool = False) -> None:
+        """Wait for one name after the other, in the order of their numbers, within one statement."""
+        function = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+        keys = sorted({lock_key(name) for name in names})
+        if keys:
+            statement = f"SELECT {function}(key) FROM unnest(%s::bigint[]) AS key"  # noqa: S608 - a name of two
+            book.cursor.execute(statement, (keys,))
+
+    def in_one_go(self, book: Book) -> AbstractContextManager[Any]:
+        """Let the writes of the block wait for their answers together, at its end."""
+        pipeline: AbstractContextManager[Any] = book.cursor.connection.pipeline()
+        return pipeline
+
+    def returned(self, book: Book, sql: str, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+        """Execute them together."""
+        book.cursor.executemany(sql, rows, returning=True)
+        return [result.fetchone() for result in book.cursor.results()]
 
     def announce(self, book: Book) -> None:
         """Tell the other nodes, with the commit, that something may be due."""

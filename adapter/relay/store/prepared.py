@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select
-from sqlalchemy.sql.dml import Insert
+from sqlalchemy.sql.dml import Insert, UpdateBase
 
 from adapter.relay.store.schema import Moment, write_moment
 
@@ -96,7 +96,7 @@ def _rows_of(
     columns: Sequence[ColumnElement[Any]] = ()
     if isinstance(statement, Select):
         columns = list(statement.selected_columns)
-    elif isinstance(statement, Insert) and statement.exported_columns:
+    elif isinstance(statement, UpdateBase) and statement.exported_columns:
         columns = list(statement.exported_columns)
     names = [str(getattr(column, "key", None) or "") for column in columns]
     conversions: list[tuple[int, Callable[[Any], Any]]] = []

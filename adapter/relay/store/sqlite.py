@@ -14,9 +14,9 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
@@ -30,7 +30,8 @@ from adapter.relay.store.ground import cause_of
 from adapter.relay.store.room import Room, drop_ballast, keep_ballast, room_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from sqlalchemy import Connection, Engine
@@ -97,6 +98,21 @@ class SqliteGround:
     def lease_time(self, book: Book, now: datetime) -> datetime:
         """Return the process's own time: there is no other."""
         return now
+
+    def lock_each(self, book: Book, names: Iterable[str], *, shared: bool = False) -> None:
+        """Nobody else is there."""
+
+    def in_one_go(self, book: Book) -> AbstractContextManager[Any]:
+        """Nothing to gain: the database is in this process."""
+        return nullcontext()
+
+    def returned(self, book: Book, sql: str, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+        """Execute one after the other."""
+        found = []
+        for row in rows:
+            book.cursor.execute(sql, row)
+            found.extend(book.cursor.fetchall())
+        return found
 
     def announce(self, book: Book) -> None:
         """Nobody else is there."""

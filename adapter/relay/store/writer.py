@@ -17,13 +17,15 @@ import threading
 import time
 from concurrent.futures import Future
 from contextlib import suppress
+from itertools import groupby
 from queue import Empty, SimpleQueue
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from adapter.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Connection, Engine
 
@@ -35,6 +37,7 @@ T = TypeVar("T")
 GROUP_MEMBERS = 256
 GROUP_SECONDS = 0.002
 """A group stops growing after this, so that the first one in does not wait for the last."""
+NO_FORESIGHTS: Mapping[Callable[..., Any], Callable[[Book, Sequence[Any]], None]] = MappingProxyType({})
 TRIES = 6
 """How often an operation is run that keeps meeting other nodes' transactions."""
 
@@ -53,7 +56,8 @@ class Writer:
 
     `connect()` opens the connection that writes, at the start and again after it was lost.
     `open_book(connection)` makes the book of a transaction; `committed(book)` hears of each commit and does
-    not fail. `apart`: operations that share no transaction with others.
+    not fail. `apart`: operations that share no transaction with others. `foresights`: for an operation, what
+    reads in one go what those of a group will ask, given the first argument of each.
     """
 
     def __init__(
@@ -63,12 +67,14 @@ class Writer:
         open_book: Callable[[Connection], Book],
         committed: Callable[[Book], None],
         apart: frozenset[Callable[..., Any]] = frozenset(),
+        foresights: Mapping[Callable[..., Any], Callable[[Book, Sequence[Any]], None]] = NO_FORESIGHTS,
     ) -> None:
         self._ground = ground
         self._connect = connect
         self._open_book = open_book
         self._committed = committed
         self._apart = apart
+        self._foresights = foresights
         self._connection: Connection | None = None
         self._orders: SimpleQueue[_Order | None] = SimpleQueue()
         self._held: _Order | None = None
@@ -201,6 +207,19 @@ class Writer:
     def _together(self, connection: Connection, group: list[_Order]) -> tuple[Book, list[Any]]:
         with connection.begin():
             book = self._open_book(connection)
-            results = [order.operation(book, *order.arguments, **order.named) for order in group]
+            results = []
+            for foreseeable, span in groupby(group, lambda order: order.operation in self._foresights):
+                orders = list(span)
+                if foreseeable:
+                    self._foresee(book, orders)
+                results += [order.operation(book, *order.arguments, **order.named) for order in orders]
+                book.foreseen.clear()
             book.flush()
         return book, results
+
+    def _foresee(self, book: Book, orders: Sequence[_Order]) -> None:
+        """Read for these at once what each would ask; nothing but such operations runs between."""
+        for operation, foresee in self._foresights.items():
+            first = [order.arguments[0] for order in orders if order.operation is operation]
+            if first:
+                foresee(book, first)
