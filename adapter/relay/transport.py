@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import httpx
 
 CONNECT_SECONDS = 5.0
+_HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}
 RESPONSE_BYTES = 2_000_000
 
 
@@ -72,13 +73,17 @@ WRONG_WAY = frozenset({"DL202", "DL203", "DL206", "DL209"})
 
 
 class HttpTransport:
-    """The real one: httpx over the aiohttp transport. Use it within one event loop, and close it."""
+    """The real one: httpx's aiohttp transport. Use it within one event loop, and close it.
+
+    The transport itself, without a client around it: what a client adds (redirects, cookies, proxies, its own
+    headers and time-outs) is what must not be here, and costs as much again as the exchange.
+    """
 
     def __init__(
         self,
         *,
         tls: ssl.SSLContext | None = None,
-        connections: int = 100,
+        connections: int = 0,
         connect_seconds: float = CONNECT_SECONDS,
         response_bytes: int = RESPONSE_BYTES,
     ) -> None:
@@ -86,20 +91,20 @@ class HttpTransport:
         self._connections = connections
         self._connect_seconds = connect_seconds
         self._response_bytes = response_bytes
-        self._client: httpx.AsyncClient | None = None
+        self._wire: httpx.AsyncBaseTransport | None = None
 
     async def aclose(self) -> None:
         """Close every connection."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        if self._wire is not None:
+            await self._wire.aclose()
+            self._wire = None
 
     async def send(self, request: Outbound) -> Inbound:
         """Carry `request`; see `Transport.send`."""
-        client = self._client = self._client or self._open()
         try:
+            wire = self._wire = self._wire or self._open()
             async with asyncio.timeout(request.deadline_seconds):
-                return await self._exchange(client, request)
+                return await self._exchange(wire, request)
         except TimeoutError as exc:
             raise AmbiguousDelivery("DL205") from exc
         except DeliveryError:
@@ -107,14 +112,25 @@ class HttpTransport:
         except Exception as exc:
             raise _judged(exc) from exc
 
-    async def _exchange(self, client: httpx.AsyncClient, request: Outbound) -> Inbound:
-        async with client.stream(
-            request.method, request.url, headers=dict(request.headers), content=request.body or None
-        ) as response:
+    async def _exchange(self, wire: httpx.AsyncBaseTransport, request: Outbound) -> Inbound:
+        import httpx
+
+        response = await wire.handle_async_request(
+            httpx.Request(
+                request.method,
+                request.url,
+                headers={**_HEADERS, **request.headers},
+                content=request.body or None,
+                extensions={"timeout": {"connect": self._connect_seconds}},
+            )
+        )
+        try:
             headers = {name.lower(): value for name, value in response.headers.items()}
             body = await self._capped(response)
-            if headers.get("content-encoding", "identity").lower() != "identity":
-                body = None
+        finally:
+            await response.aclose()
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            body = None
         return Inbound(
             status=response.status_code, headers=headers, body=body or b"", complete=body is not None
         )
@@ -130,11 +146,8 @@ class HttpTransport:
             parts.append(part)
         return b"".join(parts)
 
-    def _open(self) -> httpx.AsyncClient:
-        from http.cookiejar import CookieJar, DefaultCookiePolicy
-
+    def _open(self) -> httpx.AsyncBaseTransport:
         import aiohttp
-        import httpx
         import httpx_aiohttp
 
         tls = self._tls or ssl.create_default_context()
@@ -146,14 +159,7 @@ class HttpTransport:
                 trust_env=False,
             )
 
-        return httpx.AsyncClient(
-            transport=httpx_aiohttp.AiohttpTransport(verify=tls, client=session, trust_env=False),
-            timeout=httpx.Timeout(None, connect=self._connect_seconds),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            follow_redirects=False,
-            trust_env=False,
-            headers={"Accept-Encoding": "identity"},
-        )
+        return httpx_aiohttp.AiohttpTransport(verify=tls, client=session, trust_env=False)
 
 
 def _judged(exc: Exception) -> DeliveryError:
