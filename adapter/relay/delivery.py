@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,6 +29,7 @@ from adapter.relay.store import claims, holds, outcomes, replays, seals
 from adapter.relay.store.book import ENGINE
 from adapter.relay.store.values import Freeze, Frozen
 from adapter.relay.transport import Inbound
+from adapter.relay.wires import Wires
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -87,9 +87,11 @@ class Pace:
     at_once: int = 32
     """Messages on the wire at the same time, at most."""
     each: int = 16
-    """Messages on the wire to one partner, at most: one that hangs leaves the others their share."""
+    """Messages on the wire to one partner, at most."""
     ahead: int = 3
     """How many times as many may be claimed: some are being decided and written while others are sent."""
+    silence: timedelta = timedelta(seconds=2)
+    """How long an exchange may take and still count against `at_once`."""
     deadline: timedelta = timedelta(seconds=30)
     """Of one exchange, from connecting to the last byte of the answer."""
     margin: timedelta = timedelta(seconds=10)
@@ -99,6 +101,9 @@ class Pace:
 
 
 PACE = Pace()
+CLAIM_REST = 2.0
+"""How many times as long as a claim took none follows: under load many become due at once, and one claim of
+many costs less than many of one."""
 ASKS = 5
 """How often the decision is taken anew for one claim while consents keep changing under it."""
 
@@ -123,7 +128,7 @@ async def deliver_due(
     at = now or relay.clock.now()
     engine = _Engine(relay, pace, decisions or _decisions())
     await engine.keep_house(at)
-    claimed = await engine.claim(at, limit)
+    claimed = await engine.claim(at, limit, pace.each * pace.ahead)
     await asyncio.gather(*(engine.deliver(each) for each in claimed))
     return len(claimed)
 
@@ -159,9 +164,11 @@ class _Engine:
         self._relay = relay
         self._pace = pace
         self._decisions = decisions
-        self._wires = asyncio.Semaphore(pace.at_once)
-        self._wires_to: defaultdict[str, asyncio.Semaphore] = defaultdict(
-            lambda: asyncio.Semaphore(pace.each)
+        self._wires = Wires(
+            at_once=pace.at_once,
+            each=pace.each,
+            most=pace.each * pace.ahead,
+            silence=pace.silence.total_seconds(),
         )
 
     async def _write(
@@ -181,7 +188,7 @@ class _Engine:
         self._relay.store.on_work(woken)
         stopping = asyncio.ensure_future(stop.wait())
         sending: set[asyncio.Task[None]] = set()
-        house_at = 0.0
+        house_at = claim_at = 0.0
         seal_at = loop.time() + seals.EVERY.total_seconds()
         try:
             while not stop.is_set():
@@ -192,14 +199,20 @@ class _Engine:
                 if loop.time() >= seal_at:
                     await self._kept(asyncio.to_thread(self._relay.store.seal_audit))
                     seal_at = loop.time() + seals.EVERY.total_seconds()
-                room = self._pace.at_once * self._pace.ahead - len(sending)
-                if room > 0:
-                    claimed = await self._kept(self.claim(self._relay.clock.now(), room)) or []
+                room = self._room(sending)
+                if room > 0 and loop.time() >= claim_at:
+                    began = loop.time()
+                    claimed = (
+                        await self._kept(self.claim(self._relay.clock.now(), room, self._wires.first)) or []
+                    )
+                    claim_at = loop.time() + CLAIM_REST * (loop.time() - began)
                     for each in claimed:
                         task = asyncio.create_task(self._kept(self.deliver(each)))
                         sending.add(task)
                         task.add_done_callback(sending.discard)
                 await self._pause(stopping, wake, sending)
+                if loop.time() < claim_at:
+                    await asyncio.wait({stopping}, timeout=claim_at - loop.time())
         finally:
             self._relay.store.off_work(woken)
             stopping.cancel()
@@ -211,12 +224,16 @@ class _Engine:
     ) -> None:
         """Wait for work, for room, for the end, or for time to pass."""
         waking = asyncio.ensure_future(wake.wait())
-        full = len(sending) >= self._pace.at_once * self._pace.ahead
+        full = self._room(sending) <= 0
         waits: set[asyncio.Future[Any]] = {stopping, *sending} if full else {stopping, waking}
         await asyncio.wait(
             waits, timeout=self._pace.poll.total_seconds(), return_when=asyncio.FIRST_COMPLETED
         )
         waking.cancel()
+
+    def _room(self, sending: set[asyncio.Task[None]]) -> int:
+        """Return how many more may be claimed; those that are silent on the wire do not count."""
+        return self._pace.at_once * self._pace.ahead - (len(sending) - self._wires.silent)
 
     async def _kept(self, doing: Awaitable[T]) -> T | None:
         """Do it; what goes wrong is logged by its code and does not end the engine."""
@@ -245,10 +262,16 @@ class _Engine:
         for item in await self._write(replays.due, now):
             await self._resend(item, now)
 
-    async def claim(self, now: datetime, limit: int) -> list[Claimed]:
-        """Claim what is due."""
-        each = self._pace.each * self._pace.ahead
-        return await self._write(claims.claim, now, limit, each=each, lease=self._pace.lease)
+    async def claim(self, now: datetime, limit: int, each: int) -> list[Claimed]:
+        """Claim what is due, up to `each` for a recipient of which nothing is known."""
+        return await self._write(
+            claims.claim,
+            now,
+            limit,
+            each=each,
+            windows=dict(self._wires.windows),
+            lease=self._pace.lease,
+        )
 
     async def _reconsider(self, delivery: str, now: datetime) -> None:
         """A withheld delivery's consents changed: queue it if it is permitted now."""
@@ -380,7 +403,7 @@ class _Engine:
         return Frozen(body=body, media_type=media_type, level=level)
 
     async def _send(self, claimed: Claimed, partner: Partner, copy: Frozen) -> None:
-        async with self._wires_to[claimed.recipient], self._wires:
+        async with self._wires.to(claimed.recipient):
             started = self._relay.clock.now()
             if not has_time(claimed.lease_until, started, self._pace):
                 await self._give_back(claimed, "DL102")
@@ -392,6 +415,7 @@ class _Engine:
             except DeliveryError as exc:
                 got = exc
         now = self._relay.clock.now()
+        self._wires.learn(claimed.recipient, got_through=isinstance(got, Inbound))
         judged = judge(
             got,
             kind=claimed.kind,

@@ -10,8 +10,10 @@ at the lease just before the socket (`delivery`).
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from itertools import chain, zip_longest
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -46,13 +48,14 @@ from adapter.relay.store.values import Claimed, Ended, Freeze, Frozen
 from adapter.relay.transitions import advance
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from adapter.relay.store.book import Book
     from adapter.relay.store.cipher import Envelope
     from adapter.relay.store.prepared import Row
 
+NO_WINDOWS: Mapping[str, int] = MappingProxyType({})
 LEASE = timedelta(seconds=60)
 """Longer than the total deadline of the wire and its margin (`delivery`)."""
 
@@ -75,9 +78,9 @@ _PARTIES = select(_P.key, _P.failures, _P.pauses).where(
     exists().where(_L.recipient == _P.key, *_READY_NOW),
 )
 _LEASED = (
-    select(_L.recipient, func.count().label("leases"))
+    select(_L.recipient, _L.lease_owner, func.count().label("leases"))
     .where(_L.lease_until.is_not(None))
-    .group_by(_L.recipient)
+    .group_by(_L.recipient, _L.lease_owner)
 )
 _READY = (
     select(_L.key)
@@ -88,9 +91,7 @@ _READY = (
 )
 _content, _copy = schema.payload.alias("content"), schema.payload.alias("copy")
 _owner = literal("message/").concat(_D.message)
-_marked = (
-    select(func.coalesce(func.max(_C.number), 0)).where(_C.subject == _M.subject).scalar_subquery()
-)
+_marked = select(func.coalesce(func.max(_C.number), 0)).where(_C.subject == _M.subject).scalar_subquery()
 _FULL = (
     select(
         schema.delivery,
@@ -200,10 +201,17 @@ def part_of(delivery: str) -> str:
 
 
 def claim(
-    book: Book, now: datetime, limit: int, *, each: int = 16, lease: timedelta = LEASE
+    book: Book,
+    now: datetime,
+    limit: int,
+    *,
+    each: int = 16,
+    windows: Mapping[str, int] = NO_WINDOWS,
+    lease: timedelta = LEASE,
 ) -> list[Claimed]:
-    """Lease up to `limit` free lanes that are due, at most `each` per partner, and return their heads.
+    """Lease up to `limit` free lanes that are due, and return their heads.
 
+    `windows`: how many lanes of a partner this node may have at once; `each` for those not named.
     Leases that ended are taken back first. Heads that have expired, or were superseded or cancelled, are
     closed on the way and do not count. A partner that failed several times in a row gets one lane at a time.
     What is handed out counts the lease by this process's own time, from before it began.
@@ -211,7 +219,7 @@ def claim(
     recover(book, now)
     deliveries.last(book)
     until = book.ground.lease_time(book, now) + lease
-    heads = _sendable_heads(book, _lanes_in_turn(book, now, limit, each), now)
+    heads = _sendable_heads(book, _lanes_in_turn(book, now, limit, each, windows), now)
     if heads:
         book.run(_TAKE, {"numbers": [head.number for head in heads], "now": now})
         lanes = [head.lane for head in heads]
@@ -219,13 +227,19 @@ def claim(
     return [_claimed(book, head, head.lease_token + 1, now + lease) for head in heads]
 
 
-def _lanes_in_turn(book: Book, now: datetime, limit: int, each: int) -> list[str]:
+def _lanes_in_turn(book: Book, now: datetime, limit: int, each: int, windows: Mapping[str, int]) -> list[str]:
     """Return the lanes to claim: each partner's first, then each one's second, and so on."""
-    leased = {row.recipient: row.leases for row in book.all(_LEASED)}
+    by_all: Counter[str] = Counter()
+    by_us: Counter[str] = Counter()
+    for row in book.all(_LEASED):
+        by_all[row.recipient] += row.leases
+        by_us[row.recipient] += row.leases * (row.lease_owner == book.node)
     ready = []
     for party in book.all(_PARTIES, {"now": now}):
-        probing = party.pauses or party.failures >= FAILURES_THAT_SLOW
-        room = min((1 if probing else each) - leased.get(party.key, 0), limit)
+        if party.pauses or party.failures >= FAILURES_THAT_SLOW:
+            room = min(1 - by_all[party.key], limit)
+        else:
+            room = min(windows.get(party.key, each) - by_us[party.key], limit)
         if room > 0:
             rows = book.all(_READY, {"recipient": party.key, "now": now, "room": room})
             ready.append([row.key for row in rows])
