@@ -27,7 +27,7 @@ import httpx
 from adapter.cli import site
 from adapter.config.validator import door_validator
 from adapter.mapping.mapset import MapSet
-from adapter.relay.intake.walk import MESSAGE_PROFILE
+from adapter.relay.artefact import MESSAGE_PROFILE, Artefact
 from adapter.server.listen import bind
 from adapter.shipped import folder
 
@@ -125,7 +125,7 @@ def _alone() -> Callable[[list[bytes]], float]:
         began = time.perf_counter()
         for body in messages:
             outcome = one.run(body, media_type=MEDIA_TYPE, charset="latin-1")
-            validator.validate(outcome.resources[0], MESSAGE_PROFILE)
+            validator.validate(outcome.resources[0], MESSAGE_PROFILE[Artefact.NOTIFICATION])
         return len(messages) / (time.perf_counter() - began)
 
     judged(bodies("warm", 5))

@@ -1,8 +1,8 @@
 """Delivery on PostgreSQL against queues of the field, one dead recipient of five, and memory.
 
-SILTA_PEERS names a folder with the virtual environment `queues/` (pgqueuer 1.6.0, procrastinate 3.10.0,
-aiohttp): without it those two rows are left out. All three deliver the same bodies from one durable server
-to the same receiver with the same client, 16 at once; what is measured is the time from the start of the
+SILTA_PEERS names a folder with the virtual environment `queues/` (pgqueuer 1.6.0, procrastinate 3.10.0):
+without it those two rows are left out. All three deliver the same bodies from one durable server to the same
+receiver with the same client, which is ours, 16 at once; what is measured is the time from the start of the
 work to the last arrival. The receiver counts, so nobody is believed.
 """
 
@@ -14,6 +14,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -58,7 +59,7 @@ async def main():
     queries = Queries(queue.connection)
     await queries.install()
     await queries.enqueue(["post"] * count, [body] * count, [0] * count)
-    async with client() as session:
+    async with wire() as session:
         @queue.entrypoint("post", concurrency_limit=16)
         async def post(job):
             await send(session, job.payload)
@@ -73,7 +74,7 @@ async def main():
     @app.task(name="post")
     async def post(text):
         await send(held["session"], text.encode())
-    async with app.open_async(), client() as session:
+    async with app.open_async(), wire() as session:
         held["session"] = session
         await app.schema_manager.apply_schema_async()
         await post.batch_defer_async(*({"text": body.decode()} for _ in range(count)))
@@ -84,15 +85,18 @@ async def main():
 """What each library does, as its own documentation shows it, after all jobs were put in."""
 _FRAME = r"""
 import asyncio, sys
-import aiohttp
+from contextlib import aclosing
 address, url, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+sys.path += sys.argv[4:]
+from adapter.relay.transport import HttpTransport, Outbound
 body = b'{"entry":[{"resource":{"id":"x"}}],"filler":"' + b"x" * 4000 + b'"}'
-def client():
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=16))
+def wire():
+    return aclosing(HttpTransport())
 async def send(session, payload):
-    async with session.post(url, data=payload, headers={"Content-Type": "application/fhir+json"}) as answer:
-        answer.raise_for_status()
-        await answer.read()
+    headers = {"Content-Type": "application/fhir+json"}
+    answer = await session.send(Outbound(url=url, headers=headers, body=payload, deadline_seconds=30))
+    if answer.status != 200:
+        raise ValueError(answer.status)
 def ready():
     print("ready", flush=True)
     sys.stdin.readline()
@@ -146,7 +150,8 @@ def _ours(cluster: Cluster, folder: Path, receiver: _Receiver) -> float:
 def _peer(python: Path, name: str, cluster: Cluster, receiver: _Receiver) -> float:
     address = cluster.database(migrated=False)
     script = f"{_FRAME}{_WORKERS[name]}\nasyncio.run(main())\n"
-    command = [str(python), "-c", script, address, receiver.address, str(MESSAGES)]
+    ours = [str(Path(__file__).parents[2]), sysconfig.get_path("purelib")]
+    command = [str(python), "-c", script, address, receiver.address, str(MESSAGES), *ours]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
