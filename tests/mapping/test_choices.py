@@ -52,6 +52,8 @@ RULES: dict[str, tuple[str, Any]] = {
         {"component": [{"valueString": "2020-01-01!"}, SEEN["component"][1], {"valueString": "t"}, SEEN["component"][3]]}),  # type: ignore[index]
     "found by an expression": ("src.component as c -> tgt.component as t, t.value = (%c.value);", {"component": SEEN["component"]}),
     "found by an expression for a variable": ("src.component as c -> (%c.value.first()) as v, tgt.component as t, t.value = v;", {"component": SEEN["component"]}),
+    "several found by an expression for a variable": ("src -> (%src.component.value.ofType(string).combine('y')) as all then { src -> tgt.note as n, n.text = (%all.select('!' & $this).first()); };",
+        {"note": [{"text": "!2020-01-01"}]}),
     "a number of a kind made as one": ("src -> tgt.component as c, c.extension as e, e.value = create('positiveInt') as i, i.value = cast('4', 'string');",
         {"component": [{"extension": [{"valuePositiveInt": 4}]}]}),
     "a number made as one": ("src -> tgt.value = create('integer') as i, i.value = (1 + 2);", {"valueInteger": 3}),

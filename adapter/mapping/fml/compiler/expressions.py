@@ -243,6 +243,8 @@ def _wrapping(scope: Scope, var: Var | None) -> Callable[[Item], Item]:
 def _as_it_is(value: Item) -> Item:
     if isinstance(value, Primitive):
         return Element(value.get("value"), value.type, value.beside)
+    if isinstance(value, list) and any(isinstance(one, Primitive) for one in value):
+        return [_as_it_is(one) for one in value]
     return value
 
 
@@ -250,6 +252,8 @@ def _of_its_type(value: Item) -> Item:
     """Tell FHIRPath the type that something out of a choice element says of itself."""
     if isinstance(value, (Typed, Watched)) and value.type is not None:
         return Element(value, value.type)
+    if isinstance(value, list) and any(isinstance(one, (Primitive, Typed, Watched)) for one in value):
+        return [_of_its_type(one) for one in value]
     return _as_it_is(value)
 
 
