@@ -104,6 +104,8 @@ PACE = Pace()
 CLAIM_REST = 2.0
 """How many times as long as a claim took none follows: under load many become due at once, and one claim of
 many costs less than many of one."""
+LONGEST_REST = 0.02
+"""Seconds: a claim that took long mostly waited for other writes."""
 ASKS = 5
 """How often the decision is taken anew for one claim while consents keep changing under it."""
 
@@ -205,7 +207,8 @@ class _Engine:
                     claimed = (
                         await self._kept(self.claim(self._relay.clock.now(), room, self._wires.first)) or []
                     )
-                    claim_at = loop.time() + CLAIM_REST * (loop.time() - began)
+                    took = loop.time() - began
+                    claim_at = loop.time() + min(CLAIM_REST * took, LONGEST_REST)
                     for each in claimed:
                         task = asyncio.create_task(self._kept(self.deliver(each)))
                         sending.add(task)
