@@ -20,6 +20,7 @@ Kind = Literal[
 
 _WORDS = {
     "name": r"[A-Za-z_][A-Za-z0-9_]*",
+    "symbol": r"->|<<|>>|\.\.|[-+*&|<>=~!%(){}\[\],;:$#^?]|/(?![/*])|\.(?![0-9])",
     "meta": r"///(?!/)[ \t]*",
     "comment": r"//[^\r\n]*|/\*.*?\*/",
     "open": r"/\*",
@@ -29,13 +30,13 @@ _WORDS = {
     "quoted": r"`(?:[^`\\]|\\.)*+`",
     "moment": r"@[0-9T][0-9T:+.Z-]*",
     "number": r"[0-9]+(?:\.[0-9]+)?L?|\.[0-9]+",
-    "symbol": r"->|<<|>>|\.\.|[-+*/&|<>=~!%(){}\[\].,;:$#^?]",
     "bad": r"\S",
 }
 """Kinds of words, in the order they are tried."""
 _UNCLOSED = {"'": {"string"}, '"': {"doubled", "triple"}, "`": {"quoted"}, "/*": {"comment"}}
 """What begins with a mark that nothing closes, and so need not be looked for in the rest of the file."""
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
+_PLAIN = frozenset({"name", "symbol", "number", "moment", "meta"})
 _QUOTED: tuple[Kind, ...] = ("string", "doubled", "quoted", "triple")
 _ESCAPES = {"f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
@@ -112,11 +113,14 @@ def _read(
     text: str, at: int, end: int, left_out: frozenset[str], tokens: list[Token], comments: list[Comment]
 ) -> tuple[int | None, frozenset[str]]:
     """Read words from `at` on, up to one that is not closed; give where to go on, and without which kinds."""
+    made = tuple.__new__  # what Token(…) does, without a call between
     for match in _pattern(left_out).finditer(text, at, end):
         kind = match.lastgroup
         start, stop = match.span(match.lastindex or 0)
         word = text[start:stop]
-        if kind == "comment":
+        if kind in _PLAIN:
+            tokens.append(made(Token, (kind, word, start, stop)))
+        elif kind == "comment":
             comments.append(Comment(word, start, stop))
         elif kind in _QUOTED:
             tokens.append(Token(kind, _value(kind, word), start, stop))
@@ -124,8 +128,6 @@ def _read(
             tokens.append(Token("bad", word, start, stop))
             if word in _UNCLOSED and not _UNCLOSED[word] <= left_out:
                 return stop, left_out | _UNCLOSED[word]
-        else:
-            tokens.append(Token(kind, word, start, stop))  # type: ignore[arg-type]
     return None, left_out
 
 
