@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from adapter.outcome import Severity
-    from adapter.relay.deployment import Language, SourceFormat
+    from adapter.outcome import Language, Severity
+    from adapter.relay.deployment import SourceFormat
 
 FHIR_JSON = "application/fhir+json"
 FHIR_XML = "application/fhir+xml"

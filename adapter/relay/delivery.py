@@ -17,7 +17,7 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from adapter.errors import AdapterError, ConfigurationError, ContentError, DeliveryError, StoreError
 from adapter.fhir import json as fhir_json
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
+    from adapter.relay.decisions import Decisions
     from adapter.relay.deployment import Partner, Relay
     from adapter.relay.message import Level
     from adapter.relay.store.book import Book
@@ -48,36 +49,6 @@ log = logging.getLogger(__name__)
 ACKNOWLEDGE_WITHIN = timedelta(minutes=15)
 RESENDS_WITHOUT_ACKNOWLEDGEMENT = 2
 """MedCom reliable messaging: no acknowledgement in 15 minutes, resend, at most twice."""
-
-
-class Decisions(Protocol):
-    """What delivery asks the deciding side; the module `decision` answers it."""
-
-    def ask_again(
-        self,
-        bundle: Mapping[str, Any],
-        claimed: Claimed,
-        relay: Relay,
-        at: datetime,
-        *,
-        is_released: bool = False,
-    ) -> Permit | Deny | None:
-        """Decide once more whether this recipient may have it, and how much of it.
-
-        None for kinds that disclose nothing new: they go.
-        """
-        ...
-
-    def copy_of(
-        self,
-        bundle: Mapping[str, Any] | None,
-        claimed: Claimed,
-        permit: Permit | None,
-        relay: Relay,
-        at: datetime,
-    ) -> dict[str, Any]:
-        """Build what is sent; `bundle` is None for a delivery report."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from adapter.mapping import MapSet
+    from adapter.outcome import Language
     from adapter.relay.clock import Clock, Ids
     from adapter.relay.disclosure_rules import Rules
     from adapter.relay.event import EventTable
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 SourceFormat = Literal["hl7v2", "cda", "xml", "json", "fhir"]
 Acknowledgement = Literal["reply", "later", "none"]
 PartnerProfile = Literal["r4"]
-Language = Literal["en", "fi", "sv"]
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from adapter.relay.deployment import Language
+    from adapter.outcome import Language
     from adapter.relay.element import Element
 
 Resource = dict[str, Any]

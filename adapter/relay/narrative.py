@@ -22,7 +22,7 @@ from adapter.shipped import folder
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from adapter.relay.deployment import Language
+    from adapter.outcome import Language
     from adapter.relay.element import Element
 
     Words = dict[str, dict[Language, str]]

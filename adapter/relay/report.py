@@ -19,7 +19,8 @@ from adapter.relay.notification import TEST_TAG
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from adapter.relay.deployment import Language, Relay
+    from adapter.outcome import Language
+    from adapter.relay.deployment import Relay
     from adapter.relay.directory import Directory
     from adapter.relay.store.values import Claimed
 

@@ -22,7 +22,7 @@ from adapter.relay.store.values import ReplayRow
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from adapter.relay.delivery import Decisions
+    from adapter.relay.decisions import Decisions
     from adapter.relay.deployment import Relay
     from adapter.relay.replay import Preview, Wanted
     from adapter.relay.store.values import Claimed

@@ -20,7 +20,7 @@ from tests.content.conftest import read
 
 if TYPE_CHECKING:
     from adapter.mapping import MapSet
-    from adapter.relay.deployment import Language
+    from adapter.outcome import Language
 
 FOLDER = folder("fixtures") / "outbound"
 PARTIES = {
