@@ -10,7 +10,8 @@ import pytest
 from adapter.errors import StoreError
 from adapter.relay.clock import SetClock
 from adapter.relay.message import DeliveryState
-from adapter.relay.store import ROOM_SECONDS, room
+from adapter.relay.store import room
+from adapter.relay.store.accepting import ROOM_SECONDS
 from adapter.relay.store.room import Room, room_of
 from tests.relay.world import NOON, World, intake, open_store
 
