@@ -16,14 +16,16 @@ from adapter.mapping.fml.compiler.fitting import (
     whole,
 )
 from adapter.mapping.fml.compiler.ordering import MODES, storing
-from adapter.mapping.fml.compiler.parts import Assignment, Constant, Nothing, Put, Storing, Trail
+from adapter.mapping.fml.compiler.parts import Assignment, Constant, Nothing, Storing
+from adapter.mapping.fml.compiler.put import Put
+from adapter.mapping.fml.compiler.trail import Trail
 from adapter.mapping.fml.compiler.transforms import copy_of, leaf_of
 from adapter.mapping.models import r4_shape
 from adapter.mapping.run import RunFault
 
 if TYPE_CHECKING:
     from adapter.mapping.fml.compiler.compilation import Compilation
-    from adapter.mapping.fml.compiler.parts import Part
+    from adapter.mapping.fml.compiler.part import Part
     from adapter.mapping.fml.compiler.scope import Scope, Value
     from adapter.mapping.fml.tree import Target
     from adapter.mapping.models import Slot

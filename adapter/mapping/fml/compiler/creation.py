@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from adapter.mapping.fml.compiler.elements import holder, single_shape, slot_of
 from adapter.mapping.fml.compiler.ordering import MODES, placing
-from adapter.mapping.fml.compiler.parts import Creation, Placing, Trail
+from adapter.mapping.fml.compiler.parts import Creation, Placing
+from adapter.mapping.fml.compiler.trail import Trail
 from adapter.mapping.fml.tree import Invocation, Written
 from adapter.mapping.run import Made
 
 if TYPE_CHECKING:
     from adapter.mapping.fml.compiler.compilation import Compilation
-    from adapter.mapping.fml.compiler.parts import Part
+    from adapter.mapping.fml.compiler.part import Part
     from adapter.mapping.fml.compiler.scope import Scope
     from adapter.mapping.fml.tree import Target
     from adapter.mapping.models import Shape, Slot

@@ -12,15 +12,10 @@ from typing import TYPE_CHECKING
 from adapter.mapping.fml.compiler import sources, targets
 from adapter.mapping.fml.compiler.assignment import plain_put, put
 from adapter.mapping.fml.compiler.elements import single_shape, slot_of
-from adapter.mapping.fml.compiler.parts import (
-    Calling,
-    Copy,
-    Forgetting,
-    Nothing,
-    copies_its_source,
-    rule_of,
-    write_all,
-)
+from adapter.mapping.fml.compiler.joining import copies_its_source, rule_of
+from adapter.mapping.fml.compiler.part import write_all
+from adapter.mapping.fml.compiler.parts import Calling, Forgetting, Nothing
+from adapter.mapping.fml.compiler.put import Copy
 from adapter.mapping.fml.compiler.scope import Layout, Scope, Value, variable
 from adapter.mapping.fml.compiler.script import Script
 from adapter.mapping.fml.compiler.values import parameter
@@ -33,7 +28,7 @@ if TYPE_CHECKING:
 
     from adapter.mapping.fml.compiler.compilation import Compilation
     from adapter.mapping.fml.compiler.loops import Loop
-    from adapter.mapping.fml.compiler.parts import Part
+    from adapter.mapping.fml.compiler.part import Part
     from adapter.mapping.fml.compiler.scope import Var
     from adapter.mapping.fml.tree import Group, Input, MapFile, Parameter, Rule, Target
     from adapter.mapping.models import Shape

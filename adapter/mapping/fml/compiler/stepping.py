@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from adapter.mapping.fml.compiler.parts import write_all
+from adapter.mapping.fml.compiler.part import write_all
 from adapter.mapping.fml.tree import Invocation, Name
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from adapter.fhirpath.tree import Span
     from adapter.mapping.fml.compiler.loops import Loop
-    from adapter.mapping.fml.compiler.parts import Part
+    from adapter.mapping.fml.compiler.part import Part
     from adapter.mapping.fml.compiler.scope import Scope, Var
     from adapter.mapping.fml.compiler.script import Script
     from adapter.mapping.fml.tree import Group, MapFile, Rule, Target

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from adapter.mapping.fml.compiler.assignment import put
 from adapter.mapping.fml.compiler.creation import create, created_shape
-from adapter.mapping.fml.compiler.parts import Alias, Alone, Keeping, Nothing, Trail
+from adapter.mapping.fml.compiler.parts import Alias, Alone, Keeping, Nothing
+from adapter.mapping.fml.compiler.trail import Trail
 from adapter.mapping.fml.compiler.values import transform
 from adapter.mapping.fml.tree import Invocation
 
 if TYPE_CHECKING:
     from adapter.mapping.fml.compiler.compilation import Compilation
-    from adapter.mapping.fml.compiler.parts import Part
+    from adapter.mapping.fml.compiler.part import Part
     from adapter.mapping.fml.compiler.scope import Scope
     from adapter.mapping.fml.tree import Target, Transform
     from adapter.mapping.run import RuleMark
