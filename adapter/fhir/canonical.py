@@ -1,9 +1,12 @@
-"""Where our own definitions live: the one constant that names the canonical base."""
+"""Where our own definitions live: the one constant that names the canonical base; and the system of URIs."""
 
 from __future__ import annotations
 
 BASE = "https://silta.example/fhir"
 """Base of every profile, code system, value set and map of ours; rewritten when a package is built."""
+
+URI = "urn:ietf:rfc:3986"
+"""System of identifiers that are URIs. R4 Identifier.system."""
 
 
 def profile(name: str) -> str:

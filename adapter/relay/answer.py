@@ -13,10 +13,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from adapter import fhir
-from adapter.fhir.canonical import code_system, profile
+from adapter.fhir.canonical import URI, code_system, profile
 from adapter.outcome import Issue, finding, operation_outcome
 from adapter.relay import event
-from adapter.relay.disclosure import URI, identifier_of
+from adapter.relay.bundling import instant
+from adapter.relay.disclosure import identifier_of
 from adapter.relay.message import Answer, DeliveryState, Fate, MessageState, Mode
 from adapter.relay.notification import TEST_TAG
 
@@ -121,7 +122,7 @@ def response_message(reply: Reply, language: Language = "en") -> dict[str, Any]:
         "meta": meta,
         "identifier": {"system": URI, "value": header},
         "type": "message",
-        "timestamp": reply.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "timestamp": instant(reply.at),
         "entry": [
             {
                 "fullUrl": header,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from adapter.fhir.canonical import BASE, code_system
+from adapter.fhir.canonical import BASE, URI, code_system
 from adapter.relay import report
 from adapter.relay.audit import moment
 from adapter.relay.message import SUCCESS, Mode
@@ -31,7 +31,6 @@ ENTITY_TYPE = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
 ENTITY_ROLE = "http://terminology.hl7.org/CodeSystem/object-role"
 SOURCE_TYPE = "http://terminology.hl7.org/CodeSystem/security-source-type"
 RESOURCE_TYPES = "http://hl7.org/fhir/resource-types"
-URI = "urn:ietf:rfc:3986"
 NETWORK_URI = "5"
 SUBJECT_KEY = f"{BASE}/NamingSystem/subject-key"
 """Whose identifier a person has in the store: a keyed hash."""

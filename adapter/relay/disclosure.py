@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from adapter.fhir.canonical import code_system, profile
+from adapter.fhir.canonical import URI, code_system, profile
 from adapter.relay import event, narrative
 from adapter.relay.allow_list import Listed, Picker, Urls, rows_of
 from adapter.relay.artefact import MESSAGE_PROFILE, Artefact
+from adapter.relay.bundling import instant, message_bundle
 from adapter.relay.element import child, children, codes, text
 from adapter.relay.message import Level, Meaning, Mode
 from adapter.relay.message_bundle import Message
@@ -28,7 +29,6 @@ from adapter.relay.notification import (
     CONTENT_LEVEL,
     DISCLOSURE_BASIS,
     SICK_LEAVE,
-    TEST_TAG,
     TURVAKIELTO,
 )
 
@@ -47,7 +47,6 @@ CONTACT_POINT = profile("contact-point")
 OH_REQUEST = code_system("oh-request")
 REGISTER = "urn:oid:1.2.246.537.6.202"
 """Identifier.system of the SOTE organisation register, the spelling we write."""
-URI = "urn:ietf:rfc:3986"
 PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 
 CONTENT = ("Patient", "Procedure", "Condition", "Observation", "ServiceRequest")
@@ -160,17 +159,14 @@ def copy_for(bundle: Element, level: Level, envelope: Envelope) -> Resource:
         (urls.recipient, organisation(envelope.recipient, None)),
         (urls.provenance, provenance(envelope, urls.communication, urls.sender)),
     ]
-    return {
-        "resourceType": "Bundle",
-        "id": envelope.bundle_id,
-        "meta": bundle_meta(
-            envelope, MESSAGE_PROFILE[Artefact.NOTIFICATION], under_turvakielto=under_turvakielto
-        ),
-        "identifier": {"system": URI, "value": f"urn:uuid:{envelope.bundle_id}"},
-        "type": "message",
-        "timestamp": instant(envelope.at),
-        "entry": [{"fullUrl": url, "resource": with_id(resource, url)} for url, resource in entries],
-    }
+    return message_bundle(
+        entries,
+        envelope.bundle_id,
+        made_for=MESSAGE_PROFILE[Artefact.NOTIFICATION],
+        mode=envelope.mode,
+        at=envelope.at,
+        under_turvakielto=under_turvakielto,
+    )
 
 
 # What is taken over ---------------------------------------------------------------------------------------
@@ -349,29 +345,9 @@ def provenance(envelope: Envelope, target: str, sender: str) -> Resource:
     return made
 
 
-def bundle_meta(envelope: Envelope, made_for: str, *, under_turvakielto: bool) -> Resource:
-    """Return the meta of a copy. `made_for`: canonical of the profile of its Bundle."""
-    meta: Resource = {"profile": [made_for]}
-    if under_turvakielto:
-        meta["security"] = [{"system": TURVAKIELTO[0], "code": TURVAKIELTO[1]}]
-    if envelope.mode is Mode.TEST:
-        meta["tag"] = [{"system": TEST_TAG[0], "code": TEST_TAG[1]}]
-    return meta
-
-
 def concept(system: str, code: str) -> Resource:
     """Write one code as a CodeableConcept."""
     return {"coding": [{"system": system, "code": code}]}
-
-
-def with_id(resource: Resource, url: str) -> Resource:
-    """Give a resource the id of its address."""
-    return {"resourceType": resource["resourceType"], "id": url.removeprefix("urn:uuid:"), **resource}
-
-
-def instant(moment: datetime) -> str:
-    """Write a moment as a FHIR instant."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 # The table as a page --------------------------------------------------------------------------------------

@@ -10,14 +10,14 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from adapter.fhir.canonical import code_system, profile
+from adapter.fhir.canonical import URI, code_system, profile
 from adapter.relay import event
+from adapter.relay.bundling import instant, message_bundle
 from adapter.relay.case import CaseEvent
-from adapter.relay.disclosure import CATEGORY, CONTACT_POINT, URI, House, identifier_of
+from adapter.relay.disclosure import CATEGORY, CONTACT_POINT, House, identifier_of
 from adapter.relay.element import child, children, codes, text
 from adapter.relay.message import Level, Mode
 from adapter.relay.message_bundle import Message
-from adapter.relay.notification import TEST_TAG
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -183,21 +183,9 @@ def copy_for(feedback: Feedback, level: Level, cover: Cover) -> Resource:
         patient: feedback.patient,
         **{place: _organisation(house) for place, house in parties.items()},
     }
-    meta: Resource = {"profile": [MESSAGE_PROFILE]}
-    if cover.mode is Mode.TEST:
-        meta["tag"] = [{"system": TEST_TAG[0], "code": TEST_TAG[1]}]
-    return {
-        "resourceType": "Bundle",
-        "id": cover.bundle_id,
-        "meta": meta,
-        "identifier": {"system": URI, "value": f"urn:uuid:{cover.bundle_id}"},
-        "type": "message",
-        "timestamp": _instant(cover.at),
-        "entry": [
-            {"fullUrl": place, "resource": {"resourceType": each["resourceType"], "id": place[9:], **each}}
-            for place, each in entries.items()
-        ],
-    }
+    return message_bundle(
+        entries.items(), cover.bundle_id, made_for=MESSAGE_PROFILE, mode=cover.mode, at=cover.at
+    )
 
 
 def _communication(
@@ -230,7 +218,7 @@ def _communication(
         "status": "completed",
         "category": [{"coding": [{"system": CATEGORY, "code": "feedback"}]}],
         "subject": {"reference": patient},
-        "sent": feedback.sent or _instant(cover.at),
+        "sent": feedback.sent or instant(cover.at),
         "recipient": [{"reference": recipient}],
         "sender": {"reference": sender},
     }
@@ -246,7 +234,3 @@ def _organisation(house: House) -> Resource:
         "identifier": [identifier_of(house.key)],
         **({"name": house.name} if house.name else {}),
     }
-
-
-def _instant(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -9,12 +9,12 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from adapter.fhir.canonical import code_system, profile
+from adapter.fhir.canonical import URI, code_system, profile
 from adapter.outcome import Issue, operation_outcome
 from adapter.relay import event
-from adapter.relay.disclosure import URI, House, identifier_of
+from adapter.relay.bundling import instant, message_bundle
+from adapter.relay.disclosure import House, identifier_of
 from adapter.relay.message import DeliveryState, Mode
-from adapter.relay.notification import TEST_TAG
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -110,24 +110,13 @@ def build(end: End, cover: Cover) -> dict[str, Any]:
     if end.reason == NO_REPLY:
         resources[task] = _task(end, cover, communication)
         resources[header]["focus"].append({"reference": task})
-    meta: dict[str, Any] = {"profile": [profile("delivery-report-message")]}
-    if cover.mode is Mode.TEST:
-        meta["tag"] = [{"system": TEST_TAG[0], "code": TEST_TAG[1]}]
-    return {
-        "resourceType": "Bundle",
-        "id": cover.bundle_id,
-        "meta": meta,
-        "identifier": {"system": URI, "value": f"urn:uuid:{cover.bundle_id}"},
-        "type": "message",
-        "timestamp": _instant(cover.made_at),
-        "entry": [
-            {
-                "fullUrl": url,
-                "resource": {"resourceType": each["resourceType"], "id": url[len("urn:uuid:") :], **each},
-            }
-            for url, each in resources.items()
-        ],
-    }
+    return message_bundle(
+        resources.items(),
+        cover.bundle_id,
+        made_for=profile("delivery-report-message"),
+        mode=cover.mode,
+        at=cover.made_at,
+    )
 
 
 def not_done_reason(state: DeliveryState, reason: str | None) -> str:
@@ -198,7 +187,7 @@ def _communication(end: End, cover: Cover, recipient: str) -> dict[str, Any]:
         "category": [
             {"coding": [{"system": code_system("communication-category"), "code": "delivery-report"}]}
         ],
-        "sent": _instant(end.at),
+        "sent": instant(end.at),
         "recipient": [{"reference": recipient}],
     }
 
@@ -211,7 +200,7 @@ def _task(end: End, cover: Cover, communication: str) -> dict[str, Any]:
         "intent": "order",
         "description": Issue(NO_REPLY).text(cover.language),
         "focus": {"reference": communication},
-        "authoredOn": _instant(end.at),
+        "authoredOn": instant(end.at),
         "requester": {"display": cover.name},
     }
 
@@ -221,7 +210,3 @@ def _outcome(end: End, language: Language) -> dict[str, Any]:
     outcome = operation_outcome([Issue(code)], language)
     outcome["issue"][0]["details"]["coding"].append({"system": FATE, "code": end.state.value})
     return outcome
-
-
-def _instant(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -15,21 +15,18 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from adapter.fhir.canonical import code_system, profile
+from adapter.fhir.canonical import URI, code_system, profile
 from adapter.relay import event, narrative
 from adapter.relay.allow_list import MASKED, Listed, Picker, Urls, absent_reason, has_one, rows_of
 from adapter.relay.artefact import MESSAGE_PROFILE, Artefact, focus_of
+from adapter.relay.bundling import message_bundle
 from adapter.relay.care_team import CARE_ROLE
 from adapter.relay.directory import Register, key_of
 from adapter.relay.disclosure import (
-    URI,
-    bundle_meta,
     concept,
-    instant,
     labels,
     organisation,
     provenance,
-    with_id,
 )
 from adapter.relay.element import child, children, codes, text
 from adapter.relay.message import Level, Meaning
@@ -196,17 +193,14 @@ class _Copy:
             (self.recipient, organisation(envelope.recipient, None)),
             (self.provenance, self._provenance()),
         ]
-        return {
-            "resourceType": "Bundle",
-            "id": envelope.bundle_id,
-            "meta": bundle_meta(
-                envelope, MESSAGE_PROFILE[self.artefact], under_turvakielto=self.is_protected
-            ),
-            "identifier": {"system": URI, "value": f"urn:uuid:{envelope.bundle_id}"},
-            "type": "message",
-            "timestamp": instant(envelope.at),
-            "entry": [{"fullUrl": url, "resource": with_id(each, url)} for url, each in entries],
-        }
+        return message_bundle(
+            entries,
+            envelope.bundle_id,
+            made_for=MESSAGE_PROFILE[self.artefact],
+            mode=envelope.mode,
+            at=envelope.at,
+            under_turvakielto=self.is_protected,
+        )
 
     # -- what is taken over ------------------------------------------------------------------------------
 

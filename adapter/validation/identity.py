@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from adapter.fhir import hetu
+from adapter.fhir.canonical import URI
 from adapter.validation.found import Found
 from adapter.validation.primitives import JUDGES
 
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from adapter.outcome import Severity
     from adapter.validation.found import Verdict
     from adapter.validation.visit import Visit
-
-
-URI = "urn:ietf:rfc:3986"
-"""The system of identifiers that are URIs. R4 datatypes.html, Identifier."""
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -178,9 +177,8 @@ class PostOffice(asyncio.Protocol):
         return {b"DATA": b"354 go on\r\n", b"QUIT": b"221 bye\r\n"}.get(word, b"250 ok\r\n")
 
 
-@pytest.mark.parametrize("takes", [True, False])
-def test_an_e_mail_is_written_to_everybody(*, takes: bool) -> None:
-    """Subject with code and phase; a server that takes it for nobody has not heard."""
+def posted(*, takes: bool, is_local: bool) -> tuple[bool, list[bytes]]:
+    """Ring with a mailbox on this machine: whether it was heard, and the letters that came."""
     letters: list[bytes] = []
 
     async def post() -> bool:
@@ -192,11 +190,17 @@ def test_an_e_mail_is_written_to_everybody(*, takes: bool) -> None:
                 port=server.sockets[0].getsockname()[1],
                 sender="silta@hospital.example",
                 to=("duty@hospital.example", "it@hospital.example"),
-                is_local=True,
+                is_local=is_local,
             )
             return await MailBell(box).ring(SAID)
 
-    heard = asyncio.run(post())
+    return asyncio.run(post()), letters
+
+
+@pytest.mark.parametrize("takes", [True, False])
+def test_an_e_mail_is_written_to_everybody(*, takes: bool) -> None:
+    """Subject with code and phase; a server that takes it for nobody has not heard."""
+    heard, letters = posted(takes=takes, is_local=True)
 
     assert (heard, len(letters)) == (takes, 1 if takes else 0)
     assert not takes or b"To: duty@hospital.example, it@hospital.example" in letters[0]
@@ -204,21 +208,7 @@ def test_an_e_mail_is_written_to_everybody(*, takes: bool) -> None:
 
 def test_beyond_this_machine_no_e_mail_goes_without_tls() -> None:
     """A server that offers no STARTTLS gets nothing."""
-    letters: list[bytes] = []
-
-    async def post() -> bool:
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: PostOffice(letters, takes=True), "127.0.0.1", 0)
-        async with server:
-            box = Mailbox(
-                host="127.0.0.1",
-                port=server.sockets[0].getsockname()[1],
-                sender="silta@hospital.example",
-                to=("duty@hospital.example",),
-            )
-            return await MailBell(replace(box, is_local=False)).ring(SAID)
-
-    assert (asyncio.run(post()), letters) == (False, [])
+    assert posted(takes=True, is_local=False) == (False, [])
 
 
 def test_alarms_that_stand_are_listed(adapter: Served, silta: Silta) -> None:

@@ -23,17 +23,7 @@ if TYPE_CHECKING:
 _M, _D, _T, _A = schema.message.c, schema.delivery.c, schema.attempt.c, schema.acknowledgement.c
 
 _MESSAGE = select(schema.message).where(_M.id == bindparam("id"))
-_BY_NOTIFICATION = (
-    select(schema.message)
-    .where(
-        _M.sender == bindparam("sender"),
-        _M.notification == bindparam("notification"),
-        _M.state != MessageState.UNREADABLE.value,
-        _M.state != MessageState.INVALID.value,
-    )
-    .order_by(_M.number.desc())
-    .limit(1)
-)
+_BY_NOTIFICATION = intake.NEWEST.with_only_columns(*schema.message.c)
 _IDENTITY_CHANGED = (
     select(_M.id)
     .where(
