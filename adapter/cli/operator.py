@@ -1,7 +1,12 @@
-"""The operator's client: how `silta messages`, `queue` and `consents` talk to a running adapter."""
+"""The operator's client: how `silta messages`, `queue` and `consents` talk to a running adapter.
+
+With none running the same doors open over the store itself, which the command then holds for as long as it
+asks: an operator needs no server to look, to name a recipient or to lift a hold.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from dataclasses import dataclass, field
@@ -14,20 +19,29 @@ from adapter.outcome import Issue, catalogue
 if TYPE_CHECKING:
     import argparse
 
+    import httpx
+
+    from adapter.config import Settings
     from adapter.fhir.json import Json
+
+PATIENCE = 30.0
+"""Seconds an operator waits for an answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """One running adapter, as an operator reaches it."""
+    """One adapter, as an operator reaches it."""
 
     address: str
     token: str = field(repr=False)
+    settings: Settings | None = None
+    """Of the deployment whose store is opened where no adapter runs; None: an adapter elsewhere."""
 
     def get(self, path: str, **query: str | None) -> dict[str, Any]:
         """Return what the adapter says at `/operator/{path}`.
 
-        Raises TransientDelivery (CF150) if nobody answers, RefusedDelivery (CF152) for an error answer.
+        Raises TransientDelivery (CF150) if nobody answers, RefusedDelivery (CF152) for an error answer; where
+        the store is opened, StoreError and ConfigurationError as `config.build` does.
         """
         found = self._ask("GET", path, query={key: value for key, value in query.items() if value})
         return dict(found.json())
@@ -48,22 +62,70 @@ class Desk:
 
         from adapter.fhir import json as fhir_json
 
-        headers = {"Authorization": f"Bearer {self.token}"}
-        try:
-            with httpx.Client(trust_env=False, timeout=30) as client:
-                answer = client.request(
-                    method,
-                    f"{self.address}/operator/{path}",
-                    params=query,
-                    content=fhir_json.write(said) if said is not None else None,
-                    headers=headers,
-                )
-        except httpx.HTTPError as error:
-            raise TransientDelivery("CF150", params={"address": self.address}) from error
+        asked = httpx.Request(
+            method,
+            f"{self.address}/operator/{path}",
+            params=query,
+            content=fhir_json.write(said) if said is not None else None,
+            headers={"Authorization": f"Bearer {self.token}"},
+        )
+        answer = self._sent(asked)
         if answer.is_error:
             status = answer.status_code
             raise RefusedDelivery("CF152", params={"status": status}, issues=_issues(answer.content, status))
         return answer
+
+    def _sent(self, asked: httpx.Request) -> httpx.Response:
+        import httpx
+
+        try:
+            with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
+                return client.send(asked)
+        except httpx.ConnectError as error:
+            if self.settings is None or not _has_store(self.settings):
+                raise TransientDelivery("CF150", params={"address": self.address}) from error
+            return _answered_alone(self.settings, asked)
+        except httpx.HTTPError as error:
+            raise TransientDelivery("CF150", params={"address": self.address}) from error
+
+
+def _has_store(settings: Settings) -> bool:
+    """Return True unless the store is a file that is not there: to look at one makes none."""
+    return settings.store_file is None or settings.store_file.exists()
+
+
+def _answered_alone(settings: Settings, asked: httpx.Request) -> httpx.Response:
+    """Open the store, answer one request by the doors of a server that does not deliver, and close it.
+
+    Raises StoreError (ST101) where another process has the store.
+    """
+    import httpx
+
+    from adapter.config.build import opened
+    from adapter.server.app import app
+    from adapter.server.doors import Doors
+
+    deployment = opened(settings)
+    doors = Doors(
+        relay=deployment.relay,
+        access=deployment.access,
+        budget=settings.budget,
+        clients=deployment.clients,
+        backups=settings.backups,
+        is_delivering=lambda: False,
+    )
+
+    async def send() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app(doors)), timeout=PATIENCE) as client:
+            answer = await client.send(asked)
+            await answer.aread()
+            return answer
+
+    try:
+        return asyncio.run(send())
+    finally:
+        doors.close()
+        deployment.store.close()
 
 
 def _issues(body: bytes, status: int) -> list[Issue]:
@@ -96,15 +158,14 @@ def desk(arguments: argparse.Namespace) -> Desk:
 
     The token comes from --token-file, SILTA_OPERATOR_TOKEN, or tokens/operator.token beside the settings.
     """
-    address = arguments.server or _configured(arguments.config)
-    return Desk(address=address.rstrip("/"), token=_token(arguments))
-
-
-def _configured(path: Path) -> str:
+    if arguments.server:
+        return Desk(address=arguments.server.rstrip("/"), token=_token(arguments))
     from adapter import config
 
-    host, port = config.load(path).listen
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    settings = config.load(arguments.config)
+    host, port = settings.listen
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return Desk(address=address, token=_token(arguments), settings=settings)
 
 
 def _token(arguments: argparse.Namespace) -> str:

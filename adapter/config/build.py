@@ -110,6 +110,16 @@ def build(
     return Deployment(settings=settings, relay=relay, access=access, clients=clients)
 
 
+def opened(settings: Settings) -> Deployment:
+    """Make the parts over a store as it is, filled in shadow or not. Raises as `build` does."""
+    try:
+        return build(settings)
+    except ConfigurationError as error:
+        if error.issues[0].code != "ST126":
+            raise
+        return build(settings, shadow=True)
+
+
 def reloader_of(deployment: Deployment) -> Reloader:
     """Return what takes over new versions of the deployment's maps while it runs."""
     from adapter.mapping.reload import Reloader
