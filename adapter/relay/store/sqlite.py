@@ -12,6 +12,7 @@ One connection writes and checkpoints. That is also the answer to the WAL-reset 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import sqlite3
 from contextlib import closing, nullcontext
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from adapter.relay.store.book import Book
+
+log = logging.getLogger(__name__)
 
 SOUND_FROM = (3, 51, 3)
 SOUND_BRANCHES = {(3, 44): 6, (3, 50): 7}
@@ -190,9 +193,16 @@ class SqliteGround:
         truncate_log(engine)
 
     def close(self) -> None:
-        """Fold the log into the file and let another process have it."""
+        """Fold the log into the file and let another process have it.
+
+        A disk that fails now takes nothing back: what was committed stands in the log, and the next start
+        folds it.
+        """
         self.reading.dispose()
-        truncate_log(self.writing)
+        try:
+            truncate_log(self.writing)
+        except (SQLAlchemyError, sqlite3.Error) as exc:
+            log.error("store: the log stays beside the file: %s", _name(cause_of(exc)))
         self.abandon()
 
     def abandon(self) -> None:
