@@ -162,10 +162,13 @@ class _Engine:
         stopping = asyncio.ensure_future(stop.wait())
         sending: set[asyncio.Task[None]] = set()
         house_at = claim_at = 0.0
+        steady = _Steady(loop.time, self._pace)
         seal_at = loop.time() + seals.EVERY.total_seconds()
         try:
             while not stop.is_set():
                 wake.clear()
+                if steady.has_jumped(self._relay.clock.now()):
+                    claim_at = loop.time() + self._pace.lease.total_seconds()
                 if loop.time() >= house_at:
                     await self._kept(self.keep_house(self._relay.clock.now()))
                     house_at = loop.time() + self._pace.poll.total_seconds()
@@ -186,7 +189,8 @@ class _Engine:
                         task.add_done_callback(sending.discard)
                 await self._pause(stopping, wake, sending)
                 if loop.time() < claim_at:
-                    await asyncio.wait({stopping}, timeout=claim_at - loop.time())
+                    rest = min(claim_at - loop.time(), self._pace.poll.total_seconds())
+                    await asyncio.wait({stopping}, timeout=rest)
         finally:
             self._relay.store.off_work(woken)
             stopping.cancel()
@@ -439,6 +443,30 @@ class _Engine:
             action="give-back",
             reason=reason,
         )
+
+
+class _Steady:
+    """Notices that the clock was set: it has gone further, or less far, than the time that has passed.
+
+    A lease that seems to have ended may then be one whose copy is on the wire. So nothing is claimed, and no
+    lease taken back, until every lease of before has truly ended.
+    """
+
+    def __init__(self, elapsed: Callable[[], float], pace: Pace) -> None:
+        self._elapsed = elapsed
+        self._most = pace.margin.total_seconds()
+        self._ahead: float | None = None
+
+    def has_jumped(self, now: datetime) -> bool:
+        """Return True once for each jump of more than the margin before the end of a lease."""
+        ahead = now.timestamp() - self._elapsed()
+        jump = 0.0 if self._ahead is None else ahead - self._ahead
+        if self._ahead is None or abs(jump) > self._most:
+            self._ahead = ahead
+        if abs(jump) <= self._most:
+            return False
+        log.warning("delivery: the clock was set by %d s; nothing is claimed for a lease", round(jump))
+        return True
 
 
 def _bundle(claimed: Claimed) -> dict[str, Any] | None:

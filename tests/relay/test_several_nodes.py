@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from adapter.relay.store.book import Book
     from tests.relay.cluster import Cluster
 
 S = DeliveryState
@@ -266,6 +267,32 @@ def test_sessions_that_are_ended_are_opened_again(folder: Path, cluster: Cluster
         store.commit_intake(intake(2))
         assert store.counts()["messages"] == {"accepted": 2}
         assert store.verify_audit() is None
+
+
+def test_a_node_that_falls_asleep_in_a_transaction_gives_its_locks_back(nodes: tuple[World, World]) -> None:
+    """The server ends its session; another node goes on, and it does too when it wakes."""
+    one, two = nodes
+    one.take(1)
+
+    def fall_asleep(book: Book) -> None:
+        book.cursor.execute("SHOW idle_in_transaction_session_timeout")
+        assert book.cursor.fetchone()[0] == "30s"
+        book.cursor.execute("LOCK TABLE delivery")
+        book.cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '100ms'")
+        asleep.set()
+        woken.wait(20)
+        book.cursor.execute("SELECT 1")
+
+    asleep, woken = threading.Event(), threading.Event()
+    dream = one.store.submit(fall_asleep)
+    asleep.wait(20)
+    assert two.due() == 1
+    woken.set()
+
+    with pytest.raises(StoreError, match="ST116"):
+        dream.result()
+    one.take(2)
+    assert one.due() == 1
 
 
 @pytest.mark.parametrize("how", ["stopped", "crashed"])

@@ -54,12 +54,18 @@ _SESSION = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
 }
-_WRITER = "-c synchronous_commit=on -c default_transaction_isolation=read\\ committed -c lock_timeout=20s"
+_WRITER = (
+    "-c synchronous_commit=on -c default_transaction_isolation=read\\ committed -c lock_timeout=20s "
+    # A node that is paused within a transaction stops nobody for long.
+    "-c idle_in_transaction_session_timeout=30s"
+)
 _READER = "-c default_transaction_read_only=on"
 
 _PASSES = frozenset({"40001", "40P01", "23505", "55P03"})
 """Serialization failure, deadlock, a key that another node has just written, a lock not had in time."""
 _FULL = "53100"
+_IDLE = "25P03"
+"""The server ended a session that had done nothing within a transaction for too long."""
 
 _TIME = select(func.clock_timestamp())
 
@@ -172,6 +178,8 @@ class PostgresGround:
         if not isinstance(cause, self._psycopg.Error):
             return False
         state = cause.sqlstate or ""
+        if state == _IDLE:
+            return True
         return isinstance(cause, self._psycopg.OperationalError | self._psycopg.InterfaceError) and (
             not state or state.startswith(("08", "57P"))
         )
