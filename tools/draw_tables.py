@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from adapter.outcome import catalogue
 from adapter.relay.case import CASE_TRANSITIONS
 from adapter.relay.message import DELIVERY_TRANSITIONS, MESSAGE_TRANSITIONS
+from adapter.relay.reliability import PROFILES
 from adapter.relay.replay import REPLAY_TRANSITIONS
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -51,11 +52,25 @@ def findings() -> str:
     return "\n".join(["| code | severity | issue-type | text |", "|---|---|---|---|", *rows])
 
 
+def duplicates() -> str:
+    """One row per case of two ids, one column per profile."""
+    names = {True: "known", False: "new"}
+    rows = [
+        f"| {names[bundle]} | {names[header]} | "
+        + " | ".join(each.cases[bundle, header].value for each in PROFILES.values())
+        + " |"
+        for bundle, header in next(iter(PROFILES.values())).cases
+    ]
+    head = f"| `Bundle.id` | `MessageHeader.id` | {' | '.join(f'`{name}`' for name in PROFILES)} |"
+    return "\n".join([head, "|---" * (2 + len(PROFILES)) + "|", *rows])
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "message-states": lambda: transitions(MESSAGE_TRANSITIONS),
     "delivery-states": lambda: transitions(DELIVERY_TRANSITIONS),
     "case-states": lambda: transitions(CASE_TRANSITIONS),
     "replay-states": lambda: transitions(REPLAY_TRANSITIONS),
+    "duplicates": duplicates,
     "findings": findings,
 }
 

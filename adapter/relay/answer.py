@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,9 @@ from adapter.outcome import Issue, finding, operation_outcome
 from adapter.relay import event
 from adapter.relay.bundling import instant
 from adapter.relay.disclosure import identifier_of
+from adapter.relay.element import child
 from adapter.relay.message import Answer, DeliveryState, Fate, MessageState, Mode
+from adapter.relay.message_bundle import Message
 from adapter.relay.notification import TEST_TAG
 
 if TYPE_CHECKING:
@@ -102,6 +104,22 @@ def render(reply: Reply, style: Style) -> Answer:
     else:
         body = fhir.encode(outcome(reply, style.language), style.media_type)
     return Answer(status=reply.status, media_type=style.media_type, body=body, message=reply.message)
+
+
+def addressed(answer: Answer, header_id: str | None) -> Answer:
+    """Return a stored answer for a message of other ids that says what an earlier one said.
+
+    R4 MessageHeader.response: whoever is answered knows the answer by the id of its own header.
+    """
+    if header_id is None or answer.media_type not in (FHIR_JSON, FHIR_XML):
+        return answer
+    said = fhir.decode(answer.body, answer.media_type)
+    response = child(Message(said).first("MessageHeader"), "response")
+    if response.get("identifier") in (None, header_id):
+        return answer
+    header = said["entry"][0]["resource"]
+    header["response"] = {**response, "identifier": header_id}
+    return replace(answer, body=fhir.encode(said, answer.media_type))
 
 
 def outcome(reply: Reply, language: Language = "en") -> dict[str, Any]:

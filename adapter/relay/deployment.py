@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from adapter.relay.case import Patience
 from adapter.relay.message import Level, Mode
+from adapter.relay.reliability import PROFILES
 from adapter.relay.replay import Bounds
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from adapter.relay.disclosure_rules import Rules
     from adapter.relay.event import EventTable
     from adapter.relay.form import Form
+    from adapter.relay.reliability import ProfileName, Reliability
     from adapter.relay.retry import RetrySchedule
     from adapter.relay.store import Store
     from adapter.relay.transport import Transport
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
 SourceFormat = Literal["hl7v2", "cda", "xml", "json", "fhir"]
 Acknowledgement = Literal["reply", "later", "none"]
-PartnerProfile = Literal["r4"]
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
 
@@ -74,7 +75,8 @@ class Partner:
     """Base address of its `$process-message`; changed by configuration only, never by a message."""
     mode: Mode
     """Must be the deployment's own."""
-    profile: PartnerProfile = "r4"
+    profile: ProfileName = "r4"
+    """How it and we make sure of each other's messages."""
     form: Form = "fhir"
     """What its copies are written as."""
     level: Level = Level.MINIMAL
@@ -86,7 +88,12 @@ class Partner:
     language: Language = "fi"
     """Language of the narrative it gets."""
     acknowledge_within: timedelta | None = None
-    """After this without an acknowledgement the delivery is overdue; None takes the schedule's."""
+    """After this without an acknowledgement the delivery is overdue; None takes the profile's."""
+
+    @property
+    def reliability(self) -> Reliability:
+        """What its profile asks for."""
+        return PROFILES[self.profile]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

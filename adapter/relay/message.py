@@ -22,10 +22,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from adapter.relay.duplicates import R4
+
 if TYPE_CHECKING:
     from datetime import datetime
 
     from adapter.outcome import Issue
+    from adapter.relay.duplicates import Cases, Id
 
 
 class MessageState(StrEnum):
@@ -284,6 +287,8 @@ class IntakeKey:
     """Code of what the sender is told if other content has this key."""
     at: str
     """FHIRPath of the id within the message."""
+    id: Id | None = None
+    """Which id of a FHIR message it is; None for any other key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,6 +330,8 @@ class Intake:
     """The sender's own id of the notification: the same in every repeat of it."""
     keys: tuple[IntakeKey, ...]
     """What a repeat of it has again."""
+    cases: Cases = field(default_factory=lambda: R4)
+    """What its ids make of it, if they came before."""
     digest: str
     """SHA-256 of the canonical content, hex: other content under the same key is a conflict."""
     subject: str | None

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from adapter.relay import event
+from adapter.relay.duplicates import Id
 from adapter.relay.element import child, children, text
 from adapter.relay.message import IntakeKey, Meaning
 
@@ -43,10 +44,10 @@ def keys(facts: Notification, meaning: Meaning | None, generation: str, digest: 
         key = f"message:{facts.application or ''}:{facts.message_identifier}"
         yield IntakeKey(key, clash=OTHER_MESSAGE, at="Bundle.identifier")
     if facts.bundle_id:
-        yield IntakeKey(f"bundle:{facts.bundle_id}", clash=OTHER_MESSAGE, at="Bundle.id")
+        yield IntakeKey(f"bundle:{facts.bundle_id}", clash=OTHER_MESSAGE, at="Bundle.id", id=Id.BUNDLE)
     if facts.header_id:
         at = "Bundle.entry[0].resource.id"
-        yield IntakeKey(f"header:{facts.header_id}", clash=OTHER_MESSAGE, at=at)
+        yield IntakeKey(f"header:{facts.header_id}", clash=OTHER_MESSAGE, at=at, id=Id.HEADER)
 
 
 def digest_of(bundle: Element) -> str:

@@ -65,7 +65,14 @@ def _committed(work: Work) -> Answer:
         except Conflict as conflict:
             return _conflicting(work, judged, conflict.issue)
         if done is not None:
-            return done
+            return _addressed(done, work, judged)
+
+
+def _addressed(done: Answer, work: Work, judged: Judged) -> Answer:
+    """An answer that was stored for an earlier message of other ids goes to this one's."""
+    if done.message == work.message or judged.content is None or work.source.format != "fhir":
+        return done
+    return answer.addressed(done, judged.content.facts.header_id)
 
 
 def _commit(work: Work, judged: Judged) -> Answer | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from adapter import fhir
 from adapter.mapping.version import version_of
 from adapter.outcome import Issue
-from adapter.relay import answer, decision, event
+from adapter.relay import answer, decision, duplicates, event
 from adapter.relay.answer import Reply
 from adapter.relay.intake.sameness import digest_of, keys
 from adapter.relay.message import AuditRecord, Intake, MessageState
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from adapter.relay.answer import Style
     from adapter.relay.case import CaseStep
     from adapter.relay.deployment import Relay, Source
+    from adapter.relay.duplicates import Cases
     from adapter.relay.element import Element
     from adapter.relay.message import Answer, Behind, Fate, Meaning, NewDelivery, PlanHead, Submission
     from adapter.relay.notification import Notification
@@ -116,6 +117,12 @@ class Work:
             detail=tuple(detail.items()),
         )
 
+    @property
+    def _cases(self) -> Cases:
+        """What the ids of a message mean, as agreed with its sender."""
+        partner = self.relay.partners.get(self.submission.sender)
+        return partner.reliability.cases if partner is not None else duplicates.R4
+
     def answer(self, judged: Judged) -> Answer:
         """Render what the sender is told."""
         facts = judged.content.facts if judged.content else None
@@ -152,6 +159,7 @@ class Work:
             event=facts.rule_event if facts else None,
             notification=facts.identifier if facts else None,
             keys=tuple(keys(facts, judged.meaning, generation, digest)) if facts and is_known_again else (),
+            cases=self._cases,
             digest=digest,
             subject=decision.subject_of(facts, self.relay) if facts else None,
             family=decision.family_of(facts, self.relay) if facts and judged.state in RELAYED else None,

@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import bindparam, insert, select, update
 
 from adapter.errors import NotFound
+from adapter.relay.duplicates import Case, Id, case_of
 from adapter.relay.event import CLIENT_PLAN
 from adapter.relay.message import (
     ENDED,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 _M, _I, _D = schema.message.c, schema.intake_key.c, schema.delivery.c
 
 NUL = "\0"
+OTHER_ENVELOPE = "ST128"
+"""What a clash of the ids of a message is called."""
 
 WITHOUT_MEMORY = frozenset({MessageState.UNREADABLE, MessageState.INVALID})
 """Submissions whose very bytes may be tried again: a map or a profile may have been mended meanwhile."""
@@ -228,6 +231,11 @@ def _known(book: Book, prepared: Prepared) -> Answer | Clash | None:
     intake = prepared.intake
     known = None
     found = _rows_of(book, intake.sender, [key.text for key, _ in prepared.keys])
+    ids = {key.id: key for key, _ in prepared.keys if key.id is not None and key.text in found}
+    case = case_of({id_: found[key.text].id for id_, key in ids.items()}, intake.cases)
+    if case is Case.CLASH:
+        key = replace(ids[Id.BUNDLE], clash=OTHER_ENVELOPE)
+        return _keep_conflict(book, prepared, found[key.text].id, key)
     for key, digest in prepared.keys:
         row = found.get(key.text)
         if row is not None and row.digest != digest:
@@ -235,7 +243,8 @@ def _known(book: Book, prepared: Prepared) -> Answer | Clash | None:
         known = known or row
     if known is None:
         return None
-    book.note("repeat", f"message/{known.id}", "known", at=intake.received_at, actor=intake.sender)
+    action = case if case is Case.RESUBMISSION else Case.REPEAT
+    book.note(action.value, f"message/{known.id}", "known", at=intake.received_at, actor=intake.sender)
     return answer_of(known)
 
 

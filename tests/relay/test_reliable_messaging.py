@@ -1,0 +1,237 @@
+"""FHIR reliable messaging: what ids that came before make of a message. Everybody in here is invented."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from adapter.errors import Conflict
+from adapter.fhir import json as fhir_json
+from adapter.relay import intake
+from adapter.relay.duplicates import Case, Id, case_of
+from adapter.relay.message import Answer, IntakeKey
+from adapter.relay.reliability import PROFILES, ProfileName
+from tests.relay import site, world
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from adapter.relay.deployment import Relay
+    from adapter.relay.store import Store
+
+FOUR = {
+    "r4": {"": "new", "BH": "repeat", "H": "resubmission", "B": "clash"},
+    "medcom": {"": "new", "BH": "resubmission", "H": "repeat", "B": "clash"},
+    "webhook": {"": "new", "BH": "repeat", "H": "resubmission", "B": "clash"},
+}
+"""By the ids that came before: B of the Bundle, H of the header."""
+
+
+@pytest.mark.parametrize("profile", FOUR)
+@pytest.mark.parametrize("known", ["", "B", "H", "BH"])
+def test_four_cases_are_told_by_the_ids_that_came_before(profile: ProfileName, known: str) -> None:
+    """R4 and MedCom tell repeat and resubmission the other way round, and nothing else."""
+    ids = {Id.BUNDLE if letter == "B" else Id.HEADER: "m1" for letter in known}
+
+    assert case_of(ids, PROFILES[profile].cases) == FOUR[profile][known]
+
+
+@pytest.mark.parametrize("profile", FOUR)
+def test_ids_of_two_messages_are_a_clash(profile: ProfileName) -> None:
+    """An envelope of one message with the header of another repeats neither."""
+    known = {Id.BUNDLE: "m1", Id.HEADER: "m2"}
+
+    assert case_of(known, PROFILES[profile].cases) is Case.CLASH
+
+
+# The store against a model --------------------------------------------------------------------------------
+
+Sent = tuple[str, str, str, str]
+"""Profile of the sender, Bundle.id, MessageHeader.id, content."""
+ONE = st.tuples(
+    st.sampled_from(sorted(PROFILES)), st.sampled_from("pqr"), st.sampled_from("xyz"), st.sampled_from("ab")
+)
+_numbers = itertools.count(1000)
+
+
+@dataclass
+class Naive:
+    """What a receiver keeps, as simply as it can be said: two lists of what each sender was answered."""
+
+    taken: list[tuple[Sent, int]] = field(default_factory=list)
+
+    def told(self, sent: Sent, number: int) -> int | str:
+        """Return the number of the message whose answer is given, or the code of the refusal."""
+        sender, bundle, header, content = sent
+        own = [(each, answer) for each, answer in self.taken if each[0] == sender]
+        by_bundle = [pair for pair in own if pair[0][1] == bundle]
+        by_header = [pair for pair in own if pair[0][2] == header]
+        if not by_bundle and not by_header:
+            self.taken.append((sent, number))
+            return number
+        if by_bundle and (not by_header or by_bundle[0] != by_header[0]):
+            return "ST128"
+        earlier, answer = by_header[0]
+        return answer if earlier[3] == content else "ST124"
+
+
+def submit(store: Store, run: int, sent: Sent, number: int) -> int | str:
+    """Hand a message to the store; return as the model does."""
+    profile, bundle, header, content = sent
+    new = replace(
+        world.intake(number),
+        sender=f"urn:x-sender:{profile}:{run}",
+        notification=None,
+        keys=(
+            IntakeKey(f"bundle:{bundle}", clash="ST124", at="Bundle.id", id=Id.BUNDLE),
+            IntakeKey(f"header:{header}", clash="ST124", at="Bundle.entry[0].resource.id", id=Id.HEADER),
+        ),
+        cases=PROFILES[profile].cases,  # type: ignore[index]
+        digest=content * 64,
+        original="|".join(sent).encode(),
+    )
+    try:
+        answer = store.commit_intake(new)
+    except Conflict as conflict:
+        return conflict.code
+    return int(json.loads(answer.body)["n"])
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """One store for all: every example has senders of its own."""
+    with world.open_store(tmp_path_factory.mktemp("reliable")) as one:
+        yield one
+
+
+@given(st.lists(ONE, min_size=1, max_size=12))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+def test_store_and_model_say_the_same_of_ids_that_came_before(store: Store, walk: list[Sent]) -> None:
+    """Whatever comes under whatever ids, in any order: processed, answered as before, or refused."""
+    run, model = next(_numbers), Naive()
+    numbered = [(sent, next(_numbers)) for sent in walk]
+
+    told = [submit(store, run, sent, number) for sent, number in numbered]
+
+    assert told == [model.told(sent, number) for sent, number in numbered]
+
+
+# Through the whole intake ---------------------------------------------------------------------------------
+
+HEADER = "34773a90-7961-5de4-9645-c46a6abfb152"
+OTHER = "0c52bd2e-6d0a-4a3c-9f43-3d8a3e0a4b11"
+
+
+@pytest.fixture
+def relay(tmp_path: Path) -> Iterator[Relay]:
+    """The demo deployment; the hospital is a partner by R4."""
+    made = site.relay_in(tmp_path)
+    yield made
+    made.store.close()
+
+
+def sent_as(bundle: str = "envelope-1", header: str = HEADER, *, ended: str = "09:40") -> bytes:
+    """The shipped FHIR notification under these ids; `ended`: when the procedure did, 09:40 as it is."""
+    text = site.case("gallbladder").body.decode().replace(HEADER, header).replace("T09:40:", f"T{ended}:")
+    said = json.loads(text)
+    said["id"] = bundle
+    return json.dumps(said).encode()
+
+
+def accept(relay: Relay, body: bytes) -> Answer:
+    """Submit it as the hospital."""
+    return intake.accept(site.submission_of(body, "application/fhir+json"), relay)
+
+
+def outcome(answer: Answer) -> tuple[int, list[str]]:
+    """Status, and the code of a refusal."""
+    return answer.status, site.codes(answer.body)[:1] if answer.status != 200 else []
+
+
+def by_profile(relay: Relay, profile: ProfileName) -> Relay:
+    """The same deployment with another agreement with the hospital."""
+    hospital = replace(relay.partners[site.TUULILAHTI], profile=profile)
+    return replace(relay, partners={**relay.partners, site.TUULILAHTI: hospital})
+
+
+@pytest.mark.parametrize("profile", ["r4", "medcom"])
+@pytest.mark.parametrize(
+    ("second", "action"),
+    [
+        ({}, {"r4": "repeat", "medcom": "resubmission"}),
+        ({"bundle": "envelope-2"}, {"r4": "resubmission", "medcom": "repeat"}),
+    ],
+    ids=["both ids", "a new envelope"],
+)
+def test_what_says_the_same_gets_the_first_answer(
+    relay: Relay, profile: ProfileName, second: dict[str, str], action: dict[str, str]
+) -> None:
+    """Byte for byte, nothing is sent twice, and the audit names the case."""
+    relay = by_profile(relay, profile)
+    first = accept(relay, sent_as())
+    body = sent_as(**second) + b" "  # other bytes, the same message
+
+    assert accept(relay, body) == first
+    assert len(relay.store.messages()) == 1
+    assert relay.store.timeline(first.message or "")[-1].what == action[profile]
+
+
+REFUSED = {
+    "both ids with other content": ({"ended": "09:50"}, "ST120"),
+    "a new envelope with other content": ({"bundle": "envelope-2", "ended": "09:50"}, "ST120"),
+    "the envelope of another message": ({"header": OTHER}, "ST128"),
+}
+
+
+@pytest.mark.parametrize(("second", "code"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize("profile", ["r4", "medcom"])
+def test_what_says_something_else_is_refused_and_kept(
+    relay: Relay, profile: ProfileName, second: dict[str, str], code: str
+) -> None:
+    """409 with an OperationOutcome, both contents kept, and nothing is sent."""
+    relay = by_profile(relay, profile)
+    first = accept(relay, sent_as())
+
+    answer = accept(relay, sent_as(**second))
+
+    assert outcome(answer) == (409, [code])
+    assert [each.message for each in relay.store.conflicts()] == [first.message]
+
+
+def test_the_same_notification_under_new_ids_is_answered_to_its_own_header(relay: Relay) -> None:
+    """Nothing is sent twice, and the sender finds the answer by the id it waits for."""
+    first = accept(relay, sent_as())
+    again = accept(relay, sent_as("envelope-2", OTHER))
+
+    said: Any = fhir_json.read(again.body)
+    assert said["entry"][0]["resource"]["response"]["identifier"] == OTHER
+    assert again.body.replace(OTHER.encode(), HEADER.encode()) == first.body
+    assert len(relay.store.messages()) == 1
+
+
+def test_another_senders_ids_are_its_own(relay: Relay) -> None:
+    """The same ids from another hospital are another message."""
+    first = accept(relay, sent_as())
+    other = sent_as().replace(site.TUULILAHTI.encode(), site.HAVUNIEMI.encode())
+
+    answer = intake.accept(site.submission_of(other, "application/fhir+json", sender=site.HAVUNIEMI), relay)
+
+    assert answer.message not in (None, first.message)
+
+
+def test_sixteen_at_once_are_one_message_and_one_answer(relay: Relay) -> None:
+    """Repeats and resubmissions that come together: one is processed, all get its answer."""
+    bodies = [sent_as(f"envelope-{number % 4}") for number in range(16)]
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda body: accept(relay, body), bodies))
+
+    assert len({answer.body for answer in answers}) == 1
+    assert len(relay.store.messages()) == 1
