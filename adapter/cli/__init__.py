@@ -49,6 +49,7 @@ COMMANDS = (
     Command(name="alarms", module="alarms", help="what stands that a person must know of"),
     Command(name="hold", module="hold", help="let nothing leave until a person lifts it"),
     Command(name="backup", module="backup", help="copy the store while the adapter works"),
+    Command(name="key", module="key", help="give the store another master key"),
     Command(name="partners", module="partners", help="how the ways to the partners do"),
     Command(name="cases", module="cases", help="whether somebody has taken over what arrived"),
     Command(name="consents", module="consents", help="what patients have permitted and denied"),

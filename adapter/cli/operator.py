@@ -143,12 +143,13 @@ def _issues(body: bytes, status: int) -> list[Issue]:
     return [*known, Issue("CF152", params={"status": status})]
 
 
-def arguments_of(parser: argparse.ArgumentParser) -> None:
-    """Add what every operator command takes."""
+def arguments_of(parser: argparse.ArgumentParser, *, server: bool = True) -> None:
+    """Add what every operator command takes; without `server` for one that works on the store alone."""
     from adapter.cli.serve import config_argument
 
     config_argument(parser)
-    parser.add_argument("--server", metavar="URL", help="address of the adapter (default: as configured)")
+    if server:
+        parser.add_argument("--server", metavar="URL", help="address of the adapter (default: as configured)")
     parser.add_argument("--token-file", type=Path, metavar="FILE", help="your operator token")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
@@ -159,16 +160,17 @@ def desk(arguments: argparse.Namespace) -> Desk:
     The token comes from --token-file, SILTA_OPERATOR_TOKEN, or tokens/operator.token beside the settings.
     """
     if arguments.server:
-        return Desk(address=arguments.server.rstrip("/"), token=_token(arguments))
+        return Desk(address=arguments.server.rstrip("/"), token=token_of(arguments))
     from adapter import config
 
     settings = config.load(arguments.config)
     host, port = settings.listen
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    return Desk(address=address, token=_token(arguments), settings=settings)
+    return Desk(address=address, token=token_of(arguments), settings=settings)
 
 
-def _token(arguments: argparse.Namespace) -> str:
+def token_of(arguments: argparse.Namespace) -> str:
+    """Return the operator's token, as `desk` finds it. Raises ConfigurationError CF151 if there is none."""
     given: Path | None = arguments.token_file
     if given is None and os.environ.get("SILTA_OPERATOR_TOKEN"):
         return os.environ["SILTA_OPERATOR_TOKEN"].strip()

@@ -10,6 +10,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from adapter.config import FILE
+from adapter.config.secrets import KEY_BYTES
 from adapter.errors import ConfigurationError
 from adapter.server.access import hash_line, new_token
 from adapter.shipped import folder
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 CALLERS = ("tuulilahti", "havuniemi", "kaskela", "vuorela", "tyollisyys", "operator")
 """Whom a new deployment knows: example hospitals, a provider, social and employment services, an operator."""
 EXAMPLES = ("partners", "consents", "agreements")
-KEY_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,15 @@ KEY_BYTES = 32
 """Length of the store's master key."""
 
 
+def key_of(text: str) -> bytes | None:
+    """Return the master key of a file's text, 32 bytes in hex; None if it is none."""
+    try:
+        key = bytes.fromhex(text.strip())
+    except ValueError:
+        return None
+    return key if len(key) == KEY_BYTES else None
+
+
 class Faults(Protocol):
     """Where faults of the file go, and what its paths are relative to."""
 
@@ -79,13 +88,9 @@ class Secrets:
         text = self._secret(one, "store", "key", is_required=True, is_private=True)
         if text is None:
             return None
-        try:
-            key = bytes.fromhex(text.strip())
-        except ValueError:
-            key = b""
-        if len(key) != KEY_BYTES:
+        key = key_of(text)
+        if key is None:
             self._reading.fault("CF119", "store.key_file", bytes=KEY_BYTES)
-            return None
         return key
 
     def _secret(

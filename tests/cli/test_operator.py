@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,12 +23,20 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A deployment at whose address nobody answers, because the port is held and not listened on."""
     listener = bind("127.0.0.1", 0)
     places = site.Places(listen=address_of(listener).removeprefix("http://"))
     yield config.load(site.make(tmp_path_factory.mktemp("alone") / "site", places))
     listener.close()
+
+
+@pytest.fixture
+def settings(deployment: Settings) -> Settings:
+    """The same, before it ever ran."""
+    assert deployment.store_file is not None
+    deployment.store_file.unlink(missing_ok=True)
+    return deployment
 
 
 @pytest.fixture
@@ -44,8 +53,6 @@ def silta(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Silta:
 
 def test_to_look_makes_no_store(settings: Settings, silta: Silta) -> None:
     """Where nothing ever ran there is nothing to look at."""
-    settings.store_file.unlink(missing_ok=True)  # type: ignore[union-attr]
-
     assert silta("messages", "list") == (3, "CF150")
     assert not settings.store_file.exists()  # type: ignore[union-attr]
 
@@ -81,9 +88,31 @@ def test_a_token_counts_as_at_the_server(settings: Settings, silta: Silta, tmp_p
 
 def test_a_shadow_can_be_looked_at(settings: Settings, silta: Silta) -> None:
     """What a shadow would have done is read without running one."""
-    settings.store_file.unlink(missing_ok=True)  # type: ignore[union-attr]
     build(settings, shadow=True).store.close()
 
     code, found = silta("messages", "list")
 
     assert (code, found["items"]) == (0, [])
+
+
+def test_another_master_key(settings: Settings, silta: Silta, tmp_path: Path) -> None:
+    """The key is made for its owner alone, and the settings have to name it from then on."""
+    build(settings).store.close()
+    new = tmp_path / "new.key"
+
+    code, found = silta("key", "rotate", "--to", str(new), "--reason", "yearly")
+
+    assert (code, found["keys"] > 0, new.stat().st_mode & 0o777) == (0, True, 0o600)
+    assert silta("queue", "list") == (2, "ST103")
+    with build(replace(settings, key=bytes.fromhex(new.read_text("ascii")))).store as store:
+        assert store.verify_audit() is None
+
+
+def test_a_file_that_holds_no_key_changes_nothing(settings: Settings, silta: Silta, tmp_path: Path) -> None:
+    """A mistaken file name is said, and the store opens as before."""
+    build(settings).store.close()
+    wrong = tmp_path / "wrong.key"
+    wrong.write_text("not a key", "utf-8")
+
+    assert silta("key", "rotate", "--to", str(wrong), "--reason", "yearly") == (2, "CF119")
+    assert silta("queue", "list")[0] == 0

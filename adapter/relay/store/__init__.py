@@ -8,7 +8,7 @@ without blocking.
     sqlite       the file: mode, lock, pragmas, transactions
     postgres     the database that several nodes share            process    when a node is proven dead
     schema       the tables            upgrade, migrations    how they came to be
-    cipher       keys and envelopes    writer, book           one write transaction
+    cipher, keys keys and envelopes    writer, book           one write transaction
     intake, claims, deliveries, outcomes, replays, consents, references, retention    operations
     reading      the read side: asking, then trail, known and standing      values     what is handed out
     writing      the write side: accepting, deciding, importing
@@ -32,6 +32,7 @@ from adapter.relay.store import (
     assertions,
     claims,
     deliveries,
+    keys,
     outcomes,
     postgres,
     process,
@@ -42,7 +43,6 @@ from adapter.relay.store import (
 )
 from adapter.relay.store.accepting import Accepting
 from adapter.relay.store.book import Book, newest_head
-from adapter.relay.store.cipher import Vault
 from adapter.relay.store.deciding import Deciding
 from adapter.relay.store.importing import Importing
 from adapter.relay.store.prepared import Library
@@ -61,13 +61,13 @@ if TYPE_CHECKING:
     from adapter.outcome import Issue
     from adapter.relay.alarm import Alarm, Facts, Limits, Notice
     from adapter.relay.clock import Clock, Ids
+    from adapter.relay.store.cipher import Vault
     from adapter.relay.store.ground import Ground
     from adapter.relay.store.room import Room
     from adapter.relay.store.values import Retention
 
 log = logging.getLogger(__name__)
 
-_MASTER = select(schema.node.c.master).order_by(schema.node.c.started_at).limit(1)
 _PROCESS = select(schema.node.c.process).where(schema.node.c.name == bindparam("the_name"))
 _ADD_NODE = insert(schema.node)
 _START_NODE = update(schema.node).where(schema.node.c.name == bindparam("the_name"))
@@ -128,11 +128,11 @@ class Store(Accepting, Deciding, Importing):
         than this program), ST115 (damaged), ST116 (not there), ST117 (no driver), ST118 (too old);
         ConfigurationError ST105 (key length).
         """
-        vault = Vault(key)
         ground = _ground(make_url(url), lease_times, disk)
         try:
             ground.check()
             upgrade(ground, *([steps] if steps else []))
+            vault = keys.vault_of(ground, key)
             store = cls(ground=ground, vault=vault, clock=clock, ids=ids or RandomIds(), node=node)
         except BaseException:
             ground.abandon()
@@ -271,6 +271,16 @@ class Store(Accepting, Deciding, Importing):
 
     # -- keys and retention ------------------------------------------------------------------------------
 
+    def rotate_key(self, new: bytes, *, actor: str, reason: str) -> int:
+        """Let another master key, 32 bytes, open the store from now on; returns how many keys it wraps.
+
+        Raises StoreError ST139 while other nodes have it open; ConfigurationError ST105.
+        """
+        heir = self._vault.heir(new)
+        count = self._do(keys.rotate, heir, actor=actor, reason=reason, at=self._clock.now())
+        self._vault = heir
+        return count
+
     def forget(self, now: datetime, kept: Retention | None = None) -> int:
         """Destroy the keys of content whose time has come; returns of how many messages."""
         total = 0
@@ -300,9 +310,7 @@ def _enter(connection: Connection, vault: Vault, node: str, now: datetime) -> bo
 
     Raises StoreError ST103 if the store was made with another master key.
     """
-    made_with = connection.execute(_MASTER).scalar()
-    if made_with is not None and made_with != vault.name:
-        raise StoreError("ST103")
+    keys.check(connection, vault)
     before = connection.execute(_PROCESS, {"the_name": node}).scalar()
     values = {
         "started_at": now,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -19,6 +20,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from adapter.errors import ConfigurationError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 KEY_LENGTH = 32
 _NONCE_LENGTH = 12
@@ -32,48 +36,74 @@ def derive(master: bytes, purpose: str) -> bytes:
 
 
 class Vault:
-    """The keys of one store, derived from its master key.
+    """The keys of one store, derived from its master key; some go on under the next master (`heir`).
 
     Raises ConfigurationError ST105 if `master` is not 32 bytes.
     """
+
+    HEIRLOOMS = ("keyring/audit", "keyring/fingerprint", "keyring/subject")
+    """Owners, as the database names them, of the keys that outlive the master they were derived from."""
 
     def __init__(self, master: bytes) -> None:
         if len(master) != KEY_LENGTH:
             raise ConfigurationError("ST105", params={"length": len(master), "needed": KEY_LENGTH})
         self._wrap = AESGCM(derive(master, "wrap"))
-        self._subject = derive(master, "subject")
-        self._fingerprint = derive(master, "fingerprint")
-        self.audit = derive(master, "audit")
-        """Key of the audit chain: without it nobody can write a row that fits."""
+        self._lasting = {owner: derive(master, owner.removeprefix("keyring/")) for owner in self.HEIRLOOMS}
         self.name = hmac.digest(derive(master, "name"), b"silta", "sha256").hex()[:16]
         """Names the master key without telling anything of it."""
 
     def __repr__(self) -> str:
         return f"Vault({self.name})"
 
+    @property
+    def audit(self) -> bytes:
+        """Key of the audit chain: without it nobody can write a row that fits."""
+        return self._lasting["keyring/audit"]
+
+    def heir(self, master: bytes) -> Vault:
+        """Return the vault of another master that reads and continues what was made with this one."""
+        heir = Vault(master)
+        heir._lasting = dict(self._lasting)
+        return heir
+
+    def inherit(self, heirlooms: Mapping[str, bytes]) -> None:
+        """Take over the keys of an earlier master, by owner, wrapped by this one. Raises StoreError ST107."""
+        self._lasting |= {owner: self.unwrapped(owner, wrapped) for owner, wrapped in heirlooms.items()}
+
+    def heirlooms(self) -> dict[str, bytes]:
+        """Return the keys that outlive a master, by owner, wrapped by this one."""
+        return {owner: self.wrapped(owner, key) for owner, key in self._lasting.items()}
+
     def subject(self, system: str, value: str) -> str:
         """Return the keyed hash (hex) under which a patient's deliveries and consents are found."""
-        return _keyed(self._subject, system.encode(), value.encode())
+        return _keyed(self._lasting["keyring/subject"], system.encode(), value.encode())
 
     def fingerprint(self, *parts: bytes) -> str:
         """Return a keyed hash (hex) of content: it tells equal from different, and nothing to others."""
-        return _keyed(self._fingerprint, *parts)
+        return _keyed(self._lasting["keyring/fingerprint"], *parts)
 
     def new_key(self, owner: str) -> tuple[Envelope, bytes]:
         """Return a fresh envelope for `owner`, and its key wrapped, as the database keeps it."""
         key = os.urandom(KEY_LENGTH)
+        return Envelope(owner, key), self.wrapped(owner, key)
+
+    def wrapped(self, owner: str, key: bytes) -> bytes:
+        """Return the key of `owner` as the database keeps it."""
         nonce = os.urandom(_NONCE_LENGTH)
-        wrapped = nonce + self._wrap.encrypt(nonce, key, _bound("key", owner))
-        return Envelope(owner, key), wrapped
+        return nonce + self._wrap.encrypt(nonce, key, _bound("key", owner))
 
     def envelope(self, owner: str, wrapped: bytes) -> Envelope:
+        """Return the envelope of `owner`. Raises StoreError ST107 as `unwrapped` does."""
+        return Envelope(owner, self.unwrapped(owner, wrapped))
+
+    def unwrapped(self, owner: str, wrapped: bytes) -> bytes:
         """Open the wrapped key of `owner`.
 
         Raises StoreError ST107 if it was not wrapped by this master key for this owner.
         """
         nonce, sealed = wrapped[:_NONCE_LENGTH], wrapped[_NONCE_LENGTH:]
         try:
-            return Envelope(owner, self._wrap.decrypt(nonce, sealed, _bound("key", owner)))
+            return self._wrap.decrypt(nonce, sealed, _bound("key", owner))
         except (InvalidTag, ValueError) as exc:
             raise StoreError("ST107", params={"owner": owner, "part": "key"}) from exc
 

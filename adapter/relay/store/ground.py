@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from adapter.relay.store.room import Room
 
 
+NODES = "nodes"
+"""Lock that every node holds for as long as it lives."""
+
+
 class Ground(Protocol):
     """One engine, opened by this process."""
 

@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from adapter.errors import Conflict, Malformed, StoreError
-from adapter.relay.store.ground import cause_of
+from adapter.relay.store.ground import NODES, cause_of
 from adapter.relay.store.room import Room
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ class PostgresGround:
 
     def take_name(self, connection: Connection, wanted: str) -> str:
         """Return the wanted name, or the first free one after it, locked for this session."""
+        connection.execute(select(func.pg_advisory_lock_shared(lock_key(NODES))))
         for number in range(1, NAMES + 1):
             name = wanted if number == 1 else f"{wanted}-{number}"
             if connection.execute(select(func.pg_try_advisory_lock(lock_key(f"node/{name}")))).scalar():
