@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from adapter.config.settings import position
@@ -128,8 +129,15 @@ def reloader_of(deployment: Deployment) -> Reloader:
     return Reloader(
         maps=deployment.relay.maps,
         folders=map_folders(settings),
-        needed=[one.map for one in settings.sources if one.map != "auto" and one.format != "fhir"],
+        needed=[*maps_named(settings)],
     )
+
+
+def maps_named(settings: Settings) -> Iterator[str]:
+    """Yield the maps that the sources name."""
+    for one in settings.sources:
+        if one.format != "fhir":
+            yield from (name for name in (one.map, one.consents) if name and name != "auto")
 
 
 def map_folders(settings: Settings) -> list[Path]:
@@ -189,6 +197,9 @@ def read_content(settings: Settings) -> Content:
 
     loaded = tried(lambda: [packages.load(path) for path in settings.packages]) or []
     maps = tried(lambda: MapSet.load(map_folders(settings), loaded, trusted=map_folders(settings)[:1]))
+    if maps is not None:
+        for name in maps_named(settings):
+            tried(partial(maps.__getitem__, name))
     validator = tried(lambda: door_validator(loaded))
     events = tried(lambda: _events(settings.tables))
     rules = tried(lambda: _rules(settings.tables))

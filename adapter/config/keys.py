@@ -291,6 +291,7 @@ LISTS: Mapping[str, Mapping[str, Key]] = {
         "organisation": Key(_organisation_key, is_required=True, note="who submits by it"),
         "format": Key(_one_of("hl7v2", "cda", "xml", "json", "fhir"), is_required=True, note="what it sends"),
         "map": Key(_text, "auto", note="name of the map; auto takes the shipped one for the format"),
+        "consents": Key(_text, note="map that reads consents from its messages; absent: it files none"),
         "zone": Key(_zone, note="zone of its local times; absent: the deployment's"),
         "charset": Key(_text, note="charset of bodies that declare none"),
         "inclusive_end": Key(_truth, True, note="true if a sick leave's end date is its last day"),

@@ -297,6 +297,7 @@ class Reading:
                 zone=one["zone"] or top["zone"],
                 charset=one["charset"],
                 inclusive_end=one["inclusive_end"],
+                consents=one["consents"],
             )
 
     def _clients(

@@ -7,6 +7,10 @@ patient who came to say so.
 
 A withdrawal is a new version that is not active. It holds from its commit: whatever has not been sent by then
 is asked again before it goes.
+
+A message may bring consents of its patient along (`of_message`). It has no say over versions, as whoever
+puts a Consent has: so it brings back nothing that was taken back, and what it cannot say clearly permits
+nothing.
 """
 
 from __future__ import annotations
@@ -15,19 +19,21 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from adapter.errors import Conflict, Malformed, NotFound, NotPermitted
+from adapter.errors import AdapterError, Conflict, Malformed, NotFound, NotPermitted
 from adapter.fhir import hetu
 from adapter.outcome import Issue
 from adapter.relay import consent_record, decision
 from adapter.relay.consent_record import Verdict
+from adapter.relay.disclosure import identifier_of as written
+from adapter.relay.disclosure_rules import Basis
 from adapter.relay.element import child, children, text
-from adapter.relay.message import Mode
+from adapter.relay.message import ConsentFiling, Mode
 from adapter.relay.store.values import NewConsent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from adapter.relay.deployment import Relay
+    from adapter.relay.deployment import Relay, Source
     from adapter.relay.element import Element
     from adapter.relay.store import Store
     from adapter.relay.store.values import ConsentVersion
@@ -144,6 +150,109 @@ def withdraw(id: str, relay: Relay, *, actor: str, reason: str) -> ConsentVersio
     new = NewConsent(id=id, subject=known.subject, resource={**known.resource, "status": "inactive"})
     relay.store.put_consent(new, actor=actor, at=relay.clock.now(), reason=reason, expected=known.version)
     return _stored(id, relay)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What becomes of one consent that a message told."""
+
+    issue: Issue
+    """What its sender is told of it."""
+    filing: ConsentFiling | None = None
+    """What is kept of it; None if nothing is, or nothing new."""
+
+
+def of_message(resource: Mapping[str, Any], relay: Relay, source: Source, patient: Named) -> Told:
+    """Decide what becomes of a consent that a message told of its patient; nothing is written yet.
+
+    `source`: who files it; a number without a system is one of this source alone. `patient`: system and
+    value of the person the message is about, None if it is not about exactly one.
+    """
+    filer = source.organisation
+    if text(resource, "status") not in ("active", "inactive"):
+        return Told(issue=Issue("CO221"))
+    identifier = identifier_of(resource)
+    if identifier is None or patient is None:
+        return _refused("CO215" if patient is not None else "CO202")
+    id = id_of(filer, f"{source.name} {identifier}" if identifier.startswith("|") else identifier)
+    known = _found(id, relay, filer)
+    code, version = _next_version(_completed(resource, id, filer, patient), known, relay)
+    if version is None:
+        return Told(issue=Issue(code))
+    try:
+        new = _checked(_without_versions(version), relay, filer)
+    except AdapterError as fault:
+        return _refused(*(each.code for each in fault.issues))
+    if known is not None and known.subject != new.subject:
+        return _refused("CO211")
+    if known is not None and known.resource == new.resource:
+        return Told(issue=Issue(code))
+    filing = ConsentFiling(
+        id=id,
+        subject=new.subject,
+        resource=new.resource,
+        expected=known.version if known is not None else 0,
+        keeps_back=not _may_open(new.resource, relay),
+    )
+    return Told(issue=Issue(code), filing=filing)
+
+
+Named = tuple[str, str] | None
+"""System and value of an identifier of a person; None where there is not exactly one person."""
+
+
+def _refused(*codes: str) -> Told:
+    return Told(issue=Issue("CO220", params={"codes": ", ".join(sorted(set(codes)))}))
+
+
+def _completed(resource: Mapping[str, Any], id: str, filer: str, patient: tuple[str, str]) -> dict[str, Any]:
+    """Say of whom it is, and whose register it opens: what the message and its door know better."""
+    system, value = patient
+    person = {"system": system, "value": value} if system else {"value": value}
+    made = {**resource, "id": id, "patient": {"type": "Patient", "identifier": person}}
+    if "organization" not in made and text(child(resource, "provision"), "type") == "permit":
+        made["organization"] = [{"type": "Organization", "identifier": written(filer)}]
+    return made
+
+
+OPT_OUT = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTOUT"}]}
+"""The rule of a denial that names none. R4 Consent, invariant ppc-1: there is always one."""
+
+
+def _next_version(
+    said: dict[str, Any], known: ConsentVersion | None, relay: Relay
+) -> tuple[str, dict[str, Any] | None]:
+    """Return what the sender is told, and the version to keep; None if what is known stays as it is."""
+    stood = consent_record.read(known.resource, known.version, relay.zone) if known is not None else None
+    is_denial = stood is not None and stood.provision.type is Verdict.DENY
+    if said["status"] == "inactive":
+        if known is None:
+            return "CO223", _as_denial(said)
+        return ("CO223", None) if is_denial else ("CO217", {**known.resource, "status": "inactive"})
+    record = consent_record.read(said, 0, relay.zone)
+    if record.provision.type is Verdict.DENY:
+        return "CO217", {"policyRule": OPT_OUT, **said}
+    if stood is not None and (is_denial or stood.status != "active"):
+        return "CO222", None
+    if not record.provision.is_decidable:
+        return "CO218", said
+    if record.basis not in (None, Basis.LUOVUTUSLUPA) and record.provision.recipients is None:
+        return "CO219", None
+    return "CO217", said
+
+
+def _as_denial(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What a patient takes back and is not known here, is kept back from all whom it names."""
+    named = {key: value for key, value in child(said, "provision").items() if key == "actor"}
+    rest = {key: value for key, value in said.items() if key not in ("organization", "provision", "status")}
+    return {"policyRule": OPT_OUT, **rest, "status": "active", "provision": {"type": "deny", **named}}
+
+
+def _may_open(resource: Element, relay: Relay) -> bool:
+    record = consent_record.read(resource, 0, relay.zone)
+    return record.status == "active" and any(
+        each.type is Verdict.PERMIT and each.is_decidable for each in record.provision.walk()
+    )
 
 
 def identifier_of(resource: Element) -> str | None:

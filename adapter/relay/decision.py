@@ -34,7 +34,7 @@ from adapter.relay.eligibility import Agreement, Eligible, NotEligible
 from adapter.relay.message import Kind, Level, Meaning
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
     from typing import Any
 
@@ -109,9 +109,11 @@ def ask(
     sender: str,
     at: datetime,
     is_released: bool = False,
+    brought: Iterable[tuple[str, ConsentRecord]] = (),
 ) -> Permit | Deny | NotEligible:
     """Decide for one recipient: eligible by the agreement, permitted by rule and consent.
 
+    `brought`: consents that are kept together with this decision, by id.
     `is_released`: a person has released what is on the sensitive list. Codes of a Deny that begin with PN
     wait for such a release; no other denial can be released by anybody but the patient.
     """
@@ -129,7 +131,7 @@ def ask(
         return answer
     decided = consent.decide(
         _request(facts, recipient, relay, answer, sender=sender, cap=partner.level, at=at),
-        _consents(facts, relay),
+        _consents(facts, relay, brought),
         relay.rules,
     )
     if isinstance(decided, Permit) and answer.sensitive and not is_released:
@@ -138,10 +140,17 @@ def ask(
 
 
 def ask_first(
-    facts: Notification, meaning: Meaning, recipient: Recipient, relay: Relay, *, sender: str, at: datetime
+    facts: Notification,
+    meaning: Meaning,
+    recipient: Recipient,
+    relay: Relay,
+    *,
+    sender: str,
+    at: datetime,
+    brought: Iterable[tuple[str, ConsentRecord]] = (),
 ) -> Permit | Deny | NotEligible:
     """Decide as a message comes in: as `ask`, and a person known by another family name is for a person."""
-    decided = ask(facts, meaning, recipient, relay, sender=sender, at=at)
+    decided = ask(facts, meaning, recipient, relay, sender=sender, at=at, brought=brought)
     subject, family = subject_of(facts, relay), family_of(facts, relay)
     if isinstance(decided, Permit) and subject is not None and family is not None:
         return Deny(reasons=("PN151",)) if relay.store.has_another_family(subject, family) else decided
@@ -182,10 +191,13 @@ def register_of(key: str, ground: Ground) -> Register:
     return party.register if party is not None else Register.UNKNOWN
 
 
-def _consents(facts: Notification, relay: Relay) -> list[ConsentRecord]:
+def _consents(
+    facts: Notification, relay: Relay, brought: Iterable[tuple[str, ConsentRecord]]
+) -> list[ConsentRecord]:
     subject = subject_of(facts, relay)
     stored = relay.store.consents_for(subject) if subject else []
-    return [consent_record.read(each.resource, each.version, relay.zone) for each in stored]
+    known = {each.id: consent_record.read(each.resource, each.version, relay.zone) for each in stored}
+    return list((known | dict(brought)).values())
 
 
 def _nameable(decided: Permit | Deny, facts: Notification, recipient: Recipient) -> Permit | Deny:
@@ -200,8 +212,8 @@ def _nameable(decided: Permit | Deny, facts: Notification, recipient: Recipient)
     return Deny(reasons=("CO121",)) if is_by_code else decided
 
 
-def subject_of(facts: Notification, relay: Relay) -> str | None:
-    """Return the keyed hash of the person, None if the message is not about exactly one.
+def person_of(facts: Notification) -> tuple[str, str] | None:
+    """Return system and value of the person's identifier, None if the message is not about exactly one.
 
     Where the person had another identity code before, it is that one: what waits is filed under it.
     """
@@ -209,7 +221,12 @@ def subject_of(facts: Notification, relay: Relay) -> str | None:
     if patient is None:
         return None
     before = (each for each in patient.replaced if each[0] == hetu.SYSTEM)
-    identifier = next(before, patient.identifier)
+    return next(before, patient.identifier)
+
+
+def subject_of(facts: Notification, relay: Relay) -> str | None:
+    """Return the keyed hash of `person_of`."""
+    identifier = person_of(facts)
     return relay.store.subject_key(*identifier) if identifier else None
 
 

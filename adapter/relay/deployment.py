@@ -63,6 +63,8 @@ class Source:
     """Charset of bodies that declare none; None takes the format's own default."""
     inclusive_end: bool = True
     """True if the source's sick-leave end date is the last day of leave."""
+    consents: str | None = None
+    """Name of the map that reads what patients permit and deny from its messages; None: it files nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

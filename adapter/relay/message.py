@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from adapter.relay.duplicates import R4
 
@@ -315,6 +315,19 @@ class Behind:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentFiling:
+    """The next version of a consent, kept in the transaction of the message that brought it."""
+
+    id: str
+    subject: str
+    resource: dict[str, Any]
+    expected: int
+    """The version it was made from, 0 for none."""
+    keeps_back: bool
+    """True if it lets nothing go that did not go before: it holds whatever becomes of its message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
     """Everything that one intake transaction commits, the answer included."""
 
@@ -354,3 +367,5 @@ class Intake:
     happened_at: str | None = None
     """When the procedure ended, as the sender wrote it (FHIR dateTime): the first of the clocks."""
     extra: dict[str, str] = field(default_factory=dict)
+    consents: tuple[ConsentFiling, ...] = ()
+    """What the patient has permitted or denied, as the message tells it."""

@@ -40,7 +40,13 @@ def notify(work: Work, content: Content, meaning: Meaning, earlier: MessageRow |
     if isinstance(routed, Unrouted):
         return _unrouted(work, content, meaning, routed, earlier, extra)
     answers = [
-        (each, decision.ask_first(facts, meaning, each, relay, sender=sender, at=work.at)) for each in routed
+        (
+            each,
+            decision.ask_first(
+                facts, meaning, each, relay, sender=sender, at=work.at, brought=work.brought.records(relay)
+            ),
+        )
+        for each in routed
     ]
     fates = tuple(fate_of(recipient, answer) for recipient, answer in answers)
     eligible = [(each, answer) for each, answer in answers if not isinstance(answer, NotEligible)]

@@ -16,6 +16,7 @@ from adapter.relay import answer, decision, event, feedback, notification
 from adapter.relay.artefact import MESSAGE_PROFILE, Artefact
 from adapter.relay.deployment import FHIR_SOURCE
 from adapter.relay.intake.cancel import cancel
+from adapter.relay.intake.consents import NOTHING, brought_by
 from adapter.relay.intake.ends import invalid, not_applicable
 from adapter.relay.intake.feedback import take
 from adapter.relay.intake.notify import notify
@@ -59,6 +60,7 @@ def _committed(work: Work) -> Answer:
     """
     while True:
         work.looked_up = work.head = None
+        work.brought = NOTHING
         judged = _judge(work)
         try:
             done = _commit(work, judged)
@@ -115,6 +117,7 @@ def _judge(work: Work) -> Judged:
             issues=tuple(fault.issues),
             audit=(work.record("read", "unreadable", fault.code),),
         )
+    work.brought = brought_by(content.tree, content.facts, work.submission, work.source, work.relay)
     if feedback.is_one(content.facts.event):
         return take(work, content, _issues_of_reply(work, content))
     try:

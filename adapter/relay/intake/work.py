@@ -12,6 +12,7 @@ from adapter.mapping.version import version_of
 from adapter.outcome import Issue
 from adapter.relay import answer, decision, duplicates, event
 from adapter.relay.answer import Reply
+from adapter.relay.intake.consents import NOTHING
 from adapter.relay.intake.sameness import digest_of, keys
 from adapter.relay.message import AuditRecord, Intake, MessageState
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from adapter.relay.deployment import Relay, Source
     from adapter.relay.duplicates import Cases
     from adapter.relay.element import Element
+    from adapter.relay.intake.consents import Brought
     from adapter.relay.message import Answer, Behind, Fate, Meaning, NewDelivery, PlanHead, Submission
     from adapter.relay.notification import Notification
 
@@ -97,6 +99,9 @@ class Work:
     head: PlanHead | None = None
     """The newest version of a plan that the decision knew of; None if it did not ask."""
 
+    brought: Brought = NOTHING
+    """What the message says of its patient's consents."""
+
     def __post_init__(self) -> None:
         self.message = self.relay.ids.new()
 
@@ -126,9 +131,10 @@ class Work:
     def answer(self, judged: Judged) -> Answer:
         """Render what the sender is told."""
         facts = judged.content.facts if judged.content else None
+        issues = (*judged.issues, *self.brought.issues(is_valid=judged.status == 200))
         reply = Reply(
             status=judged.status,
-            issues=(*judged.issues, Issue("DL154")) if self.relay.is_shadow else judged.issues,
+            issues=(*issues, Issue("DL154")) if self.relay.is_shadow else issues,
             fates=judged.fates,
             message=None if judged.status == 409 else self.message,
             header_id=facts.header_id if facts else None,
@@ -148,6 +154,8 @@ class Work:
         is_known_again = judged.state in REMEMBERED and judged.meaning not in event.NOT_RELAYED_BECAUSE
         generation = judged.extra.get("generation", "")
         digest = digest_of(content.bundle) if content else hashlib.sha256(self.submission.body).hexdigest()
+        if self.brought.digest:
+            digest = hashlib.sha256(f"{digest} {self.brought.digest}".encode()).hexdigest()
         mapped = _mapped(content)
         return Intake(
             message=self.message,
@@ -180,6 +188,7 @@ class Work:
             ),
             happened_at=facts.happened_at if facts else None,
             extra={**judged.extra, **_version(facts), **mapped},
+            consents=self.brought.filings(is_valid=judged.status == 200),
         )
 
 

@@ -40,7 +40,7 @@ class Accepting(Writing):
         rows = self.rows(intake.KNOWN, {"sender": sender, "key": key.text})
         return intake.answer_of(rows[0]) if rows else None
 
-    def commit_intake(self, new: Intake) -> Answer:
+    def commit_intake(self, new: Intake) -> Answer | None:
         """Commit everything of one intake, or return the answer of the same submission before.
 
         Unreadable and invalid submissions give `keys=()`, or their mended repeat is a conflict; their bytes
@@ -48,11 +48,14 @@ class Accepting(Writing):
         transaction. A cancellation gives one CANCELLATION delivery per recipient of the earlier message,
         whatever its state: those for whom nothing ever left are closed instead of sent.
 
+        None, and nothing is written, if a consent that the message changes was changed since: decide again.
+
         Raises Conflict with the clash of the key (ST120, ST124) after keeping the second content where an
         operator sees it; StoreError ST119 if the disk is nearly full.
         """
         self._see_room()
-        return self._answered(self._do(intake.commit, intake.prepare(new, self._vault)))
+        done = self._do(intake.commit, intake.prepare(new, self._vault))
+        return None if isinstance(done, intake.Overtaken) else self._answered(done)
 
     def commit_intake_after(self, new: Intake, newest: str | None) -> Answer | None:
         """Commit an intake that was decided when `newest` was the newest message about its notification.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, insert, select, update
 
 from adapter.errors import Conflict
+from adapter.fhir import json as fhir_json
 from adapter.relay.message import DeliveryState
 from adapter.relay.store import schema
 from adapter.relay.store.claims import consents_of
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from adapter.relay.message import ConsentFiling
     from adapter.relay.store.book import Book
     from adapter.relay.store.prepared import Row
 
@@ -89,6 +91,22 @@ def put(
     if row is not None and row.subject != subject:
         book.run(_ASK_AGAIN, {"subject": row.subject, "at": at})
     return version, True
+
+
+def stand_as(book: Book, filings: Sequence[ConsentFiling]) -> bool:
+    """Return True if each consent still is as it was when its next version was made."""
+    for each in filings:
+        row = book.first(_NEWEST, {"the_id": each.id})
+        if (row.version if row is not None else 0) != each.expected:
+            return False
+    return True
+
+
+def file(book: Book, filings: Sequence[ConsentFiling], filer: str, at: datetime) -> None:
+    """Keep what a message has brought, in its transaction."""
+    for each in filings:
+        body = fhir_json.write(each.resource)
+        put(book, each.id, each.subject, body, origin="door", actor=filer, at=at, filer=filer)
 
 
 def _next(

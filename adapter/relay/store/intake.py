@@ -22,7 +22,7 @@ from adapter.relay.message import (
     MessageEvent,
     MessageState,
 )
-from adapter.relay.store import cases, deliveries, family_names, schema
+from adapter.relay.store import cases, consents, deliveries, family_names, schema
 from adapter.relay.store.claims import owner_of
 from adapter.relay.transitions import advance
 
@@ -110,7 +110,7 @@ class Clash:
 
 @dataclass(frozen=True, slots=True)
 class Overtaken:
-    """Another message about the same notification was committed since this one was decided."""
+    """What this one was decided on has changed since: a message about the same notification, a consent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,16 +168,22 @@ def body_key(vault: Vault, source: str, body: bytes) -> tuple[IntakeKey, str]:
     return IntakeKey(f"body:{digest}", clash="ST120", at=""), digest
 
 
-def commit(book: Book, prepared: Prepared) -> Answer | Clash:
-    """Write the intake, or find that it was here before."""
+def commit(book: Book, prepared: Prepared) -> Answer | Clash | Overtaken:
+    """Write the intake, or find that it was here before; see `commit_after` for consents."""
     known = _known(book, prepared)
-    if known is None:
-        _write(book, prepared)
-    return known or prepared.intake.answer
+    if known is not None:
+        return known
+    if not consents.stand_as(book, prepared.intake.consents):
+        return Overtaken()
+    _write(book, prepared)
+    return prepared.intake.answer
 
 
 def commit_after(book: Book, prepared: Prepared, newest: str | None) -> Answer | Clash | Overtaken:
-    """Write the intake if `newest` still is the newest message about its notification; else see `commit`."""
+    """Write the intake if `newest` still is the newest message about its notification; else see `commit`.
+
+    Overtaken too if a consent that the message changes is another by now.
+    """
     known = _known(book, prepared)
     if known is not None:
         return known
@@ -188,7 +194,7 @@ def commit_after(book: Book, prepared: Prepared, newest: str | None) -> Answer |
         {"sender": intake.sender, "notification": intake.notification},
         ("notification", intake.sender, intake.notification or ""),
     )
-    if (rows[0].id if rows else None) != newest:
+    if (rows[0].id if rows else None) != newest or not consents.stand_as(book, intake.consents):
         return Overtaken()
     _write(book, prepared)
     return intake.answer
@@ -218,9 +224,9 @@ def commit_reply(book: Book, prepared: Prepared, step: CaseStep) -> Answer | Cla
     known = _known(book, prepared)
     if known is not None:
         return known
-    if not cases.stands_as(book, step):
-        return Overtaken()
     intake = prepared.intake
+    if not cases.stands_as(book, step) or not consents.stand_as(book, intake.consents):
+        return Overtaken()
     _write(book, prepared)
     cases.move(book, step, intake.message, intake.received_at)
     return intake.answer
@@ -314,6 +320,7 @@ def _write(book: Book, prepared: Prepared) -> None:
         book.mark("key", intake.sender, key.text)
     if intake.subject is not None and intake.family is not None:
         family_names.note(book, intake.subject, intake.family, intake.message, intake.received_at)
+    consents.file(book, intake.consents, intake.sender, intake.received_at)
     if intake.cancels is not None:
         _supersede(book, intake)
     _add_deliveries(book, intake.message, intake.sender, intake.deliveries, intake.received_at)
@@ -352,8 +359,13 @@ def _supersede(book: Book, intake: Intake) -> None:
 
 
 def _keep_conflict(book: Book, prepared: Prepared, message: str, key: IntakeKey) -> Clash:
-    """Keep the second content where an operator can see it; once for the same content."""
+    """Keep the second content where an operator can see it; once for the same content.
+
+    What its patient denies or takes back holds all the same.
+    """
     intake = prepared.intake
+    kept_back = [each for each in intake.consents if each.keeps_back]
+    consents.file(book, kept_back, intake.sender, intake.received_at)
     if book.first(_SAME_CONFLICT, {"the_message": message, "the_digest": prepared.digest}) is None:
         book.run(
             _ADD_CONFLICT,
