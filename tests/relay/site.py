@@ -19,16 +19,14 @@ from adapter.relay.clock import CountedIds, SetClock
 from adapter.relay.deployment import Organisation, Partner, Relay, Source
 from adapter.relay.message import Level, Mode, Submission
 from adapter.relay.retry import RetrySchedule
-from adapter.relay.store import Store
 from adapter.shipped import folder
 from adapter.validation import Validator
-from tests.relay.world import make_empty
+from tests.relay.world import open_store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MARCH = datetime(2026, 3, 20, 9, 0, tzinfo=UTC)
-KEY = bytes(range(32))
 TUULILAHTI = "urn:uuid:2dee15f3-a33c-5c90-8b63-536933ec04db"
 HAVUNIEMI = "urn:uuid:3c872824-7140-51cd-a529-cf3e556cf9ab"
 KASKELA = "urn:uuid:31305fa5-3e3f-54d1-ac68-1bb016d20087"
@@ -95,10 +93,9 @@ def partner(organisation: str, level: Level = Level.CLINICAL, **more: Any) -> Pa
 
 
 def relay_in(place: Path, **more: Any) -> Relay:
-    """Build the demo deployment with a store in `place`; `more` replaces parts of it."""
+    """Build the demo deployment with the store of `place`; `more` replaces parts of it."""
     clock = SetClock(MARCH)
-    make_empty(place / "silta.db")
-    store = Store.open(f"sqlite:///{place / 'silta.db'}", key=KEY, clock=clock)
+    store = open_store(place, clock)
     store.import_directory(demo_files("partners"), MARCH)
     store.import_agreements(demo_agreements(), MARCH)
     store.import_consents([consent_filing.new_consent(each, store) for each in demo_files("consents")], MARCH)

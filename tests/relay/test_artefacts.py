@@ -32,9 +32,9 @@ ENVELOPE = ("urn:uuid:9b6df6d9-f1af-5823-a94b-a6a83ba8ca9b", "urn:uuid:9b6df6d9-
 
 
 @pytest.fixture
-def relay(tmp_path: Path) -> Iterator[Relay]:
-    """The network with a store of its own."""
-    made = network.relay_in(tmp_path)
+def relay(folder: Path) -> Iterator[Relay]:
+    """The network with a store of its own, on either engine."""
+    made = network.relay_in(folder)
     yield made
     made.store.close()
 
