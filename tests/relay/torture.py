@@ -80,11 +80,12 @@ def total(figures: list[Figures]) -> Figures:
 
 
 @contextmanager
-def process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """One of our scripts in a process of its own, stopped at the end."""
+def process(*arguments: str, cwd: Path = ROOT) -> Iterator[subprocess.Popen[str]]:
+    """One of our scripts in a process of its own, stopped at the end. `cwd`: whose."""
     running = subprocess.Popen(
         [sys.executable, "-m", *arguments],
-        cwd=ROOT,
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": str(cwd)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -151,10 +152,11 @@ def kill_and_count(folder: Path, kills: int, seed: int, victims: int = 1) -> Fig
                 relay.kill()
         relays[0].do("drain")
         relays[0].ended()
-    return _compared(folder, kills, relays)
+    return compared(folder, kills, relays)
 
 
-def _compared(folder: Path, kills: int, relays: list[Victim]) -> Figures:
+def compared(folder: Path, kills: int, relays: list[Victim]) -> Figures:
+    """Hold what was accepted against what arrived, once all of it is drained."""
     accepted = {int(line) for file in folder.glob("accepted-*") for line in file.read_text().split()}
     digests: defaultdict[str, set[str]] = defaultdict(set)
     first_seen: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
