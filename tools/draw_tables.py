@@ -65,12 +65,28 @@ def duplicates() -> str:
     return "\n".join([head, "|---" * (2 + len(PROFILES)) + "|", *rows])
 
 
+def reliability_profiles() -> str:
+    """One row per profile."""
+    rows = []
+    for name, each in PROFILES.items():
+        minutes = int(each.acknowledge_within.total_seconds() / 60)
+        waits = (
+            f"{minutes} minutes, then {each.resends} times more" if each.acknowledges else "not waited for"
+        )
+        envelope = "new" if each.renews_envelope else "the same"
+        repeats = "by the ids" if each.checks_repeats else "not counted on"
+        rows.append(f"| `{name}` | {waits} | {envelope} | {repeats} |")
+    head = "| profile | acknowledgement | envelope of a resend | the partner knows a repeat |"
+    return "\n".join([head, "|---|---|---|---|", *rows])
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "message-states": lambda: transitions(MESSAGE_TRANSITIONS),
     "delivery-states": lambda: transitions(DELIVERY_TRANSITIONS),
     "case-states": lambda: transitions(CASE_TRANSITIONS),
     "replay-states": lambda: transitions(REPLAY_TRANSITIONS),
     "duplicates": duplicates,
+    "reliability-profiles": reliability_profiles,
     "findings": findings,
 }
 

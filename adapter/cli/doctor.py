@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,7 @@ def examine(path: Path, now: datetime) -> Iterator[Check]:
         issues=(*settings.warnings, *_empty(settings)),
     )
     yield _network(settings)
+    yield _reliability(settings)
     yield _store(settings)
     try:
         content = config.read_content(settings)
@@ -142,6 +144,13 @@ def _network(settings: Settings) -> Check:
             issues.append(error.issue)
     said = [f"listens on {host}:{port}", *(f"MLLP on {one.host}:{one.port}" for one in settings.mllp)]
     return Check(name="network", said=", ".join(said), issues=tuple(issues))
+
+
+def _reliability(settings: Settings) -> Check:
+    """How many partners there are of each reliability profile."""
+    count = Counter(partner.profile for partner in settings.partners)
+    said = ", ".join(f"{profile}: {many}" for profile, many in sorted(count.items()))
+    return Check(name="profiles", said=said or "no partners")
 
 
 def _store(settings: Settings) -> Check:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from adapter.relay.directory import key_of
 from adapter.relay.message import Level, Mode
+from adapter.relay.reliability import PROFILES
 from adapter.server.access import RIGHTS
 from adapter.server.scope import Scopes, is_scope
 
@@ -312,11 +313,19 @@ LISTS: Mapping[str, Mapping[str, Key]] = {
         "organisation": Key(_organisation_key, is_required=True, note="who receives"),
         "endpoint": Key(_endpoint, is_required=True, note="https://, mllps://HOST:PORT or file:///FOLDER"),
         "mode": Key(_one_of(*Mode), note="absent: the deployment's"),
-        "profile": Key(_one_of("r4"), "r4", note="shape of what it gets"),
+        "profile": Key(_one_of(*PROFILES), "r4", note="how it and we make sure of each other's messages"),
         "form": Key(_one_of("fhir", "hl7v2", "cda"), "fhir", note="what its copies are written as"),
         "level": Key(_one_of(*Level), Level.MINIMAL, note="the most it may ever get"),
         "acknowledgement": Key(_one_of("reply", "later", "none"), "reply", note="how it acknowledges"),
-        "acknowledge_within": Key(_duration, note="later than this is overdue"),
+        "acknowledge_within": Key(_duration, note="later than this is overdue; absent: the profile's"),
+        "resend": Key(
+            _one_of("automatic", "manual"),
+            "automatic",
+            note="what is done with a copy it does not acknowledge",
+        ),
+        "async": Key(_truth, False, note="true if it wants $process-message with async=true"),
+        "signing_key_file": Key(_text, note="keys of a webhook, whsec_..., one or two lines; 0600"),
+        "signing_key_env": _TOKEN_ENV,
         "language": Key(_one_of("en", "fi", "sv"), "fi", note="language of the texts it gets"),
         "token_file": Key(_text, note="bearer token we show it; 0600"),
         "token_env": _TOKEN_ENV,

@@ -8,6 +8,7 @@ import stat
 from typing import TYPE_CHECKING, Protocol
 
 from adapter.outcome import Issue
+from adapter.relay import webhook
 from adapter.server.access import HASH_PREFIX, RIGHTS, Caller, Credential, Role
 
 if TYPE_CHECKING:
@@ -82,6 +83,20 @@ class Secrets:
         """Return a secret that we have to show others, None if none is named."""
         text = self._secret(one, at, kind, is_private=True)
         return text.strip() or None if text else None
+
+    def signing_keys(self, one: Mapping[str, Any], at: str) -> tuple[bytes, ...]:
+        """Return the keys of a webhook, a line each, the newest first; none after a fault."""
+        text = self._secret(one, at, "signing_key", is_required=True, is_private=True)
+        if text is None:
+            return ()
+        try:
+            keys = tuple(webhook.read_key(line) for line in text.split())
+        except ValueError:
+            keys = ()
+        if not 1 <= len(keys) <= webhook.MOST_KEYS:
+            self._reading.fault("CF156", f"{at}.signing_key_file", most=webhook.MOST_KEYS)
+            return ()
+        return keys
 
     def store_key(self, one: Mapping[str, Any]) -> bytes | None:
         """Return the master key of the store, None after a fault."""

@@ -260,7 +260,13 @@ class Reading:
                 self.fault("CF135", f"{at}.form")
             if endpoint.startswith("file:") and one["acknowledgement"] != "none":
                 self.fault("CF136", f"{at}.acknowledgement")
+            is_message = one["form"] == "fhir" and endpoint.startswith("http")
+            if one["profile"] != "r4" and not is_message:
+                self.fault("CF155", f"{at}.profile", profile=one["profile"])
+            if one["async"] and (one["profile"] == "webhook" or not is_message):
+                self.fault("CF157", f"{at}.async")
             token = secrets.plain(one, at)
+            keys = secrets.signing_keys(one, at) if one["profile"] == "webhook" else ()
             if None in (one["organisation"], one["endpoint"], mode):
                 continue
             yield Partner(
@@ -274,6 +280,9 @@ class Reading:
                 token=token,
                 language=one["language"],
                 acknowledge_within=one["acknowledge_within"],
+                resend=one["resend"],
+                is_asynchronous=one["async"],
+                signing_keys=keys,
             )
 
     def _sources(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import adapter
 from adapter.errors import DeliveryError
+from adapter.relay import webhook
+from adapter.relay.bundling import in_envelope
+from adapter.relay.category import rule_of
 from adapter.relay.message import DeliveryEvent, Kind
 from adapter.relay.reply import Reply, read_reply
 from adapter.relay.retry import Class, asked_wait, class_of_status, next_attempt
@@ -15,9 +18,10 @@ from adapter.relay.store.values import AttemptEnd
 from adapter.relay.transport import UNSENT, WRONG_WAY, Inbound, Outbound
 
 if TYPE_CHECKING:
+    from collections.abc import Container
     from datetime import datetime, timedelta
 
-    from adapter.relay.deployment import Acknowledgement, Partner
+    from adapter.relay.deployment import Partner
     from adapter.relay.message import Level
     from adapter.relay.retry import RetrySchedule
     from adapter.relay.store.values import Claimed, Frozen
@@ -25,12 +29,11 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "application/fhir+json"
 
 
-def outbound(claimed: Claimed, partner: Partner, copy: Frozen, deadline: timedelta) -> Outbound:
-    """Return the request of an attempt: every repeat of a delivery has the same one.
+def outbound(claimed: Claimed, partner: Partner, copy: Frozen, deadline: timedelta, at: datetime) -> Outbound:
+    """Return the request of an attempt: every repeat has the same body, a webhook's a signature of its own.
 
-    FHIR R4 messaging: POST to `$process-message`; over another wire the endpoint is the whole address.
+    FHIR R4 messaging: POST to `$process-message`; a webhook and other wires have the whole address.
     """
-    is_http = partner.endpoint.startswith("http")
     headers = {
         "Content-Type": copy.media_type,
         "Accept": MEDIA_TYPE,
@@ -39,12 +42,20 @@ def outbound(claimed: Claimed, partner: Partner, copy: Frozen, deadline: timedel
     }
     if partner.token:
         headers["Authorization"] = f"Bearer {partner.token}"
+    if partner.profile == "webhook":
+        headers |= webhook.headers(claimed.header_id, at, copy.body, partner.signing_keys)
     return Outbound(
-        url=partner.endpoint.rstrip("/") + "/$process-message" if is_http else partner.endpoint,
+        url=_address(partner),
         headers=headers,
         body=copy.body,
         deadline_seconds=deadline.total_seconds(),
     )
+
+
+def _address(partner: Partner) -> str:
+    if partner.profile == "webhook" or not partner.endpoint.startswith("http"):
+        return partner.endpoint
+    return f"{partner.endpoint.rstrip('/')}/$process-message"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +81,8 @@ _REASON_OF_CLASS = {
     Class.ROUTE: "DL212",
     Class.AMBIGUOUS: "DL213",
 }
+_UNSURE = frozenset({"DL102", "DL204", "DL205", "DL213"})
+"""The process died, the wire broke off, or no answer came that could be understood."""
 _REASON_OF_REPLY = {"ok": None, "transient-error": "DL120", "fatal-error": "DL121"}
 
 
@@ -77,19 +90,19 @@ def judge(
     got: Inbound | DeliveryError,
     *,
     kind: Kind,
-    acknowledgement: Acknowledgement,
-    ids: tuple[str, ...],
+    partner: Partner,
+    ids: Container[str | None],
     now: datetime,
 ) -> Judgement:
     """Say what came of an attempt.
 
-    `ids`: header and bundle id of the copy; a reply that names another id says nothing about this one.
+    `ids`: header and bundle ids of the copy; a reply that names another id says nothing about this one.
     """
     if isinstance(got, DeliveryError):
         return _failed(got)
     outcome = class_of_status(got.status)
     if outcome in (Class.TAKEN, Class.RECEIVED):
-        return _taken(got, outcome, kind, acknowledgement, ids, now)
+        return _taken(got, outcome, kind, partner, ids, now)
     retries = outcome is not Class.REFUSED
     return Judgement(
         outcome=outcome,
@@ -121,14 +134,15 @@ def _taken(
     got: Inbound,
     outcome: Class,
     kind: Kind,
-    acknowledgement: Acknowledgement,
-    ids: tuple[str, ...],
+    partner: Partner,
+    ids: Container[str | None],
     now: datetime,
 ) -> Judgement:
-    reply = read_reply(got.body, got.headers.get("content-type")) if got.complete else None
+    speaks = got.complete and partner.reliability.acknowledges
+    reply = read_reply(got.body, got.headers.get("content-type")) if speaks else None
     if reply is not None and reply.identifier is not None and reply.identifier not in ids:
         reply = None
-    expects_none = acknowledgement == "none" or kind is Kind.DELIVERY_REPORT
+    expects_none = not partner.acknowledges or kind is Kind.DELIVERY_REPORT
     if reply is not None:
         event = EVENT_OF_CODE[reply.code]
     else:
@@ -201,6 +215,26 @@ def _next(
 def may_reuse(claimed: Claimed, level: Level | None) -> bool:
     """Return True if the frozen copy is still what this recipient may have."""
     return claimed.frozen is not None and (level is None or claimed.frozen.level is level)
+
+
+def may_repeat(claimed: Claimed, partner: Partner) -> bool:
+    """Return False if one copy too many could do harm: nobody knows whether it arrived, nor could tell.
+
+    A person who sends it again has found out.
+    """
+    is_unsure = claimed.reached and claimed.reason in _UNSURE
+    return not is_unsure or partner.reliability.checks_repeats or rule_of(claimed.event).may_go_twice
+
+
+def resent(frozen: Frozen, claimed: Claimed, partner: Partner, id: str, at: datetime) -> Frozen | None:
+    """Return the copy in a new envelope of this id, where the partner took the one before; else None.
+
+    What it did not take goes again byte for byte. MedCom reliable messaging: a resend has a new envelope id
+    and time of sending, and the same message.
+    """
+    if not (claimed.taken and partner.reliability.renews_envelope):
+        return None
+    return replace(frozen, body=in_envelope(frozen.body, id, at), envelope=id)
 
 
 def may_rebuild(claimed: Claimed) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from adapter.fhir import json as fhir_json
 from adapter.fhir.canonical import URI
 from adapter.relay.message import Mode
 from adapter.relay.notification import TEST_TAG, TURVAKIELTO
@@ -42,6 +43,13 @@ def message_bundle(
         "timestamp": instant(at),
         "entry": [{"fullUrl": url, "resource": _with_id(resource, url)} for url, resource in entries],
     }
+
+
+def in_envelope(body: bytes, id: str, at: datetime) -> bytes:
+    """Put the message of a Bundle, as bytes of JSON, into a new envelope: other id and time, nothing else."""
+    bundle = fhir_json.read(body)
+    assert isinstance(bundle, dict)  # noqa: S101 - it was written here
+    return fhir_json.write({**bundle, "id": id, "timestamp": instant(at)})
 
 
 def _with_id(resource: Resource, url: str) -> Resource:

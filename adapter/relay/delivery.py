@@ -22,7 +22,16 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from adapter.errors import AdapterError, ConfigurationError, ContentError, DeliveryError, StoreError
 from adapter.fhir import json as fhir_json
 from adapter.relay import form, resending
-from adapter.relay.attempt import MEDIA_TYPE, attempt_end, judge, may_rebuild, may_reuse, outbound
+from adapter.relay.attempt import (
+    MEDIA_TYPE,
+    attempt_end,
+    judge,
+    may_rebuild,
+    may_repeat,
+    may_reuse,
+    outbound,
+    resent,
+)
 from adapter.relay.consent import Deny, Permit
 from adapter.relay.message import DeliveryEvent
 from adapter.relay.store import claims, holds, outcomes, replays, seals
@@ -45,10 +54,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-ACKNOWLEDGE_WITHIN = timedelta(minutes=15)
-RESENDS_WITHOUT_ACKNOWLEDGEMENT = 2
-"""MedCom reliable messaging: no acknowledgement in 15 minutes, resend, at most twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,10 +236,9 @@ class _Engine:
             return  # what it does not know is nothing to close, to repeat or to tell of
         await self._write(claims.expire, now)
         overdue, asked = await self._write(claims.due, now)
+        most = {key: partner.resends for key, partner in self._relay.partners.items()}
         for delivery in overdue:
-            await self._write(
-                outcomes.overdue, delivery, now, most=RESENDS_WITHOUT_ACKNOWLEDGEMENT, due_at=now
-            )
+            await self._write(outcomes.overdue, delivery, now, most=most, due_at=now)
         for delivery in asked:
             await self._reconsider(delivery, now)
         for item in await self._write(replays.due, now):
@@ -287,8 +291,11 @@ class _Engine:
         if partner is None:
             await self._park(claimed, "DL116")
             return
+        if not may_repeat(claimed, partner):
+            await self._park(claimed, "DL122")
+            return
         try:
-            copy = await self._ready(claimed)
+            copy = await self._ready(claimed, partner)
         except StoreError:
             raise
         except Exception as exc:
@@ -299,7 +306,7 @@ class _Engine:
         if copy is not None:
             await self._send(claimed, partner, copy)
 
-    async def _ready(self, claimed: Claimed) -> Frozen | None:
+    async def _ready(self, claimed: Claimed, partner: Partner) -> Frozen | None:
         """Return the bytes to send, written down with their audit row; None if nothing is to be sent now."""
         bundle = _bundle(claimed)
         seen, at = claimed.consents_seen, self._relay.clock.now()
@@ -310,7 +317,9 @@ class _Engine:
                 return None
             level = permit.level if permit is not None else claimed.level
             copy = None
-            if not may_reuse(claimed, level):
+            if claimed.frozen is not None and may_reuse(claimed, level):
+                copy = resent(claimed.frozen, claimed, partner, self._relay.ids.new(), at)
+            else:
                 if not may_rebuild(claimed):
                     await self._withhold(claimed, "DL115", at)
                     return None
@@ -388,7 +397,7 @@ class _Engine:
                 return
             try:
                 got: Inbound | DeliveryError = await self._relay.transport.send(
-                    outbound(claimed, partner, copy, self._pace.deadline)
+                    outbound(claimed, partner, copy, self._pace.deadline, started)
                 )
             except DeliveryError as exc:
                 got = exc
@@ -397,8 +406,8 @@ class _Engine:
         judged = judge(
             got,
             kind=claimed.kind,
-            acknowledgement=partner.acknowledgement,
-            ids=(claimed.header_id, claimed.bundle_id),
+            partner=partner,
+            ids=(claimed.header_id, claimed.bundle_id, copy.envelope),
             now=now,
         )
         end = attempt_end(
@@ -407,7 +416,7 @@ class _Engine:
             started_at=started,
             now=now,
             schedule=self._relay.schedule,
-            acknowledge_within=partner.acknowledge_within or ACKNOWLEDGE_WITHIN,
+            acknowledge_within=partner.acknowledge_within or partner.reliability.acknowledge_within,
             draw=self._relay.random.random(),
             answer=got.body if isinstance(got, Inbound) else None,
         )

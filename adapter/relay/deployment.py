@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 SourceFormat = Literal["hl7v2", "cda", "xml", "json", "fhir"]
 Acknowledgement = Literal["reply", "later", "none"]
+Resend = Literal["automatic", "manual"]
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
 
@@ -91,11 +92,27 @@ class Partner:
     """Language of the narrative it gets."""
     acknowledge_within: timedelta | None = None
     """After this without an acknowledgement the delivery is overdue; None takes the profile's."""
+    resend: Resend = "automatic"
+    """Whether a copy without acknowledgement goes again by itself, or waits for a person."""
+    is_asynchronous: bool = False
+    """True if it is to answer with a message of its own: `$process-message?async=true`."""
+    signing_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    """Keys that requests to a webhook are signed with, the newest first."""
 
     @property
     def reliability(self) -> Reliability:
         """What its profile asks for."""
         return PROFILES[self.profile]
+
+    @property
+    def acknowledges(self) -> bool:
+        """True if an acknowledgement is waited for."""
+        return self.acknowledgement != "none" and self.reliability.acknowledges
+
+    @property
+    def resends(self) -> int:
+        """How often a copy goes again by itself for want of an acknowledgement."""
+        return self.reliability.resends if self.resend == "automatic" else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

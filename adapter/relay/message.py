@@ -195,6 +195,8 @@ class Kind(StrEnum):
     DELIVERY_REPORT = "delivery-report"
     FEEDBACK = "feedback"
     """A business reply, on its way back to the hospital."""
+    ANSWER = "answer"
+    """The answer to a message that was handed in to be answered later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -94,6 +95,20 @@ def test_a_whole_file_becomes_settings(site: Path) -> None:
     assert settings.warnings == ()
 
 
+def test_a_webhook_has_its_keys_from_a_file(site: Path) -> None:
+    """The newest first, and never in the settings file itself."""
+    keys = [b"n" * 32, b"o" * 24]
+    lines = [f"whsec_{base64.b64encode(each).decode()}" for each in keys]
+    (site / "hook.key").write_text("\n".join(lines), "utf-8")
+    (site / "hook.key").chmod(0o600)
+    more = 'profile = "webhook"\nresend = "manual"\nsigning_key_file = "hook.key"'
+
+    [partner] = config.load(written(site, WHOLE.replace('level = "clinical"', more))).partners
+
+    assert partner.signing_keys == tuple(keys)
+    assert (partner.profile, partner.resend, partner.acknowledges) == ("webhook", "manual", False)
+
+
 CASES = {
     "no mode": (WHOLE.replace('mode = "test"', ""), ("CF105", "mode")),
     "unknown key at the top": (f"made = 1\n{WHOLE}", ("CF103", "made")),
@@ -164,6 +179,22 @@ CASES = {
     "networks that are none": (
         f'{WHOLE}\n[[mllp]]\nlisten = "127.0.0.1:2575"\nsource = "ehr1"\nallow = ["everybody"]\n',
         ("CF106", "mllp[1].allow"),
+    ),
+    "a webhook without a key": (
+        WHOLE.replace('level = "clinical"', 'profile = "webhook"'),
+        ("CF105", "partner[1].signing_key_file"),
+    ),
+    "a webhook with a key that is none": (
+        WHOLE.replace('level = "clinical"', 'profile = "webhook"\nsigning_key_file = "oh.token"'),
+        ("CF156", "partner[1].signing_key_file"),
+    ),
+    "a profile for another form": (
+        WHOLE.replace('level = "clinical"', 'profile = "medcom"\nform = "cda"'),
+        ("CF155", "partner[1].profile"),
+    ),
+    "a later answer of what acknowledges nothing": (
+        WHOLE.replace('level = "clinical"', 'form = "cda"\nasync = true'),
+        ("CF157", "partner[1].async"),
     ),
     "one source twice": (
         f'{WHOLE}\n[[source]]\nname = "ehr1"\norganisation = "{HOSPITAL}"\nformat = "cda"\n',

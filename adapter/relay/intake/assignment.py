@@ -40,7 +40,7 @@ def assign(message: str, recipient: str, relay: Relay, *, actor: str, evidence: 
     decided = decision.ask(facts, meaning, found, relay, sender=row.sender, at=at)
     if isinstance(decided, NotEligible):
         raise NotPermitted("RT111", issues=[Issue("RT111"), *(Issue(code) for code in decided.reasons)])
-    delivery = delivery_of(found, decided, relay, subject=row.subject, at=at)
+    delivery = delivery_of(found, decided, relay, event=row.event, subject=row.subject, at=at)
     detail = (("recipient", found.organisation), ("evidence", str(found.evidence)))
     record = AuditRecord(
         at=at,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from adapter.relay.category import rule_of
 from adapter.relay.consent import Permit
 from adapter.relay.eligibility import NotEligible
 from adapter.relay.message import DeliveryState, Fate, Kind, Level, MessageState, NewDelivery
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from adapter.relay.consent import Deny
     from adapter.relay.deployment import Relay
@@ -26,9 +27,18 @@ def fate_of(recipient: Recipient, decided: Permit | Deny | NotEligible) -> Fate:
 
 
 def delivery_of(
-    recipient: Recipient, decided: Permit | Deny, relay: Relay, *, subject: str | None, at: datetime
+    recipient: Recipient,
+    decided: Permit | Deny,
+    relay: Relay,
+    *,
+    event: str | None,
+    subject: str | None,
+    at: datetime,
 ) -> NewDelivery:
-    """Return the delivery: queued where it is permitted, else withheld for the weightiest reason."""
+    """Return the delivery: queued where it is permitted, else withheld for the weightiest reason.
+
+    `event`: code of our message-event system; of what tells how something stands a late copy is of no use.
+    """
     permit = decided if isinstance(decided, Permit) else None
     return _new(
         relay,
@@ -40,6 +50,7 @@ def delivery_of(
         reason=None if isinstance(decided, Permit) else decided.reason,
         basis=permit.reference if permit else None,
         evidence=str(recipient.evidence),
+        lasts=None if rule_of(event).may_be_late else min(relay.schedule.give_up, relay.time_to_live),
     )
 
 
@@ -94,6 +105,7 @@ def _new(
     reason: str | None,
     basis: str | None,
     evidence: str | None,
+    lasts: timedelta | None = None,
 ) -> NewDelivery:
     return NewDelivery(
         id=relay.ids.new(),
@@ -107,7 +119,7 @@ def _new(
         evidence=evidence,
         bundle_id=relay.ids.new(),
         header_id=relay.ids.new(),
-        expires_at=at + relay.time_to_live,
+        expires_at=at + (lasts or relay.time_to_live),
     )
 
 

@@ -61,7 +61,8 @@ def notify(work: Work, content: Content, meaning: Meaning, earlier: MessageRow |
         meaning=meaning,
         fates=fates,
         deliveries=tuple(
-            delivery_of(each, answer, relay, subject=subject, at=work.at) for each, answer in eligible
+            delivery_of(each, answer, relay, event=facts.rule_event, subject=subject, at=work.at)
+            for each, answer in eligible
         ),
         audit=tuple(_record(work, each, answer) for each, answer in answers),
         cancels=superseded(facts, meaning, earlier),

@@ -99,6 +99,7 @@ _FULL = (
         _M.source,
         _M.mode,
         _M.meaning,
+        _M.event,
         _M.notification,
         _M.subject,
         _M.cancels,
@@ -325,7 +326,7 @@ def _claimed(book: Book, head: Row, token: int, until: datetime) -> Claimed:
         tries=head.tries,
         token=token,
         lease_until=until,
-        bundle_id=head.bundle_id,
+        bundle_id=head.envelope_id or head.bundle_id,
         header_id=head.header_id,
         queued_at=head.queued_at,
         expires_at=head.expires_at,
@@ -338,6 +339,9 @@ def _claimed(book: Book, head: Row, token: int, until: datetime) -> Claimed:
         about=_about(book, head) if is_report else None,
         original_bundle_id=bundle_id,
         original_header_id=header_id,
+        event=head.event,
+        reason=head.reason,
+        taken=head.taken,
     )
 
 
@@ -423,7 +427,10 @@ def freeze(
             "frozen_type": copy.media_type,
             "frozen_level": copy.level.value if copy.level else None,
             "level": copy.level.value if copy.level else None,
+            "taken": False,
         }
+        if copy.envelope is not None:
+            values["envelope_id"] = copy.envelope
         owner = owner_of(claimed.message)
         if row.frozen_type is not None:
             book.run(_DROP_PAYLOAD, {"owner": owner, "the_part": part_of(claimed.delivery)})
@@ -440,6 +447,7 @@ def freeze(
         basis=basis,
         consents=mark or None,
         attempt=claimed.tries + 1,
+        envelope=copy.envelope if copy is not None else None,
         **dict(detail),
     )
     return Freeze.GO, mark

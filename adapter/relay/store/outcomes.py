@@ -54,7 +54,11 @@ _BY_ID = (
     select(_D.id)
     .where(
         _D.recipient == bindparam("partner"),
-        or_(_D.header_id == bindparam("identifier"), _D.bundle_id == bindparam("identifier")),
+        or_(
+            _D.header_id == bindparam("identifier"),
+            _D.bundle_id == bindparam("identifier"),
+            _D.envelope_id == bindparam("identifier"),
+        ),
     )
     .order_by((_D.header_id == bindparam("identifier")).desc())
     .limit(1)
@@ -141,7 +145,7 @@ def _step(book: Book, row: Row, end: AttemptEnd, changes: dict[str, Any]) -> Non
     if end.due_at is not None:
         changes["due_at"] = end.due_at
     if end.outcome in (Class.TAKEN, Class.RECEIVED):
-        changes["sent_at"] = row.sent_at or end.ended_at
+        changes |= {"sent_at": row.sent_at or end.ended_at, "taken": True}
     after = deliveries.move(
         book,
         row,
@@ -186,6 +190,7 @@ def _take(
             "acknowledgement": code,
         },
         sent_at=row.sent_at or end.ended_at,
+        taken=True,
         **changes,
     )
 
@@ -294,7 +299,7 @@ def _apply(book: Book, row: Row, code: AckCode, now: datetime, *, due_at: dateti
             verdict=verdict,
         )
         return verdict
-    changes: dict[str, Any] = {"reached": 2}
+    changes: dict[str, Any] = {"reached": 2, "taken": True}
     if code == "ok":
         changes["acknowledged_at"] = now
         changes["sent_at"] = row.sent_at or now
@@ -347,12 +352,17 @@ def _keep(
     )
 
 
-def overdue(book: Book, delivery: str, now: datetime, *, most: int, due_at: datetime) -> DeliveryState | None:
-    """No acknowledgement came in time: send again, or park after `most` repeats. None if it moved on."""
+def overdue(
+    book: Book, delivery: str, now: datetime, *, most: Mapping[str, int], due_at: datetime
+) -> DeliveryState | None:
+    """No acknowledgement came in time: send again, or park after so many repeats. None if it moved on.
+
+    `most`: how many by the recipient; none to one that is no partner any more.
+    """
     row = deliveries.find(book, delivery)
     if row.state != DeliveryState.AWAITING.value or row.due_at is None or row.due_at > now:
         return None
-    spent = row.overdue >= most
+    spent = row.overdue >= most.get(row.recipient, 0)
     events = (DeliveryEvent.OVERDUE, DeliveryEvent.ATTEMPTS_SPENT) if spent else (DeliveryEvent.OVERDUE,)
     changes: dict[str, Any] = {} if spent else {"due_at": due_at}
     return deliveries.move(

@@ -242,6 +242,7 @@ delivery = Table(
     Column("basis", String),
     Column("evidence", String),
     Column("bundle_id", String, nullable=False),
+    Column("envelope_id", String),  # newest Bundle.id where a resend has one of its own
     Column("header_id", String, nullable=False, unique=True),
     Column("attempts", Integer, nullable=False, server_default="0"),  # that count
     Column("tries", Integer, nullable=False, server_default="0"),  # all of them
@@ -249,6 +250,9 @@ delivery = Table(
     Column(
         "reached", Integer, nullable=False, server_default="0"
     ),  # 0 no, 1 on the wire now, 2 perhaps or surely
+    Column(
+        "taken", Boolean, nullable=False, server_default=false()
+    ),  # the frozen bytes were, by the recipient
     Column("released_by", String),  # the person who released a withheld copy
     Column("token", Integer),  # of the lease it was claimed under; NULL once that was given back
     Column("frozen_level", String),
@@ -280,6 +284,12 @@ delivery = Table(
     ),
     Index("ix_delivery_message", "message"),
     Index("ix_delivery_bundle_id", "bundle_id"),
+    Index(
+        "ix_delivery_envelope_id",
+        "envelope_id",
+        sqlite_where=text("envelope_id IS NOT NULL"),
+        postgresql_where=text("envelope_id IS NOT NULL"),
+    ),
     Index("ix_delivery_state", "state", "number"),
     Index("ix_delivery_due", "due_at", sqlite_where=text(DUE), postgresql_where=text(DUE)),
     Index("ix_delivery_expiry", "expires_at", sqlite_where=text(OPEN), postgresql_where=text(OPEN)),

@@ -185,7 +185,7 @@ def _disclosed(row: Row, ended: Mapping[tuple[str, int], str]) -> Disclosed:
         level=said.get("level", row.level),
         basis=said.get("basis"),
         evidence=row.evidence,
-        bundle_id=row.bundle_id,
+        bundle_id=said.get("envelope", row.bundle_id),
         state=DeliveryState(row.state),
         endpoint=said.get("endpoint"),
         attempt=ended.get((row.delivery, int(number))) if number.isdecimal() else None,

@@ -52,6 +52,8 @@ class Frozen:
     body: bytes
     media_type: str
     level: Level | None
+    envelope: str | None = None
+    """Its Bundle.id, where that is not the delivery's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,12 @@ class Claimed:
     original_bundle_id: str | None
     original_header_id: str | None
     """For a cancellation: ids of the copy that this recipient got; None if none was made."""
+    event: str | None
+    """Code of our message-event system."""
+    reason: str | None
+    """Why it came to where it was before the claim: a code of the catalogue."""
+    taken: bool
+    """True if the recipient's system has taken the frozen copy: to send again is a resend, not a retry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
