@@ -53,6 +53,7 @@ COMMANDS = (
     Command(name="partners", module="partners", help="how the ways to the partners do"),
     Command(name="cases", module="cases", help="whether somebody has taken over what arrived"),
     Command(name="consents", module="consents", help="what patients have permitted and denied"),
+    Command(name="directory", module="directory", help="who can be routed to, and by whose word"),
     Command(name="audit", module="audit", help="what was done, and who got to know what"),
     Command(name="report", module="report", help="numbers from many assessments and notifications"),
     Command(name="doctor", module="doctor", help="check a deployment and say what is wrong"),

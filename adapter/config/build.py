@@ -97,6 +97,7 @@ def build(
             zone=settings.zone,
             patience=settings.patience,
             bounds=settings.bounds,
+            is_polling=settings.directory_feed is not None,
             is_shadow=shadow,
         )
     except BaseException:
@@ -313,6 +314,8 @@ def _import(content: Content, settings: Settings, store: Store, clock: Clock) ->
 
     now = clock.now()
     store.import_directory(content.directory, now)
+    feed = settings.directory_feed
+    store.keep_directory_feed(feed.address if feed is not None else None, now)
     store.import_agreements(content.agreements, now)
     store.import_consents(
         [

@@ -228,6 +228,18 @@ SECTIONS: Mapping[str, Mapping[str, Key]] = {
         "maps": Key(_text, "maps", note="own mappings; they stand above the shipped ones"),
         "tables": Key(_text, "tables", note="own v2-events.csv and disclosure-rules.csv"),
     },
+    "directory": {
+        "address": Key(
+            _web_address, note="base of another FHIR server whose directory is kept beside the files"
+        ),
+        "every": Key(_duration, timedelta(minutes=15), note="how often it is asked what has changed"),
+        "whole_every": Key(_duration, timedelta(hours=24), note="how often it is asked for everything"),
+        "stale_after": Key(
+            _duration, timedelta(hours=48), note="unheard for so long, nothing is routed by it"
+        ),
+        "token_file": Key(_text, note="bearer token we show it; 0600"),
+        "token_env": _TOKEN_ENV,
+    },
     "retry": {
         "first": Key(_duration, timedelta(seconds=5), note="wait before the second attempt"),
         "longest": Key(_duration, timedelta(hours=6), note="no wait is longer"),

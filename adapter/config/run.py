@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 FORGET_EVERY = 3600.0
 """Seconds between two looks at what may be forgotten."""
+POLL_EVERY = 5.0
+"""Seconds between two looks at whether another server's directory is to be asked."""
 FOLLOW_UP_EVERY = 20.0
 """Seconds between two looks at cases that nobody has answered."""
 
@@ -85,6 +87,7 @@ async def running(
     delivering = asyncio.create_task(delivery.run(deployment.relay, stop))
     forgetting = asyncio.create_task(_forget(deployment, stop))
     following = asyncio.create_task(_follow_up(deployment, stop))
+    polling = asyncio.create_task(_poll(deployment, stop))
     watcher = alarm.Watch(
         deployment.relay, settings.alarm, alarm.bells(settings.alarm, deployment.relay.transport)
     )
@@ -127,6 +130,7 @@ async def running(
         try:
             await forgetting
             await following
+            await polling
             await alarming
             await delivering
             if watching is not None:
@@ -150,6 +154,20 @@ async def _forget(deployment: Deployment, stop: asyncio.Event) -> None:
             log.say("retention-failed", code=error.code)
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), FORGET_EVERY)
+
+
+async def _poll(deployment: Deployment, stop: asyncio.Event) -> None:
+    """Ask another server for its directory, if one is named; what is wrong with it becomes an alarm."""
+    from adapter.relay import directory_feed
+
+    feed, relay = deployment.settings.directory_feed, deployment.relay
+    while feed is not None and not stop.is_set():
+        try:
+            await directory_feed.look(feed, relay)
+        except AdapterError as error:
+            log.say("directory-failed", code=error.code)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), POLL_EVERY)
 
 
 async def _follow_up(deployment: Deployment, stop: asyncio.Event) -> None:

@@ -16,6 +16,7 @@ from adapter.outcome import Issue
 from adapter.relay.alarm import Limits
 from adapter.relay.case import Patience
 from adapter.relay.deployment import Organisation, Partner, Source
+from adapter.relay.directory_feed import DirectoryFeed
 from adapter.relay.message import Level, Mode
 from adapter.relay.replay import Bounds
 from adapter.relay.retry import RetrySchedule
@@ -67,6 +68,8 @@ class Settings:
     maps: Path
     tables: Path
     organisations: tuple[Organisation, ...]
+    directory_feed: DirectoryFeed | None
+    """Another server whose directory is kept beside the files; None if there is none."""
     sources: tuple[Source, ...]
     partners: tuple[Partner, ...]
     mllp: tuple[Listener, ...]
@@ -162,6 +165,7 @@ class Reading:
         clients = tuple(self._clients(lists["client"], mode, lists["organisation"]))
         certificates = self._certificates(lists["organisation"])
         alarm = self._alarm(parts["alarm"], mode, secrets)
+        feed = self._directory_feed(parts["directory"], mode, secrets)
         self._meaning(parts, lists)
         if self.faults or mode is None or key is None:
             return None
@@ -183,6 +187,7 @@ class Reading:
             organisations=tuple(
                 Organisation(key=one["id"], name=one["name"]) for one in lists["organisation"]
             ),
+            directory_feed=feed,
             sources=sources,
             partners=partners,
             mllp=mllp,
@@ -410,6 +415,23 @@ class Reading:
             if one[key] is not None and one[key] in seen:
                 self.fault("CF113", f"{name}[{number}].{key}", key=key, section=name)
             seen.add(one[key])
+
+    def _directory_feed(
+        self, one: dict[str, Any], mode: str | None, secrets: Secrets
+    ) -> DirectoryFeed | None:
+        """Return the server whose directory is kept beside the files; None where none is named."""
+        address, token = one["address"], secrets.plain(one, "directory")
+        if address is None:
+            return None
+        if mode == Mode.PRODUCTION and address.startswith("http:"):
+            self.fault("CF117", "directory.address")
+        return DirectoryFeed(
+            address=address.rstrip("/"),
+            every=one["every"],
+            whole_every=one["whole_every"],
+            stale_after=one["stale_after"],
+            token=token,
+        )
 
     def _alarm(self, one: dict[str, Any], mode: str | None, secrets: Secrets) -> AlarmSettings:
         """Return who hears of alarms; a mail server needs a sender and somebody to write to."""

@@ -64,6 +64,12 @@ class Facts:
     is_disk_full: bool = False
     """So full that nothing more is taken in."""
     is_held: bool = False
+    directory_failures: int = 0
+    """How often in a row the server of the directory did not answer as it should."""
+    directory_code: str | None = None
+    """Why it did not, the last time."""
+    directory_stale_at: datetime | None = None
+    """From when on nothing is routed by what it said; None if it never answered."""
     audit_fault: str | None = None
     """Node and number of the first row of the trail that does not fit."""
 
@@ -92,6 +98,10 @@ class Notice:
     phase: Phase
     began_at: datetime
     issue: Issue
+
+
+FAILURES = 3
+"""So many looks at another server's directory may fail before it is an alarm."""
 
 
 def standing(facts: Facts, now: datetime, limits: Limits) -> list[Alarm]:
@@ -123,6 +133,10 @@ def standing(facts: Facts, now: datetime, limits: Limits) -> list[Alarm]:
         stand("AL109", count=facts.overdue)
     if facts.is_held:
         stand("AL110")
+    if facts.directory_stale_at is not None and now >= facts.directory_stale_at:
+        stand("AL113", why=facts.directory_code or "-")
+    elif facts.directory_failures >= FAILURES:
+        stand("AL112", count=facts.directory_failures, why=facts.directory_code or "-")
     return found
 
 

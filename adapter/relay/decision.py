@@ -7,7 +7,7 @@ they stand in the store, and the partner's settings.
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -18,6 +18,7 @@ from adapter.relay import (
     consent,
     consent_record,
     directory,
+    directory_feed,
     disclosure,
     eligibility,
     event,
@@ -65,12 +66,15 @@ def ground_of(relay: Relay) -> Ground:
     An agreement that can no longer be read is left out: what it covered is then not eligible.
     """
     version = relay.store.directory_version()
+    is_stale = relay.is_polling and directory_feed.is_stale(relay.store.directory_feed(), relay.clock.now())
     known = _GROUNDS.get(relay.store)
-    if known is not None and known.version == version:
+    if known is not None and known.version == version and known.directory.is_stale is is_stale:
         return known
+    files = relay.store.directory()
+    polled = directory_feed.sifted(relay.store.polled_directory().values(), files) if relay.is_polling else []
     ground = Ground(
         version=version,
-        directory=directory.read(relay.store.directory(), reachable=relay.partners),
+        directory=replace(directory.read([*files, *polled], reachable=relay.partners), is_stale=is_stale),
         agreements=tuple(_agreements(relay.store.agreements())),
     )
     _GROUNDS[relay.store] = ground

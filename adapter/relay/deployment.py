@@ -152,6 +152,8 @@ class Relay:
     bounds: Bounds = field(default_factory=Bounds)
     """How much may be sent again together."""
     zone: ZoneInfo = HELSINKI
+    is_polling: bool = False
+    """True if another server's directory is kept beside the files."""
     is_shadow: bool = False
     """True if nothing is sent: each copy is decided on, built, and closed as one that would have gone."""
     random: random.Random = field(default_factory=random.Random)

@@ -27,6 +27,9 @@ AFFILIATION_ROLE = code_system("affiliation-role")
 OCCUPATIONAL_HEALTH_FOR = "occupational-health-provider"
 """OrganizationAffiliation.code: `organization` looks after the people of `participatingOrganization`."""
 
+FEED_PREFIX = "polled."
+"""Ids of what another server's directory holds begin with it: no file's id is meant by them."""
+
 BUSINESS_ID = "urn:oid:1.2.246.10"
 """Identifier.system of a y-tunnus where the value is one (`1234567-8`)."""
 
@@ -124,6 +127,8 @@ class Party:
     has_endpoint: bool
     part_of: str | None = None
     """Key of the organisation it is part of."""
+    is_polled: bool = False
+    """True if another server's directory says so, and no file."""
     switchboard: str | None = None
     """Phone number of the house, where the directory gives one: the one contact of a minimal copy."""
 
@@ -144,6 +149,8 @@ class Affiliation:
     is_active: bool
     start: date | None = None
     end: date | None = None
+    is_polled: bool = False
+    """True if another server's directory says so, and no file."""
 
     def holds(self, on: date) -> bool:
         """Return True if it is in force on that day."""
@@ -159,6 +166,8 @@ class Directory:
     """By every key each party has."""
     affiliations: Mapping[str, tuple[Affiliation, ...]] = field(default_factory=dict)
     """By employer key."""
+    is_stale: bool = False
+    """True if what another server said of it is too old to be routed by."""
 
     def party(self, key: str | None) -> Party | None:
         """Return the organisation of that key, or None if the directory does not know it."""
@@ -261,6 +270,7 @@ def _party(
         is_active=resource.get("active") is True,
         has_endpoint=not refused and any(key in reachable for key in keys),
         part_of=_key_of_reference(child(resource, "partOf"), keys_by_id),
+        is_polled=_id(resource).startswith(FEED_PREFIX),
         switchboard=phones[0] if phones else None,
     )
 
@@ -288,6 +298,7 @@ def _affiliation(resource: Element, keys_by_id: Mapping[str, tuple[str, ...]]) -
         is_active=resource.get("active") is True,
         start=start,
         end=end,
+        is_polled=_id(resource).startswith(FEED_PREFIX),
     )
 
 

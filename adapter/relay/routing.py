@@ -6,8 +6,9 @@ A ladder, the first rung that holds wins:
 2. of an assessment or a plan: the organisations of its care team;
 3. of a notification: the employer named in the message, and the provider the directory gives that employer.
 
-A recipient found must exist in the directory, be active and be reachable. Otherwise the message is unrouted
-and a person assigns it. Nothing is ever guessed: several candidates are none, history alone is none, and
+A recipient found must exist in the directory, be active and be reachable, and the directory must have been
+heard of lately if it is another server's. Otherwise the message is unrouted and a person assigns it. Nothing
+is ever guessed: several candidates are none, history alone is none, and
 there is neither a broadcast nor a default recipient.
 """
 
@@ -147,7 +148,7 @@ def _named(
                 ),
             )
             continue
-        faults.extend(_named_faults(key, party, at))
+        faults.extend(_named_faults(key, party, at, directory))
         if party is not None:
             found.setdefault(party.key, _recipient(party, evidence))
     return Unrouted(reason=faults[0].code, issues=tuple(faults)) if faults else list(found.values())
@@ -160,19 +161,22 @@ def _is_employer(key: str, party: Party | None, notification: Notification, dire
     return party.recipient_class is RecipientClass.EMPLOYER or notification.employer in party.keys
 
 
-def _named_faults(key: str | None, party: Party | None, at: str) -> Iterator[Issue]:
+def _named_faults(key: str | None, party: Party | None, at: str, directory: Directory) -> Iterator[Issue]:
     if key is None:
         yield Issue("RT102", at=at)
     elif party is None:
         yield Issue("RT103", at=at)
     else:
-        yield from _party_faults(party, at)
+        yield from _party_faults(party, at, directory)
 
 
 def _provider_of(employer: str, directory: Directory, at: date) -> list[Recipient] | Unrouted:
     """The provider of an employer: one that holds today, or nobody."""
     known = [each for each in directory.providers_of(employer) if each.role == OCCUPATIONAL_HEALTH_FOR]
     holding = [each for each in known if each.holds(at)]
+    if directory.is_stale and any(each.is_polled for each in known):
+        # The one that holds may have ended since, and another one begun.
+        return Unrouted(reason="RT118", issues=(Issue("RT118"),))
     providers = {_key(directory, each): each for each in holding}
     if not providers:
         code = "RT107" if known else "RT106"
@@ -185,7 +189,7 @@ def _provider_of(employer: str, directory: Directory, at: date) -> list[Recipien
     party = directory.party(key)
     if party is None:
         return Unrouted(reason="RT103", issues=(Issue("RT103", at=where),))
-    faults = tuple(_party_faults(party, where))
+    faults = tuple(_party_faults(party, where, directory))
     if faults:
         return Unrouted(reason=faults[0].code, issues=faults)
     return [_recipient(party, Evidence(rung=Rung.EMPLOYER, detail=where))]
@@ -196,7 +200,9 @@ def _key(directory: Directory, affiliation: Affiliation) -> str:
     return party.key if party else affiliation.provider
 
 
-def _party_faults(party: Party, at: str) -> Iterator[Issue]:
+def _party_faults(party: Party, at: str, directory: Directory) -> Iterator[Issue]:
+    if party.is_polled and directory.is_stale:
+        yield Issue("RT118", at=at)
     if not party.is_active:
         yield Issue("RT104", at=at)
     if not party.has_endpoint:

@@ -16,6 +16,7 @@ from adapter.server import (
     auditor,
     authorization,
     consent,
+    directory,
     fhir,
     health,
     hold,
@@ -74,6 +75,7 @@ def routes(doors: Doors) -> list[Route]:
         *replay.routes(doors),
         *hold.routes(doors),
         *alarm.routes(doors),
+        *directory.routes(doors),
         *maps.routes(doors),
         *auditor.routes(doors),
     ]

@@ -46,6 +46,9 @@ token_file = "oh.token"
 [retry]
 first = "2s"
 longest = "1min"
+[directory]
+address = "https://directory.example/fhir/"
+every = "5min"
 """
 
 
@@ -89,6 +92,11 @@ def test_a_whole_file_becomes_settings(site: Path) -> None:
     assert settings.store_file == site / "data.db"
     assert settings.key == bytes.fromhex("ab" * 32)
     assert settings.schedule.first == timedelta(seconds=2)
+    assert settings.directory_feed is not None
+    assert (settings.directory_feed.address, settings.directory_feed.every) == (
+        "https://directory.example/fhir",
+        timedelta(minutes=5),
+    )
     assert settings.partners[0].level is Level.CLINICAL
     assert settings.partners[0].token == "secret-of-oh"
     assert {credential.caller.name for credential in settings.credentials} == {HOSPITAL, "Aino"}

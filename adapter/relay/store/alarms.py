@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
@@ -65,7 +65,19 @@ def facts(reader: Reader, now: datetime, room: Room, audit_fault: str | None) ->
         is_disk_full=room is Room.NONE,
         is_held=bool(reader.rows(holds.STANDING, {})),
         audit_fault=audit_fault,
+        **_feed(reader),
     )
+
+
+def _feed(reader: Reader) -> dict[str, Any]:
+    state = reader.directory_feed()
+    if state is None or (state.answered_at is None and state.failures == 0):
+        return {}
+    return {
+        "directory_stale_at": state.stale_at,
+        "directory_failures": state.failures,
+        "directory_code": state.code,
+    }
 
 
 def due(book: Book, alarms: Sequence[Alarm], now: datetime, limits: Limits) -> list[Notice]:

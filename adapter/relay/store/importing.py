@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from adapter.relay.store.values import NewConsent
+    from adapter.relay.store.values import FeedState, NewConsent
 
 
 class Importing(Writing):
@@ -34,6 +34,23 @@ class Importing(Writing):
         """Make the directory these resources; returns how many changed. Older versions stay."""
         texts = {f"{one['resourceType']}/{one['id']}": _written(one).decode() for one in resources}
         return self._do(references.replace, schema.directory, texts, at)
+
+    def keep_directory_feed(self, address: str | None, at: datetime) -> None:
+        """Let this server's directory be the one that is kept beside the files; None for no server's."""
+        self._do(references.keep_feed, address, at)
+
+    def claim_directory_feed(self, address: str, seen: datetime | None, now: datetime) -> bool:
+        """Let this node ask the server; False if another one does or has. `seen`: when it was asked last."""
+        return self._do(references.claim_feed, address, seen, now)
+
+    def take_directory_feed(self, state: FeedState, resources: Iterable[dict[str, Any]], at: datetime) -> int:
+        """Keep what the server said; returns how many resources changed. Older versions stay."""
+        texts = {f"{one['resourceType']}/{one['id']}": _written(one).decode() for one in resources}
+        return self._do(references.take_feed, state, texts, at)
+
+    def fail_directory_feed(self, address: str, code: str, at: datetime) -> None:
+        """Keep that the server did not answer as it should; what it said before stays."""
+        self._do(references.fail_feed, address, code, at)
 
     def import_agreements(self, agreements: Mapping[str, Mapping[str, Any]], at: datetime) -> int:
         """Make the agreements these, by name; values are plain JSON. Returns how many changed."""

@@ -9,7 +9,7 @@ import orjson
 from adapter.errors import StoreError
 from adapter.relay.store import consents, references, schema
 from adapter.relay.store.asking import Asking
-from adapter.relay.store.values import ConsentVersion
+from adapter.relay.store.values import ConsentVersion, FeedState
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -21,8 +21,25 @@ class Known(Asking):
     """The newest versions of what a deployment and its patients have said."""
 
     def directory(self) -> list[dict[str, Any]]:
-        """Return the resources of the directory that are in force."""
-        return [_parsed(text) for text in self._references(schema.directory).values()]
+        """Return the resources of the directory that the files hold and that are in force."""
+        return [
+            _parsed(text)
+            for name, text in self._references(schema.directory).items()
+            if not references.is_polled(name)
+        ]
+
+    def polled_directory(self) -> dict[str, dict[str, Any]]:
+        """Return what another server's directory holds, by `type/id`; ids are `FEED_PREFIX` and its own."""
+        return {
+            name: _parsed(text)
+            for name, text in self._references(schema.directory).items()
+            if references.is_polled(name)
+        }
+
+    def directory_feed(self) -> FeedState | None:
+        """Return how the directory of another server does; None if there is none."""
+        rows = self.rows(references.FEEDS, {})
+        return references.state_of(rows[0]) if rows else None
 
     def directory_version(self) -> int:
         """Return a number that grows whenever directory or agreements change: a key for caches."""

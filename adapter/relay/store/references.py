@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
+from adapter.relay.directory import FEED_PREFIX
 from adapter.relay.store import schema
+from adapter.relay.store.values import FeedState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,9 +44,12 @@ _NEWEST = {
 }
 
 
-def replace(book: Book, table: Table, texts: Mapping[str, str], at: datetime) -> int:
-    """Make `texts` what is in force; what is missing ends. Returns how many changed."""
-    current = {row.name: row for row in book.all(_NEWEST[table.name])}
+def replace(book: Book, table: Table, texts: Mapping[str, str], at: datetime, *, polled: bool = False) -> int:
+    """Make `texts` what is in force; what is missing ends. Returns how many changed.
+
+    `polled`: of what another server's directory holds; else of what the files hold.
+    """
+    current = {row.name: row for row in book.all(_NEWEST[table.name]) if is_polled(row.name) is polled}
     changed = 0
     for name, text in texts.items():
         row = current.get(name)
@@ -55,6 +61,76 @@ def replace(book: Book, table: Table, texts: Mapping[str, str], at: datetime) ->
             _next_version(book, table, row, name, row.body, at, ended=True)
             changed += 1
     return changed
+
+
+def is_polled(name: str) -> bool:
+    """Return True if a resource of that name came from another server's directory."""
+    return name.partition("/")[2].startswith(FEED_PREFIX)
+
+
+_FEED = schema.directory_feed.c
+FEED = select(schema.directory_feed).where(_FEED.address == bindparam("the_address"))
+FEEDS = select(schema.directory_feed)
+_ADD_FEED = insert(schema.directory_feed)
+_CHANGE_FEED = update(schema.directory_feed).where(_FEED.address == bindparam("the_address"))
+_END_OTHERS = delete(schema.directory_feed).where(_FEED.address != bindparam("the_address"))
+
+CLAIM = timedelta(minutes=15)
+"""How long one node may take over a look before another one may look as well."""
+
+
+def state_of(row: Row) -> FeedState:
+    """Return the state that a row holds."""
+    return FeedState(
+        address=row.address,
+        asked_at=row.asked_at,
+        answered_at=row.answered_at,
+        whole_at=row.whole_at,
+        stale_at=row.stale_at,
+        since=row.since,
+        failures=row.failures,
+        code=row.code,
+    )
+
+
+def keep_feed(book: Book, address: str | None, at: datetime) -> None:
+    """Let `address` be the one server whose directory is kept; what any other said ends."""
+    others = [row for row in book.all(FEEDS) if row.address != address]
+    if others:
+        book.run(_END_OTHERS, {"the_address": address or ""})
+        replace(book, schema.directory, {}, at, polled=True)
+    if address is not None and book.first(FEED, {"the_address": address}) is None:
+        book.run(_ADD_FEED, {"address": address, "failures": 0})
+
+
+def claim_feed(book: Book, address: str, seen: datetime | None, now: datetime) -> bool:
+    """Let this node ask the server; False if another one does, or has since `seen`."""
+    book.ground.lock(book, "directory-feed")
+    row = book.first(FEED, {"the_address": address})
+    is_taken = row is None or (row.claimed_until is not None and row.claimed_until > now)
+    if row is None or is_taken or row.asked_at != seen:
+        return False
+    book.run(_CHANGE_FEED, {"the_address": address, "claimed_until": now + CLAIM, "asked_at": now})
+    return True
+
+
+def take_feed(book: Book, state: FeedState, texts: Mapping[str, str], at: datetime) -> int:
+    """Keep what the server said, and when to ask again. Returns how many resources changed."""
+    changed = replace(book, schema.directory, texts, at, polled=True)
+    kept = {name: getattr(state, name) for name in ("answered_at", "whole_at", "stale_at", "since")}
+    values = {**kept, "failures": 0, "code": None, "claimed_until": None}
+    book.run(_CHANGE_FEED, {"the_address": state.address, **values})
+    return changed
+
+
+def fail_feed(book: Book, address: str, code: str, at: datetime) -> None:
+    """Keep that the server did not answer as it should; what it said before stays."""
+    row = book.first(FEED, {"the_address": address})
+    failures = row.failures + 1 if row is not None else 1
+    values = {"failures": failures, "code": code, "claimed_until": None}
+    book.run(_CHANGE_FEED, {"the_address": address, **values})
+    if failures == 1:
+        book.note("poll", "directory", "failed", at=at, reason=code)
 
 
 def _next_version(

@@ -426,6 +426,20 @@ def _versioned(name: str) -> Table:
 directory = _versioned("directory")  # name: type/id
 agreement = _versioned("agreement")
 
+directory_feed = Table(
+    "directory_feed",
+    metadata,
+    Column("address", String, primary_key=True),
+    Column("claimed_until", Moment),  # a node asks the server until then
+    Column("asked_at", Moment),
+    Column("answered_at", Moment),  # NULL: it never did
+    Column("whole_at", Moment),
+    Column("stale_at", Moment),  # from then on nothing is routed by it
+    Column("since", String),  # what is asked for next, by the server's clock
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("code", String),  # of the last failure; NULL: there is none
+)
+
 audit = Table(
     "audit",
     metadata,

@@ -329,6 +329,26 @@ class ConsentVersion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FeedState:
+    """How the directory of another server does."""
+
+    address: str
+    asked_at: datetime | None = None
+    answered_at: datetime | None = None
+    """When it answered last; None if it never did."""
+    whole_at: datetime | None = None
+    """When all of it was asked for last."""
+    stale_at: datetime | None = None
+    """From when on nothing is routed by it."""
+    since: str | None = None
+    """What the next look asks for changes since."""
+    failures: int = 0
+    """In a row, up to now."""
+    code: str | None = None
+    """Why the last look failed; None if it did not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewConsent:
     """A Consent to keep. `subject` comes from `Store.subject_key`."""
 
