@@ -43,6 +43,7 @@ ROOM_OF_PREFIX = {
     "KT": "conformance",
     "AL": "alarm",  # what a person must hear of
     "RP": "report",  # what reports are computed from
+    "RF": "reply-form",  # what a person who reads and answers on the reply form is told
 }
 """Which file of the catalogue holds a prefix. A prefix is reserved for its room for good."""
 

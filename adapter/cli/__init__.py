@@ -55,6 +55,7 @@ COMMANDS = (
     Command(name="consents", module="consents", help="what patients have permitted and denied"),
     Command(name="directory", module="directory", help="who can be routed to, and by whose word"),
     Command(name="audit", module="audit", help="what was done, and who got to know what"),
+    Command(name="password", module="password", help="make the line of a password file for the reply form"),
     Command(name="report", module="report", help="numbers from many assessments and notifications"),
     Command(name="doctor", module="doctor", help="check a deployment and say what is wrong"),
     Command(name="explain", module="explain", help="say what a finding's code means and what to do"),

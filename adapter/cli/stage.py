@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from adapter.relay.message import LIVE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from datetime import datetime
     from pathlib import Path
 
@@ -73,12 +73,18 @@ class World:
 
 @asynccontextmanager
 async def world(
-    folder: Path, clock: Clock, script: Script, *, give_up: str = "5d", acknowledgement: str = "reply"
+    folder: Path,
+    clock: Clock,
+    script: Script,
+    *,
+    give_up: str = "5d",
+    acknowledgement: str = "reply",
+    change: Callable[[Path], None] = lambda _file: None,
 ) -> AsyncIterator[World]:
     """Run two stubs and an adapter between them while the block runs.
 
     `script`: how occupational health answers. The deployment is what `silta init` makes, with a shorter wait
-    before the second attempt.
+    before the second attempt. `change`: is given its settings file before it is read.
     """
     from adapter import config
     from adapter.cli import site
@@ -98,7 +104,9 @@ async def world(
         give_up=give_up,
         acknowledgement=acknowledgement,
     )
-    settings = config.load(site.make(folder / "site", places))
+    file = site.make(folder / "site", places)
+    change(file)
+    settings = config.load(file)
     hospital = _stub("Stub hospital", hospital_base, Plain(), clock)
     oh = _stub("Stub occupational health", oh_base, script, clock)
     if acknowledgement != "reply":

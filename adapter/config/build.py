@@ -14,6 +14,7 @@ from adapter.outcome import Issue, has_errors
 from adapter.relay.clock import RandomIds, SystemClock
 from adapter.relay.deployment import Relay
 from adapter.server.access import Access
+from adapter.server.user import Users
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -42,6 +43,9 @@ class Deployment:
     access: Access
     clients: Clients | None = None
     """Clients of SMART Backend Services; None where none is registered."""
+
+    users: Users | None = None
+    """People who read and answer on the reply form; None where there are none."""
 
     @property
     def store(self) -> Store:
@@ -109,7 +113,8 @@ def build(
         certificates=settings.certificates,
         tokens=clients.tokens if clients is not None else None,
     )
-    return Deployment(settings=settings, relay=relay, access=access, clients=clients)
+    users = Users.of(settings.users) if settings.users else None
+    return Deployment(settings=settings, relay=relay, access=access, clients=clients, users=users)
 
 
 def opened(settings: Settings) -> Deployment:

@@ -113,9 +113,15 @@ def _web_address(value: Any) -> str:  # noqa: ANN401  (any TOML value)
     return text.rstrip("/")
 
 
+REPLY_FORM = "reply-form"
+"""Endpoint of a partner whose people read and answer here."""
+
+
 def _endpoint(value: Any) -> str:  # noqa: ANN401  (any TOML value)
-    """Read where a partner receives: over HTTP, over MLLP, or in a folder."""
+    """Read where a partner receives: over HTTP, over MLLP, in a folder, or on the reply form."""
     text = _text(value)
+    if text == REPLY_FORM:
+        return text
     if re.fullmatch(r"mllps?://(?:[^\s/@?#:\[\]]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}|file:///[^?#]+", text):
         return text
     if text.partition(":")[0] in ("mllp", "mllps", "file"):
@@ -149,6 +155,19 @@ def _roles(value: Any) -> tuple[str, ...]:  # noqa: ANN401  (any TOML value)
     if not isinstance(value, list) or not value or not all(one in RIGHTS for one in value):
         raise Wrong("a list of roles: " + ", ".join(RIGHTS))
     return tuple(value)
+
+
+def _user_name(value: Any) -> str:  # noqa: ANN401  (any TOML value)
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z0-9][a-z0-9._@-]{1,63}", value):
+        raise Wrong("a user name of 2 to 64 small letters, digits and . _ @ -")
+    return value
+
+
+def _addresses(value: Any) -> tuple[str, ...]:  # noqa: ANN401  (any TOML value)
+    found = _texts(value)
+    if not all(re.fullmatch(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+", one) for one in found):
+        raise Wrong('a list of e-mail addresses like "duty@provider.example"')
+    return found
 
 
 def _header(value: Any) -> str:  # noqa: ANN401  (any TOML value)
@@ -299,6 +318,14 @@ LISTS: Mapping[str, Mapping[str, Key]] = {
         "token_file": Key(_text, note="hashes of their tokens, one sha256:... a line"),
         "token_env": _TOKEN_ENV,
     },
+    "user": {
+        "sign_in": Key(_user_name, is_required=True, note="user name; stands in the audit"),
+        "name": Key(_text, is_required=True, note="what people call them"),
+        "organisation": Key(_organisation_key, is_required=True, note="for whom they read and answer"),
+        "password_file": Key(_text, note="the line that `silta password` prints; 0600"),
+        "password_env": Key(_text, note="name of the environment variable that holds it instead"),
+        "language": Key(_one_of("en", "fi", "sv"), note="absent: the partner's"),
+    },
     "source": {
         "name": Key(_text, is_required=True, note="as in POST /ingest/NAME"),
         "organisation": Key(_organisation_key, is_required=True, note="who submits by it"),
@@ -323,7 +350,9 @@ LISTS: Mapping[str, Mapping[str, Key]] = {
     },
     "partner": {
         "organisation": Key(_organisation_key, is_required=True, note="who receives"),
-        "endpoint": Key(_endpoint, is_required=True, note="https://, mllps://HOST:PORT or file:///FOLDER"),
+        "endpoint": Key(
+            _endpoint, is_required=True, note="https://, mllps://HOST:PORT, file:///FOLDER or reply-form"
+        ),
         "mode": Key(_one_of(*Mode), note="absent: the deployment's"),
         "profile": Key(_one_of(*PROFILES), "r4", note="how it and we make sure of each other's messages"),
         "form": Key(_one_of("fhir", "hl7v2", "cda"), "fhir", note="what its copies are written as"),
@@ -341,6 +370,10 @@ LISTS: Mapping[str, Mapping[str, Key]] = {
         "language": Key(_one_of("en", "fi", "sv"), "fi", note="language of the texts it gets"),
         "token_file": Key(_text, note="bearer token we show it; 0600"),
         "token_env": _TOKEN_ENV,
+        "notice_to": Key(_addresses, (), note="reply-form: who is written to when something waits"),
+        "notice_webhook": Key(_web_address, note="reply-form: address that is POSTed it as JSON"),
+        "notice_token_file": Key(_text, note="bearer token we show that address; 0600"),
+        "notice_token_env": _TOKEN_ENV,
     },
 }
 """Sections that stand once for each thing they describe."""

@@ -68,7 +68,7 @@ async def running(
     """
     from adapter.relay import delivery
     from adapter.relay.ways import Ways
-    from adapter.server import alarm, inbox, maps, mllp
+    from adapter.server import alarm, inbox, maps, mllp, reply_notice
     from adapter.server.app import app
     from adapter.server.doors import Doors
     from adapter.server.listen import listening
@@ -92,6 +92,7 @@ async def running(
         deployment.relay, settings.alarm, alarm.bells(settings.alarm, deployment.relay.transport)
     )
     alarming = asyncio.create_task(watcher.run(stop))
+    ushering = asyncio.create_task(reply_notice.Usher(deployment.relay, settings.notices).run(stop))
     reloader = reloader_of(deployment)
     watching = asyncio.create_task(maps.watch(reloader, deployment.relay, stop)) if watch else None
     doors = Doors(
@@ -100,6 +101,7 @@ async def running(
         budget=settings.budget,
         proxies=settings.proxies,
         clients=deployment.clients,
+        users=deployment.users,
         reloader=reloader,
         backups=settings.backups,
         is_delivering=lambda: not delivering.done(),
@@ -132,6 +134,7 @@ async def running(
             await following
             await polling
             await alarming
+            await ushering
             await delivering
             if watching is not None:
                 await watching

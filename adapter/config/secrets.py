@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from adapter.outcome import Issue
 from adapter.relay import webhook
 from adapter.server.access import HASH_PREFIX, RIGHTS, Caller, Credential, Role
+from adapter.server.password import is_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -97,6 +98,16 @@ class Secrets:
             self._reading.fault("CF156", f"{at}.signing_key_file", most=webhook.MOST_KEYS)
             return ()
         return keys
+
+    def password(self, one: Mapping[str, Any], at: str) -> str | None:
+        """Return the line that a person's password is kept as, None after a fault."""
+        text = self._secret(one, at, "password", is_required=True, is_private=True)
+        if text is None:
+            return None
+        if not is_line(text.strip()):
+            self._reading.fault("CF164", f"{at}.password_file")
+            return None
+        return text.strip()
 
     def store_key(self, one: Mapping[str, Any]) -> bytes | None:
         """Return the master key of the store, None after a fault."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from adapter.config.keys import LISTS, SECTIONS, TOP, Wrong, is_loopback
+from adapter.config.keys import LISTS, REPLY_FORM, SECTIONS, TOP, Wrong, is_loopback
 from adapter.config.secrets import Secrets
 from adapter.errors import AdapterError, ConfigurationError
 from adapter.outcome import Issue
@@ -24,6 +25,8 @@ from adapter.server.alarm import AlarmSettings, Mailbox, Webhook
 from adapter.server.budgets import DoorBudget
 from adapter.server.inbox_folder import Inbox
 from adapter.server.mllp_listener import Listener
+from adapter.server.reply_notice import NoticeTo
+from adapter.server.user import User
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -79,6 +82,10 @@ class Settings:
     """Organisation by the SHA-256 of its client certificate, hex."""
     proxies: Proxies | None
     clients: tuple[Client, ...]
+    users: tuple[User, ...]
+    """People who read and answer on the reply form."""
+    notices: Mapping[str, NoticeTo]
+    """Who is told when something waits there, by the partner's key."""
     schedule: RetrySchedule
     time_to_live: timedelta
     patience: Patience
@@ -158,7 +165,9 @@ class Reading:
         secrets = Secrets(self, is_production=mode == Mode.PRODUCTION)
         credentials = tuple(secrets.credentials(lists))
         key = secrets.store_key(parts["store"])
-        partners = tuple(self._partners(lists["partner"], mode, secrets))
+        address = parts["server"]["address"] or "http://{}:{}/fhir".format(*parts["server"]["listen"])
+        partners = tuple(self._partners(lists["partner"], mode, secrets, address))
+        users = tuple(self._users(lists["user"], partners, secrets))
         sources = tuple(self._sources(lists["source"], top, lists["organisation"]))
         mllp = tuple(self._mllp(lists["mllp"], sources, mode))
         inboxes = tuple(self._inboxes(lists["inbox"], sources))
@@ -166,6 +175,7 @@ class Reading:
         certificates = self._certificates(lists["organisation"])
         alarm = self._alarm(parts["alarm"], mode, secrets)
         feed = self._directory_feed(parts["directory"], mode, secrets)
+        notices = dict(self._notices(lists["partner"], mode, secrets, alarm.mailbox))
         self._meaning(parts, lists)
         if self.faults or mode is None or key is None:
             return None
@@ -177,7 +187,7 @@ class Reading:
             zone=top["zone"],
             packages=tuple(self.resolve(name) for name in top["packages"]),
             listen=server["listen"],
-            address=server["address"] or "http://{}:{}/fhir".format(*server["listen"]),
+            address=address,
             budget=DoorBudget(bytes=server["body_limit"]),
             store_url=self._store_url(parts["store"]["url"]),
             key=key,
@@ -196,6 +206,8 @@ class Reading:
             certificates=certificates,
             proxies=_proxies(server),
             clients=clients,
+            users=users,
+            notices=notices,
             schedule=RetrySchedule(first=retry["first"], longest=retry["longest"], give_up=retry["give_up"]),
             time_to_live=retry["expire"],
             patience=Patience(**parts["case"]),
@@ -251,7 +263,7 @@ class Reading:
             self.fault("CF104", at, key=key, known=", ".join(known))
 
     def _partners(
-        self, tables: list[dict[str, Any]], mode: str | None, secrets: Secrets
+        self, tables: list[dict[str, Any]], mode: str | None, secrets: Secrets, address: str
     ) -> Iterator[Partner]:
         self._once(tables, "partner", "organisation")
         for number, one in enumerate(tables, 1):
@@ -261,6 +273,10 @@ class Reading:
             endpoint = one["endpoint"] or ""
             if mode == Mode.PRODUCTION and endpoint.startswith(("http:", "mllp:")):
                 self.fault("CF117", f"{at}.endpoint")
+            reads_here = endpoint == REPLY_FORM
+            if reads_here:
+                self._reads_here(one, at, mode, address)
+                endpoint = reply_address(address)
             if endpoint.startswith("mllp") and one["form"] != "hl7v2":
                 self.fault("CF135", f"{at}.form")
             if endpoint.startswith("file:") and one["acknowledgement"] != "none":
@@ -288,6 +304,71 @@ class Reading:
                 resend=one["resend"],
                 is_asynchronous=one["async"],
                 signing_keys=keys,
+                reads_here=reads_here,
+            )
+
+    def _reads_here(self, one: dict[str, Any], at: str, mode: str | None, address: str) -> None:
+        """Note what makes no sense for a partner to which nothing is sent."""
+        sent = {
+            "profile": one["profile"] != "r4",
+            "async": one["async"],
+            "resend": one["resend"] != "automatic",
+            "form": one["form"] != "fhir",
+            "acknowledgement": one["acknowledgement"] != "reply",
+            "token_file": one["token_file"] is not None,
+            "token_env": one["token_env"] is not None,
+        }
+        for key in (key for key, is_there in sent.items() if is_there):
+            self.fault("CF160", f"{at}.{key}", key=key)
+        if mode == Mode.PRODUCTION and not address.startswith("https:"):
+            self.fault("CF161", f"{at}.endpoint")
+
+    def _users(
+        self, tables: list[dict[str, Any]], partners: tuple[Partner, ...], secrets: Secrets
+    ) -> Iterator[User]:
+        """Yield the people of the partners that read here; such a partner without any is a fault."""
+        self._once(tables, "user", "sign_in")
+        here = {one.organisation: one for one in partners if one.reads_here}
+        for number, one in enumerate(tables, 1):
+            at = f"user[{number}]"
+            partner = here.get(one["organisation"])
+            if one["organisation"] is not None and partner is None:
+                self.fault("CF162", f"{at}.organisation")
+            line = secrets.password(one, at)
+            if partner is None or line is None or None in (one["sign_in"], one["name"]):
+                continue
+            yield User(
+                sign_in=one["sign_in"],
+                name=one["name"],
+                organisation=partner.organisation,
+                language=one["language"] or partner.language,
+                password=line,
+            )
+        wanted = {one["organisation"] for one in tables}
+        for number, each in enumerate(partners, 1):
+            if each.reads_here and each.organisation not in wanted:
+                self.fault("CF163", f"partner[{number}].endpoint")
+
+    def _notices(
+        self, tables: list[dict[str, Any]], mode: str | None, secrets: Secrets, mailbox: Mailbox | None
+    ) -> Iterator[tuple[str, NoticeTo]]:
+        """Yield who is told when something waits on the reply form."""
+        for number, one in enumerate(tables, 1):
+            at = f"partner[{number}]"
+            token = secrets.plain(one, at, "notice_token")
+            webhook = one["notice_webhook"]
+            if webhook is not None and mode == Mode.PRODUCTION and webhook.startswith("http:"):
+                self.fault("CF117", f"{at}.notice_webhook")
+            if one["notice_to"] and mailbox is None:
+                self.fault("CF165", f"{at}.notice_to")
+            if one["organisation"] is None or not (webhook or one["notice_to"]):
+                continue
+            yield (
+                one["organisation"],
+                NoticeTo(
+                    webhook=Webhook(url=webhook, token=token) if webhook is not None else None,
+                    mailbox=replace(mailbox, to=one["notice_to"]) if mailbox and one["notice_to"] else None,
+                ),
             )
 
     def _sources(
@@ -501,6 +582,12 @@ class Reading:
             if is_here and re.search(rf"(?:^|\s)[\"']?{re.escape(key)}[\"']?\s*=", rest):
                 return count
         return best
+
+
+def reply_address(address: str) -> str:
+    """Return where the reply form stands; `address`: base of the FHIR doors, on the same host."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}/reply"
 
 
 def _proxies(server: Mapping[str, Any]) -> Proxies | None:

@@ -35,6 +35,8 @@ NETWORK_URI = "5"
 SUBJECT_KEY = f"{BASE}/NamingSystem/subject-key"
 """Whose identifier a person has in the store: a keyed hash."""
 
+ENGINE = "silta"
+"""Actor of what is sent by itself."""
 SUCCEEDED, UNCERTAIN = "0", "4"
 NOTHING_LEFT = frozenset({Class.UNSENT.value})
 """Attempts of which it is proven that nothing was disclosed."""
@@ -99,6 +101,8 @@ def _disclosure(
                 _organisation(one.recipient, names),
                 # Where it was written down, the address it went to; else the organisation's own name.
                 network={"address": one.endpoint or one.recipient, "type": NETWORK_URI},
+                # On the reply form it is a person who was shown it.
+                **({"name": one.row.actor} if one.row.actor != ENGINE else {}),
             ),
             custodian,
         ],

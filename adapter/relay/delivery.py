@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from adapter.errors import AdapterError, ConfigurationError, ContentError, DeliveryError, StoreError
 from adapter.fhir import json as fhir_json
-from adapter.relay import form, resending
+from adapter.relay import form, offer, resending
 from adapter.relay.attempt import (
     MEDIA_TYPE,
     attempt_end,
@@ -34,7 +34,7 @@ from adapter.relay.attempt import (
 )
 from adapter.relay.consent import Deny, Permit
 from adapter.relay.message import DeliveryEvent
-from adapter.relay.store import claims, holds, outcomes, replays, seals
+from adapter.relay.store import claims, holds, offers, outcomes, replays, seals
 from adapter.relay.store.book import ENGINE
 from adapter.relay.store.values import Freeze, Frozen
 from adapter.relay.transport import Inbound
@@ -295,6 +295,9 @@ class _Engine:
             await self._park(claimed, "DL122")
             return
         try:
+            if partner.reads_here:
+                await self._offer(claimed, partner)
+                return
             copy = await self._ready(claimed, partner)
         except StoreError:
             raise
@@ -351,6 +354,34 @@ class _Engine:
                 return None
         await self._give_back(claimed, "DL118" if has_time(claimed.lease_until, at, self._pace) else "DL102")
         return None
+
+    async def _offer(self, claimed: Claimed, partner: Partner) -> None:
+        """Let the copy wait where the partner's people open it: nothing is disclosed before one of them does.
+
+        It is built once to see that it can be, and is built anew when it is opened.
+        """
+        bundle, at = _bundle(claimed), self._relay.clock.now()
+        permit = self._ask(claimed, bundle, at)
+        if isinstance(permit, Deny):
+            await self._withhold(claimed, permit.reason, at)
+            return
+        level = permit.level if permit is not None else claimed.level
+        try:
+            copy = self._build(claimed, bundle, permit, level, at)
+        except (ConfigurationError, ContentError) as error:
+            await self._withhold(claimed, error.code, at)
+            return
+        if self._relay.is_shadow:
+            await self._rehearse(claimed, copy, permit, level, at)
+            return
+        await self._write(
+            offers.place,
+            claimed,
+            level=level,
+            basis=permit.reference if permit is not None else claimed.basis,
+            due_at=offer.open_by(claimed.queued_at, partner, self._relay.zone),
+            at=at,
+        )
 
     async def _rehearse(
         self,

@@ -75,7 +75,10 @@ class Partner:
     organisation: str
     """Key of the organisation."""
     endpoint: str
-    """Base address of its `$process-message`; changed by configuration only, never by a message."""
+    """Base address of its `$process-message`; changed by configuration only, never by a message.
+
+    Of one whose people read here: the address of the reply form.
+    """
     mode: Mode
     """Must be the deployment's own."""
     profile: ProfileName = "r4"
@@ -98,6 +101,8 @@ class Partner:
     """True if it is to answer with a message of its own: `$process-message?async=true`."""
     signing_keys: tuple[bytes, ...] = field(default=(), repr=False)
     """Keys that requests to a webhook are signed with, the newest first."""
+    reads_here: bool = False
+    """True if it has no system that takes copies: its people open and answer them on the reply form."""
 
     @property
     def reliability(self) -> Reliability:

@@ -89,7 +89,7 @@ def read(bundle: Element) -> Feedback:
         identifier=next(
             (_written(each) for each in children(communication, "identifier") if _written(each)), None
         ),
-        patient=_patient(message.first("Patient")),
+        patient=person_of(message.first("Patient")),
     )
 
 
@@ -123,12 +123,15 @@ def _contact(contact: Element) -> Resource | None:
     return found if "value" in found else None
 
 
-def _patient(patient: Element) -> Resource:
-    official = [each for each in children(patient, "identifier") if text(each, "use") == "official"]
+def person_of(patient: Element) -> Resource:
+    """Return what recognises the person of a message: the official or only identifier, and the name."""
+    identifiers = list(children(patient, "identifier"))
+    official = [each for each in identifiers if text(each, "use") == "official"]
+    chosen = (official or identifiers)[:1]
     return {
         "resourceType": "Patient",
         "meta": {"profile": [profile("notified-patient")]},
-        "identifier": [_kept(each, "use", "type", "system", "value") for each in official[:1]],
+        "identifier": [_kept(each, "use", "type", "system", "value") for each in chosen],
         "name": [_kept(each, "use", "text", "family", "given") for each in children(patient, "name")][:1],
     }
 

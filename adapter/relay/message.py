@@ -11,6 +11,10 @@ Delivery: `withheld` keeps the content here until a consent permits it or time r
 `refused` wait for a person. Success is `acknowledged`, or `delivered` for a partner that sends no
 acknowledgement. A late `ok` lifts even a parked delivery, because somebody has it after all.
 
+A partner whose people read on the reply form gets an *offer* instead of a sending: the delivery awaits the
+person who opens it, and nothing has left before that. What comes in between (another consent, a correction,
+a cancellation) takes the offer back into the queue, where it is decided on anew.
+
 What we are not content with: `sending` cannot know whether the bytes arrived when the process dies. It goes
 back to `queued` when the lease ends and the same bytes with the same ids are sent again; only the
 recipient's duplicate check removes the second copy.
@@ -99,6 +103,8 @@ class DeliveryEvent(StrEnum):
     FATAL_ERROR = "fatal-error"
     LEASE_EXPIRED = "lease-expired"
     OVERDUE = "overdue"
+    TAKEN_BACK = "taken-back"
+    """Of a copy that waits on the reply form and that nobody has opened: nothing of it has left."""
     ATTEMPTS_SPENT = "attempts-spent"
     CONSENT_WITHDRAWN = "consent-withdrawn"
     PERMITTED = "permitted"
@@ -132,6 +138,7 @@ DELIVERY_TRANSITIONS: dict[tuple[DeliveryState, DeliveryEvent], DeliveryState] =
     (_A, _E.OK): _OK,
     (_A, _E.TRANSIENT_ERROR): _Q,
     (_A, _E.OVERDUE): _Q,
+    (_A, _E.TAKEN_BACK): _Q,
     (_A, _E.FATAL_ERROR): _R,
     (_A, _E.EXPIRED): _C,
     (_W, _E.PERMITTED): _Q,

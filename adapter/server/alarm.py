@@ -27,7 +27,7 @@ from adapter.server.desk import answer
 from adapter.server.route import Operators, Route
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from starlette.requests import Request
@@ -111,14 +111,20 @@ class WebhookBell:
 class MailBell:
     """Writes an e-mail; without TLS only to this machine."""
 
-    def __init__(self, mailbox: Mailbox, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        tls: ssl.SSLContext | None = None,
+        write: Callable[[dict[str, Any], Mailbox], EmailMessage] | None = None,
+    ) -> None:
         self._mailbox = mailbox
         self._tls = tls
+        self._write = write or letter
 
     async def ring(self, said: dict[str, Any]) -> bool:
         """Write it; False if the mail server did not take it for everybody."""
         try:
-            return await asyncio.to_thread(self._send, letter(said, self._mailbox))
+            return await asyncio.to_thread(self._send, self._write(said, self._mailbox))
         except (OSError, smtplib.SMTPException):
             return False
 

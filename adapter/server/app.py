@@ -25,11 +25,12 @@ from adapter.server import (
     metrics,
     operator,
     replay,
+    reply_form,
 )
 from adapter.server.door import Door
 from adapter.server.errors import framework_issue, status_of
 from adapter.server.negotiation import outcome_response
-from adapter.server.route import Anybody, Route
+from adapter.server.route import Anybody, People, Route
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -53,6 +54,7 @@ def app(doors: Doors) -> FastAPI:
         doors.close()
 
     made = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, lifespan=lifespan)
+    made.state.doors = doors
     made.add_middleware(Door)
     made.add_exception_handler(AdapterError, _adapter_error)
     made.add_exception_handler(HTTPException, _framework_error)
@@ -78,6 +80,7 @@ def routes(doors: Doors) -> list[Route]:
         *directory.routes(doors),
         *maps.routes(doors),
         *auditor.routes(doors),
+        *reply_form.routes(doors),
     ]
 
 
@@ -89,7 +92,9 @@ def _guarded(route: Route, doors: Doors) -> Endpoint:
 
     async def guarded(request: Request) -> Response:
         request.scope["state"]["route"] = route.path
-        if not isinstance(route.guard, Anybody):
+        if isinstance(route.guard, People):
+            await reply_form.admit(request, doors)
+        elif not isinstance(route.guard, Anybody):
             route.guard.admit(doors.caller(request))
         given = (*request.path_params.values(), *request.query_params.values())
         if any("\0" in str(value) for value in given):
@@ -104,6 +109,9 @@ async def _adapter_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, AdapterError):
         raise error
     status = status_of(error)
+    doors: Doors = request.app.state.doors
+    if doors.users is not None and reply_form.is_page(request):
+        return reply_form.refused(request, doors, error, status)
     return outcome_response(request, error.issues, status, _headers(status))
 
 
@@ -131,4 +139,8 @@ async def _framework_error(request: Request, error: Exception) -> Response:
         raise error
     allow = (error.headers or {}).get("Allow", "")
     headers = {"Allow": allow} if _ALLOW.fullmatch(allow) else {}
+    doors: Doors = request.app.state.doors
+    if doors.users is not None and reply_form.is_page(request):
+        issue = framework_issue(error.status_code)
+        return reply_form.framework_refused(request, doors, issue, error.status_code, headers)
     return outcome_response(request, [framework_issue(error.status_code)], error.status_code, headers)

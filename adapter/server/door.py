@@ -91,6 +91,7 @@ class Door:
                 milliseconds=round((time.perf_counter() - began) * 1000),
                 organisation=scope["state"].get("organisation"),
                 operator=scope["state"].get("operator"),
+                user=scope["state"].get("user"),
             )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from adapter.server.access import Access, Caller
     from adapter.server.certificate import Proxies
     from adapter.server.clients import Clients
+    from adapter.server.user import Users
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,6 +43,8 @@ class Doors:
     """Who may say which client certificate a caller has shown; None: nobody."""
     clients: Clients | None = None
     """Clients of SMART Backend Services; None where none is registered."""
+    users: Users | None = None
+    """People who read and answer on the reply form; None where there are none."""
     reloader: Reloader | None = None
     """Takes over new versions of maps; None where there is nothing to read them from."""
     backups: Path | None = None

@@ -25,6 +25,7 @@ KEYS = frozenset(
         "milliseconds",
         "organisation",
         "operator",
+        "user",
         "source",
         "message",
         "error_id",

@@ -58,7 +58,12 @@ class Operators:
             raise NotPermitted("AC106", params={"right": self.right.value})
 
 
-Guard = Anybody | Organisations | Operators
+@dataclass(frozen=True, slots=True)
+class People:
+    """People who have signed in on the reply form: by a session, never by a token."""
+
+
+Guard = Anybody | Organisations | Operators | People
 
 
 @dataclass(frozen=True, slots=True)

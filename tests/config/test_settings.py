@@ -52,6 +52,18 @@ every = "5min"
 """
 
 
+READS_HERE = WHOLE.replace('"http://127.0.0.1:8082/fhir"', '"reply-form"').replace(
+    'token_file = "oh.token"\n', ""
+)
+MAIJA = f"""
+[[user]]
+sign_in = "maija"
+name = "Maija Esimerkki"
+organisation = "{PROVIDER}"
+password_file = "maija.scrypt"
+"""
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """A folder with the secrets and folders that the settings name."""
@@ -62,6 +74,7 @@ def site(tmp_path: Path) -> Path:
         "hospital.sha256": hash_line("hospital-token") + "  # since March\n",
         "aino.sha256": hash_line("aino-token"),
         "oh.token": "secret-of-oh\n",
+        "maija.scrypt": f"scrypt:15:8:3:{'A' * 22}==:{'A' * 43}=\n",
     }.items():
         path = tmp_path / name
         path.write_text(text, "utf-8")
@@ -115,6 +128,27 @@ def test_a_webhook_has_its_keys_from_a_file(site: Path) -> None:
 
     assert partner.signing_keys == tuple(keys)
     assert (partner.profile, partner.resend, partner.acknowledges) == ("webhook", "manual", False)
+
+
+def test_a_partner_whose_people_read_here_has_its_address_and_people(site: Path) -> None:
+    """The form stands beside the FHIR doors; a person reads the partner's language unless told otherwise."""
+    text = READS_HERE.replace(
+        "[store]",
+        """address = "https://silta.example:8443/base/fhir"
+[alarm]
+mail_server = "localhost:25"
+mail_from = "silta@hospital.example"
+mail_to = ["duty@hospital.example"]
+[store]""",
+    ).replace('"reply-form"', '"reply-form"\nlanguage = "sv"\nnotice_to = ["oh@provider.example"]')
+    settings = config.load(written(site, text + MAIJA))
+
+    [partner], [user] = settings.partners, settings.users
+    told = settings.notices[PROVIDER].mailbox
+    assert (partner.reads_here, partner.endpoint) == (True, "https://silta.example:8443/reply")
+    assert (user.actor, user.language, user.organisation) == ("user/maija", "sv", PROVIDER)
+    assert told is not None
+    assert told.to == ("oh@provider.example",)
 
 
 CASES = {
@@ -203,6 +237,40 @@ CASES = {
     "a later answer of what acknowledges nothing": (
         WHOLE.replace('level = "clinical"', 'form = "cda"\nasync = true'),
         ("CF157", "partner[1].async"),
+    ),
+    "a user of nobody who reads here": (
+        WHOLE + MAIJA,
+        ("CF162", "user[1].organisation"),
+    ),
+    "nobody who could read": (READS_HERE, ("CF163", "partner[1].endpoint")),
+    "a password in the place of its line": (
+        READS_HERE + MAIJA.replace("maija.scrypt", "oh.token"),
+        ("CF164", "user[1].password_file"),
+    ),
+    "a user name with a blank": (
+        READS_HERE + MAIJA.replace('"maija"', '"Maija M"'),
+        ("CF106", "user[1].sign_in"),
+    ),
+    "one user name twice": (READS_HERE + MAIJA + MAIJA, ("CF113", "user[2].sign_in")),
+    "a form of writing where people read": (
+        READS_HERE.replace('"reply-form"', '"reply-form"\nform = "cda"') + MAIJA,
+        ("CF160", "partner[1].form"),
+    ),
+    "no acknowledgement where people read": (
+        READS_HERE.replace('"reply-form"', '"reply-form"\nacknowledgement = "none"') + MAIJA,
+        ("CF160", "partner[1].acknowledgement"),
+    ),
+    "people who read in clear in production": (
+        READS_HERE.replace('mode = "test"', 'mode = "production"') + MAIJA,
+        ("CF161", "partner[1].endpoint"),
+    ),
+    "notices without a mail server": (
+        READS_HERE.replace('"reply-form"', '"reply-form"\nnotice_to = ["a@b.example"]') + MAIJA,
+        ("CF165", "partner[1].notice_to"),
+    ),
+    "a notice to no address": (
+        READS_HERE.replace('"reply-form"', '"reply-form"\nnotice_to = ["a@b.example, c@d"]') + MAIJA,
+        ("CF106", "partner[1].notice_to"),
     ),
     "one source twice": (
         f'{WHOLE}\n[[source]]\nname = "ehr1"\norganisation = "{HOSPITAL}"\nformat = "cda"\n',

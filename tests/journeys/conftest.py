@@ -82,12 +82,18 @@ def play(tmp_path: Path) -> Callable[..., None]:
     """Run a journey in a fresh world; `answers` is how occupational health answers, one after the other."""
 
     def played(
-        journey: Callable[[Played], Awaitable[None]], *answers: Act, give_up: str = "5d", how: str = "reply"
+        journey: Callable[[Played], Awaitable[None]],
+        *answers: Act,
+        give_up: str = "5d",
+        how: str = "reply",
+        change: Callable[[Path], None] = lambda _file: None,
     ) -> None:
         async def run() -> None:
             clock = RunningClock(BEGINS, time.monotonic())
             script = Script((Rule(answers=answers or (Act.OK,)),))
-            async with world(tmp_path, clock, script, give_up=give_up, acknowledgement=how) as running:
+            async with world(
+                tmp_path, clock, script, give_up=give_up, acknowledgement=how, change=change
+            ) as running:
                 await journey(Played(world=running))
 
         asyncio.run(run())

@@ -23,7 +23,7 @@ from adapter.errors import DeliveryError
 from adapter.relay import delivery
 from adapter.relay.clock import CountedIds, SetClock
 from adapter.relay.consent import Deny, Permit
-from adapter.relay.deployment import Partner
+from adapter.relay.deployment import HELSINKI, Partner
 from adapter.relay.disclosure_rules import Basis
 from adapter.relay.message import (
     Answer,
@@ -47,6 +47,7 @@ from adapter.relay.transport import Inbound, Outbound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from zoneinfo import ZoneInfo
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 KEY = bytes(range(32))
@@ -224,6 +225,7 @@ class World:
     pace: delivery.Pace = delivery.PACE
     bounds: Bounds = field(default_factory=Bounds)
     is_shadow: bool = False
+    zone: ZoneInfo = HELSINKI
     file: Path | None = None
 
     @property

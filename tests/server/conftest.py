@@ -18,7 +18,7 @@ from adapter.cli.stage import RunningClock
 from adapter.config.run import running
 from adapter.server.access import RIGHTS, hash_line, new_token
 from adapter.server.listen import address_of, bind
-from tests.server import keys
+from tests.server import keys, people
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -117,7 +117,7 @@ def _more_settings(file: Path) -> None:
         'token_file = "tokens/havuniemi.sha256"\n',
         f'token_file = "tokens/havuniemi.sha256"\ncertificates = ["sha256:{keys.THUMBPRINT}"]\n',
     )
-    file.write_text(text + "\n".join(parts), "utf-8")
+    file.write_text(people.reading(folder, text + "\n".join(parts)), "utf-8")
 
 
 _MORE = """

@@ -10,7 +10,7 @@ import pytest
 from adapter.server.access import RIGHTS, Right
 from adapter.server.app import routes
 from adapter.server.doors import Doors
-from adapter.server.route import Anybody, Operators, Organisations, Route
+from adapter.server.route import Anybody, Operators, Organisations, People, Route
 from tests.server.test_consent import consent
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.server.conftest import Served
 
+BEFORE_SIGNING_IN = 3
+"""Pages of people that need no session: two of signing in, and the style sheet."""
 WITHOUT_REGISTRATION = 2
 """Routes that stand only where a client is registered."""
 
@@ -25,7 +27,12 @@ WITHOUT_REGISTRATION = 2
 def every_route(adapter: Served) -> list[Route]:
     """Return the routes of the running adapter."""
     deployment = adapter.deployment
-    doors = Doors(relay=deployment.relay, access=deployment.access, clients=deployment.clients)
+    doors = Doors(
+        relay=deployment.relay,
+        access=deployment.access,
+        clients=deployment.clients,
+        users=deployment.users,
+    )
     found = routes(doors)
     doors.close()
     return found
@@ -34,6 +41,7 @@ def every_route(adapter: Served) -> list[Route]:
 def call(adapter: Served, route: Route, headers: dict[str, str], id: str = "none") -> httpx.Response:
     """Call a route with something in each place of its path, and an empty object where it takes a body."""
     path = route.path.replace("{id}", id).replace("{source}", "none").replace("{type}", "Consent")
+    path = path.replace("{reply}", "accept")
     body = None if route.method == "GET" else b"{}"
     sent = headers | ({"Content-Type": "application/fhir+json"} if body else {})
     return adapter.client.request(route.method, adapter.address + path, content=body, headers=sent)
@@ -51,14 +59,15 @@ def test_the_table_holds_the_doors_we_know_of(adapter: Served) -> None:
     """A table that went empty would make every other test here pass."""
     guards = [type(route.guard) for route in every_route(adapter)]
 
-    assert guards.count(Anybody) == 4 + WITHOUT_REGISTRATION
+    assert guards.count(Anybody) == 4 + WITHOUT_REGISTRATION + BEFORE_SIGNING_IN
+    assert guards.count(People) >= 8
     assert guards.count(Organisations) >= 9
     assert guards.count(Operators) >= 18
 
 
 def test_nobody_comes_in_without_showing_who_they_are(adapter: Served) -> None:
     """Each guarded door answers 401, without a token and with one nobody issued."""
-    guarded = [route for route in every_route(adapter) if not isinstance(route.guard, Anybody)]
+    guarded = [route for route in every_route(adapter) if not isinstance(route.guard, Anybody | People)]
 
     said = {
         (route.path, code(call(adapter, route, headers)))
@@ -68,6 +77,16 @@ def test_nobody_comes_in_without_showing_who_they_are(adapter: Served) -> None:
 
     assert {found for _, found in said} == {"AC101", "AC102"}
     assert len(said) == 2 * len({route.path for route in guarded})
+
+
+def test_pages_of_people_are_for_sessions_alone(adapter: Served) -> None:
+    """No token opens one, whoever's it is: a page to sign in on, or a refusal."""
+    tokens = [{}, adapter.headers("operator"), adapter.headers("tuulilahti"), adapter.headers("admin-only")]
+
+    for route in every_route(adapter):
+        if isinstance(route.guard, People):
+            said = {call(adapter, route, headers).status_code for headers in tokens}
+            assert said == ({303} if route.method == "GET" else {403}), route.path
 
 
 def test_organisations_and_operators_stay_on_their_side(adapter: Served) -> None:

@@ -9,9 +9,9 @@ without blocking.
     postgres     the database that several nodes share            process    when a node is proven dead
     schema       the tables            upgrade, migrations    how they came to be
     cipher, keys keys and envelopes    writer, book           one write transaction
-    intake, claims, deliveries, outcomes, replays, consents, references, retention    operations
+    intake, claims, deliveries, outcomes, offers, replays, consents, references, retention    operations
     reading      the read side: asking, then trail, known and standing      values     what is handed out
-    writing      the write side: accepting, deciding, importing
+    writing      the write side: accepting, deciding, importing          offering      the reply form's side
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ from adapter.relay.store.accepting import Accepting
 from adapter.relay.store.book import Book, newest_head
 from adapter.relay.store.deciding import Deciding
 from adapter.relay.store.importing import Importing
+from adapter.relay.store.offering import Offering
 from adapter.relay.store.prepared import Library
 from adapter.relay.store.room import room_at
 from adapter.relay.store.upgrade import upgrade
@@ -74,7 +75,7 @@ _START_NODE = update(schema.node).where(schema.node.c.name == bindparam("the_nam
 _NODES = select(schema.audit.c.node).distinct()
 
 
-class Store(Accepting, Deciding, Importing):
+class Store(Accepting, Deciding, Importing, Offering):
     """One database, open in this process: read as `Reader` says, written here. Made by `Store.open`."""
 
     findings: tuple[Issue, ...]

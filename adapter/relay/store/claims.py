@@ -431,11 +431,7 @@ def freeze(
         }
         if copy.envelope is not None:
             values["envelope_id"] = copy.envelope
-        owner = owner_of(claimed.message)
-        if row.frozen_type is not None:
-            book.run(_DROP_PAYLOAD, {"owner": owner, "the_part": part_of(claimed.delivery)})
-        if row.wrapped is not None:
-            book.seal(book.vault.envelope(owner, row.wrapped), part_of(claimed.delivery), copy.body)
+        keep_copy(book, claimed, copy, row.wrapped, had_one=row.frozen_type is not None)
     deliveries.change(book, claimed.delivery, values)
     book.note(
         "disclose",
@@ -451,6 +447,15 @@ def freeze(
         **dict(detail),
     )
     return Freeze.GO, mark
+
+
+def keep_copy(book: Book, claimed: Claimed, copy: Frozen, wrapped: bytes | None, *, had_one: bool) -> None:
+    """Seal the bytes of a copy in the place of those it had. `wrapped`: its message's key, None once gone."""
+    owner, part = owner_of(claimed.message), part_of(claimed.delivery)
+    if had_one:
+        book.run(_DROP_PAYLOAD, {"owner": owner, "the_part": part})
+    if wrapped is not None:
+        book.seal(book.vault.envelope(owner, wrapped), part, copy.body)
 
 
 def give_back(

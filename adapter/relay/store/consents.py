@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, insert, select, update
 from adapter.errors import Conflict
 from adapter.fhir import json as fhir_json
 from adapter.relay.message import DeliveryState
-from adapter.relay.store import schema
+from adapter.relay.store import offers, schema
 from adapter.relay.store.claims import consents_of
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def put(
         "put-consent", f"consent/{consent}", "in-force", at=at, actor=actor, reason=reason, version=version
     )
     if row is not None and row.subject != subject:
-        book.run(_ASK_AGAIN, {"subject": row.subject, "at": at})
+        _ask_again(book, row.subject, at)
     return version, True
 
 
@@ -142,9 +142,15 @@ def _next(
             "ended": body is None,
         },
     )
-    book.run(_ASK_AGAIN, {"subject": subject, "at": at})
+    _ask_again(book, subject, at)
     book.work = True
     return version
+
+
+def _ask_again(book: Book, subject: str, at: datetime) -> None:
+    """What was decided about a person and has not left is decided anew."""
+    book.run(_ASK_AGAIN, {"subject": subject, "at": at})
+    offers.take_back_of(book, subject, at)
 
 
 def end(book: Book, consent: str, *, actor: str, at: datetime) -> None:

@@ -22,7 +22,7 @@ from adapter.relay.message import (
     MessageEvent,
     MessageState,
 )
-from adapter.relay.store import cases, consents, deliveries, family_names, schema
+from adapter.relay.store import cases, consents, deliveries, family_names, offers, schema
 from adapter.relay.store.claims import owner_of
 from adapter.relay.transitions import advance
 
@@ -68,7 +68,7 @@ _SUPERSEDE = (
     .where(_M.id == bindparam("the_message"), _M.superseded_by.is_(None))
     .values(superseded_by=bindparam("by"))
 )
-_UNSENT = select(_D.id, _D.state).where(
+_UNSENT = select(_D.id, _D.state, _D.reached).where(
     _D.message == bindparam("the_message"), _D.kind == Kind.NOTIFICATION.value
 )
 NEWEST = (
@@ -342,12 +342,12 @@ def _supersede(book: Book, intake: Intake) -> None:
     cancelled = intake.meaning is Meaning.CANCEL
     event = DeliveryEvent.CANCELLED if cancelled else DeliveryEvent.SUPERSEDED
     for row in book.all(_UNSENT, {"the_message": earlier}):
-        if not deliveries.has_step(row.state, event):
+        if not _steps_to_close(row, event):
             continue
         found = deliveries.find(book, row.id)
-        if deliveries.has_step(found.state, event):
+        if steps := _steps_to_close(found, event):
             reason = "DL114" if cancelled else "DL111"
-            deliveries.move(book, found, event, at=at, action="close", actor=intake.sender, reason=reason)
+            deliveries.move(book, found, *steps, at=at, action="close", actor=intake.sender, reason=reason)
     book.note(
         "cancel" if cancelled else "supersede",
         f"message/{earlier}",
@@ -356,6 +356,13 @@ def _supersede(book: Book, intake: Intake) -> None:
         actor=intake.sender,
         by=intake.message,
     )
+
+
+def _steps_to_close(row: Row[Any], event: DeliveryEvent) -> tuple[DeliveryEvent, ...]:
+    """Return the steps that close a copy of which nothing has left; empty where it has, or has ended."""
+    if offers.is_unopened(row.state, row.reached):
+        return DeliveryEvent.TAKEN_BACK, event
+    return (event,) if deliveries.has_step(row.state, event) else ()
 
 
 def _keep_conflict(book: Book, prepared: Prepared, message: str, key: IntakeKey) -> Clash:

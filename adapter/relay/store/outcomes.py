@@ -15,7 +15,7 @@ from adapter.errors import Conflict, NotFound
 from adapter.relay import retry
 from adapter.relay.message import DeliveryEvent, DeliveryState
 from adapter.relay.retry import Class
-from adapter.relay.store import deliveries, schema
+from adapter.relay.store import deliveries, offers, schema
 from adapter.relay.store.among import Among
 from adapter.relay.store.book import ENGINE
 from adapter.relay.store.claims import owner_of
@@ -357,16 +357,25 @@ def overdue(
 ) -> DeliveryState | None:
     """No acknowledgement came in time: send again, or park after so many repeats. None if it moved on.
 
-    `most`: how many by the recipient; none to one that is no partner any more.
+    `most`: how many by the recipient; none to one that is no partner any more. What waits on the reply form
+    cannot be sent again: it is parked at once, and can be opened all the same.
     """
     row = deliveries.find(book, delivery)
     if row.state != DeliveryState.AWAITING.value or row.due_at is None or row.due_at > now:
         return None
-    spent = row.overdue >= most.get(row.recipient, 0)
+    unopened = offers.is_unopened(row.state, row.reached)
+    spent = unopened or row.overdue >= most.get(row.recipient, 0)
     events = (DeliveryEvent.OVERDUE, DeliveryEvent.ATTEMPTS_SPENT) if spent else (DeliveryEvent.OVERDUE,)
     changes: dict[str, Any] = {} if spent else {"due_at": due_at}
     return deliveries.move(
-        book, row, *events, at=now, action="overdue", reason="DL104", overdue=row.overdue + 1, **changes
+        book,
+        row,
+        *events,
+        at=now,
+        action="overdue",
+        reason=offers.UNOPENED if unopened else "DL104",
+        overdue=row.overdue + 1,
+        **changes,
     )
 
 

@@ -487,3 +487,42 @@ assertion = Table(
     Column("until", Moment, nullable=False),
     Index("ix_assertion_until", "until"),
 )
+
+session = Table(
+    "session",
+    metadata,
+    Column("id", String(64), primary_key=True),  # SHA-256 of its secret
+    Column("person", String, nullable=False),
+    Column("proof", String, nullable=False),  # of the password it began with: a changed one ends it
+    Column("language", String, nullable=False),
+    Column("began_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+)
+
+sign_in_guess = Table(
+    "sign_in_guess",
+    metadata,
+    Column("name", String, primary_key=True),  # keyed hash of what was typed
+    Column("guesses", Integer, nullable=False),
+    Column("since", Moment, nullable=False),
+)
+
+form_reply = Table(
+    "form_reply",
+    metadata,
+    Column("id", String, primary_key=True),  # of the form that was filled
+    Column("delivery", ForeignKey("delivery.id"), nullable=False),
+    Column("person", String, nullable=False),
+    Column("digest", String, nullable=False),  # keyed hash of what was filled in
+    Column("sent_at", Moment, nullable=False),
+    Column("message", ForeignKey("message.id")),  # NULL until the reply was taken in
+    Index("ix_form_reply_delivery", "delivery"),
+)
+
+offer_notice = Table(
+    "offer_notice",
+    metadata,
+    Column("partner", String, primary_key=True),
+    Column("newest", Integer, nullable=False),  # number of the newest offer it was told of
+    Column("told_at", Moment, nullable=False),
+)

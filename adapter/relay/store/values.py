@@ -469,3 +469,90 @@ class Paused:
     until: datetime
     alarm: bool
     """True for the first rest since the last success."""
+
+
+class Opening(StrEnum):
+    """Whether a person may be shown a copy now."""
+
+    SHOWN = "shown"
+    ASK_AGAIN = "ask-again"
+    """The subject's consents changed since it was decided."""
+    GONE = "gone"
+    """It was corrected, cancelled, closed or forgotten."""
+    HELD = "held"
+    """Nothing leaves while a hold stands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """One copy as the reply form lists it: nothing of its content, nothing of a person."""
+
+    number: int
+    delivery: str
+    message: str
+    recipient: str
+    sender: str
+    kind: Kind
+    state: DeliveryState
+    reason: str | None
+    event: str | None
+    meaning: Meaning | None
+    notification: str | None
+    cancels: str | None
+    superseded_by: str | None
+    """Message that corrects or cancels it."""
+    is_taken_back: bool
+    """True if that one cancels it."""
+    created_at: datetime
+    changed_at: datetime
+    is_opened: bool
+    is_forgotten: bool
+    case: CaseState | None
+    reply_due: datetime | None
+    """By when an answer is expected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferNotice:
+    """What a partner is told: how much waits to be opened, and since when."""
+
+    partner: str
+    waiting: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Somebody who has signed in."""
+
+    id: str
+    """SHA-256 of its secret, hex."""
+    person: str
+    proof: str
+    """Of the password it began with."""
+    language: str
+    began_at: datetime
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A filled form that was sent."""
+
+    sent_at: datetime
+    """The first time."""
+    is_same: bool
+    """False if the form was sent before with something else in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormReply:
+    """One reply that was written on the form."""
+
+    person: str
+    sent_at: datetime
+    reply: str | None
+    """Code of `CaseEvent`; None where the reply was not taken."""
+    state: DeliveryState | None
+    """How far it has come on its way back to the sender; None where it was not taken."""
+    reason: str | None
