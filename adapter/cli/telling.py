@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from adapter.conformance.actors import page
 from adapter.conformance.actors.judge import receiver_of
 from adapter.outcome import Issue
-from adapter.relay.message import Kind
+from adapter.relay.message import TO_THE_SENDER, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ def document(world: World, sent: list[Sent]) -> dict[str, Any]:
 
 
 def _told(deliveries: list[DeliveryRow]) -> list[DeliveryRow]:
-    return [delivery for delivery in deliveries if delivery.kind is not Kind.DELIVERY_REPORT]
+    return [delivery for delivery in deliveries if delivery.kind not in TO_THE_SENDER]
 
 
 def _items(world: World, row: MessageRow, deliveries: list[DeliveryRow]) -> Iterator[dict[str, Any]]:

@@ -55,6 +55,8 @@ class Style:
     form: Form
     media_type: str
     language: Language = "en"
+    is_later: bool = False
+    """True if it goes out as a message of its own: then a refusal is one too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +101,21 @@ def render(reply: Reply, style: Style) -> Answer:
     """Write an answer. A refusal is always an OperationOutcome, or an acknowledgement that says no."""
     if style.form is Form.HL7_V2:
         body = acknowledgement_v2(reply, style.language).encode("utf-8")
-    elif style.form is Form.MESSAGE and reply.is_ok and reply.header_id:
+    elif style.form is Form.MESSAGE and reply.header_id and (reply.is_ok or _may_be_told_later(reply, style)):
         body = fhir.encode(response_message(reply, style.language), style.media_type)
     else:
         body = fhir.encode(outcome(reply, style.language), style.media_type)
     return Answer(status=reply.status, media_type=style.media_type, body=body, message=reply.message)
+
+
+def _may_be_told_later(reply: Reply, style: Style) -> bool:
+    return style.is_later and reply.message is not None
+
+
+def is_message(answer: Answer) -> bool:
+    """Return True if an answer is a message, and no bare OperationOutcome or acknowledgement of HL7 v2."""
+    is_fhir = answer.media_type in (FHIR_JSON, FHIR_XML)
+    return is_fhir and fhir.decode(answer.body, answer.media_type).get("resourceType") == "Bundle"
 
 
 def addressed(answer: Answer, header_id: str | None) -> Answer:
@@ -131,12 +143,13 @@ def outcome(reply: Reply, language: Language = "en") -> dict[str, Any]:
 
 def response_message(reply: Reply, language: Language = "en") -> dict[str, Any]:
     """Build the message that answers a message. R4 MessageHeader.response."""
-    header, details = f"urn:uuid:{reply.answer_id}", f"urn:uuid:{_next(reply.answer_id)}"
+    header, details = f"urn:uuid:{reply.answer_id}", f"urn:uuid:{_next(reply.answer_id, 'OperationOutcome')}"
     meta: dict[str, Any] = {"profile": [profile("acknowledgement-message")]}
     if reply.mode is Mode.TEST:
         meta["tag"] = [{"system": TEST_TAG[0], "code": TEST_TAG[1]}]
     return {
         "resourceType": "Bundle",
+        "id": _next(reply.answer_id, "Bundle"),
         "meta": meta,
         "identifier": {"system": URI, "value": header},
         "type": "message",
@@ -164,9 +177,9 @@ def response_message(reply: Reply, language: Language = "en") -> dict[str, Any]:
     }
 
 
-def _next(identifier: str) -> str:
-    """A second id of the same answer."""
-    return str(uuid.uuid5(uuid.UUID(identifier), "OperationOutcome"))
+def _next(identifier: str, kind: str) -> str:
+    """A further id of the same answer."""
+    return str(uuid.uuid5(uuid.UUID(identifier), kind))
 
 
 GENERAL_CODE: dict[DeliveryState | MessageState, str] = {

@@ -10,7 +10,7 @@ from adapter.errors import DeliveryError
 from adapter.relay import webhook
 from adapter.relay.bundling import in_envelope
 from adapter.relay.category import rule_of
-from adapter.relay.message import DeliveryEvent, Kind
+from adapter.relay.message import TO_THE_SENDER, DeliveryEvent, Kind
 from adapter.relay.reply import Reply, read_reply
 from adapter.relay.retry import Class, asked_wait, class_of_status, next_attempt
 from adapter.relay.store.outcomes import EVENT_OF_CODE
@@ -45,17 +45,18 @@ def outbound(claimed: Claimed, partner: Partner, copy: Frozen, deadline: timedel
     if partner.profile == "webhook":
         headers |= webhook.headers(claimed.header_id, at, copy.body, partner.signing_keys)
     return Outbound(
-        url=_address(partner),
+        url=_address(partner, claimed.kind),
         headers=headers,
         body=copy.body,
         deadline_seconds=deadline.total_seconds(),
     )
 
 
-def _address(partner: Partner) -> str:
+def _address(partner: Partner, kind: Kind) -> str:
     if partner.profile == "webhook" or not partner.endpoint.startswith("http"):
         return partner.endpoint
-    return f"{partner.endpoint.rstrip('/')}/$process-message"
+    asks = "?async=true" if partner.is_asynchronous or kind is Kind.ANSWER else ""
+    return f"{partner.endpoint.rstrip('/')}/$process-message{asks}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,11 +139,11 @@ def _taken(
     ids: Container[str | None],
     now: datetime,
 ) -> Judgement:
-    speaks = got.complete and partner.reliability.acknowledges
+    speaks = got.complete and partner.reliability.acknowledges and kind is not Kind.ANSWER
     reply = read_reply(got.body, got.headers.get("content-type")) if speaks else None
     if reply is not None and reply.identifier is not None and reply.identifier not in ids:
         reply = None
-    expects_none = not partner.acknowledges or kind is Kind.DELIVERY_REPORT
+    expects_none = not partner.acknowledges or kind in TO_THE_SENDER
     if reply is not None:
         event = EVENT_OF_CODE[reply.code]
     else:

@@ -110,6 +110,12 @@ class Partner:
         return PROFILES[self.profile]
 
     @property
+    def takes_messages(self) -> bool:
+        """True if it has a `$process-message` of its own."""
+        speaks_fhir = self.form == "fhir" and self.profile != "webhook"
+        return speaks_fhir and self.endpoint.startswith("http") and not self.reads_here
+
+    @property
     def acknowledges(self) -> bool:
         """True if an acknowledgement is waited for."""
         return self.acknowledgement != "none" and self.reliability.acknowledges

@@ -206,6 +206,10 @@ class Kind(StrEnum):
     """The answer to a message that was handed in to be answered later."""
 
 
+TO_THE_SENDER = frozenset({Kind.DELIVERY_REPORT, Kind.ANSWER})
+"""Tells a sender of its own message: discloses nothing, is acknowledged by nobody and told of to nobody."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
     """What a door took in, before anybody has looked into it."""
@@ -219,6 +223,8 @@ class Submission:
     charset: str | None
     """As the transport declared it; None if it did not."""
     received_at: datetime
+    is_asynchronous: bool = False
+    """True if the sender wants its answer as a message of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from adapter.errors import Conflict
 from adapter.fhir import json as fhir_json
 from adapter.relay import decision
 from adapter.relay.consent import Deny
-from adapter.relay.message import Kind
+from adapter.relay.message import TO_THE_SENDER
 from adapter.relay.replay import Candidate, ItemState, ReplayState, preview_of
 from adapter.relay.store.values import ReplayRow
 
@@ -79,7 +79,7 @@ def denial(claimed: Claimed, relay: Relay, at: datetime, decisions: Decisions | 
 
     What discloses nothing new (a cancellation, a delivery report) is not asked about.
     """
-    if claimed.kind is Kind.DELIVERY_REPORT:
+    if claimed.kind in TO_THE_SENDER:
         return None
     if claimed.content is None:
         return "ST123"

@@ -90,6 +90,9 @@ STATUS_OF_FINDING: Mapping[str, HTTPStatus] = {
     "IN118": HTTPStatus.BAD_REQUEST,
     "IN119": HTTPStatus.BAD_REQUEST,
     "IN120": HTTPStatus.BAD_REQUEST,
+    "IN121": HTTPStatus.BAD_REQUEST,
+    "IN122": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "IN123": HTTPStatus.FORBIDDEN,
 }
 """Findings of the doors whose status is not that of their class."""
 

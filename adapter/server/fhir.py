@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from adapter import __version__, fhir
@@ -53,6 +55,8 @@ def routes(doors: Doors) -> list[Route]:
 def process_message(doors: Doors) -> Endpoint:
     """Return the endpoint of `$process-message`: a message, or the acknowledgement of one of ours.
 
+    `async=true`: an empty 202 once it is committed, and the answer as a message to the caller's own address.
+
     FHIR R4 messaging.html, operation MessageHeader-process-message.
     """
 
@@ -60,6 +64,7 @@ def process_message(doors: Doors) -> Endpoint:
         caller = organisation_of(request)
         wanted = [fhir_format(request)]
         media_type, charset = media_type_of(request, FHIR_BODIES)
+        is_asynchronous = _is_asynchronous(request)
         body = await read_body(request, doors.budget)
         submission = Submission(
             sender=caller,
@@ -68,19 +73,36 @@ def process_message(doors: Doors) -> Endpoint:
             media_type=media_type,
             charset=charset,
             received_at=doors.relay.clock.now(),
+            is_asynchronous=is_asynchronous,
         )
-        answer = await doors.work(_take, submission, doors.relay, wanted)
+        response_url = request.query_params.get("response-url")
+        answer = await doors.work(_take, submission, doors.relay, wanted, response_url)
         return as_response(answer)
 
     return endpoint
 
 
-def _take(submission: Submission, relay: Relay, wanted: list[str]) -> Answer:
-    """Settle what answers one of our messages; everything else is a submission."""
+def _is_asynchronous(request: Request) -> bool:
+    """Return what the parameter `async` of the operation says. Raises Malformed (IN121) for no boolean."""
+    said = request.query_params.get("async", "false")
+    if said not in ("true", "false"):
+        raise Malformed("IN121")
+    return said == "true"
+
+
+def _take(submission: Submission, relay: Relay, wanted: list[str], response_url: str | None) -> Answer:
+    """Settle what answers one of our messages; everything else is a submission.
+
+    An answer is never answered: a good one that came asynchronously leaves the reply empty.
+    """
     bundle = _acknowledgement(submission)
     if bundle is None:
+        if submission.is_asynchronous:
+            intake.check_address(submission.sender, response_url, relay)
         return intake.accept(submission, relay, wanted)
-    return acknowledgement.settle(bundle, relay, submission.sender)
+    said = acknowledgement.settle(bundle, relay, submission.sender)
+    is_quiet = submission.is_asynchronous and said.status < HTTPStatus.BAD_REQUEST
+    return replace(said, status=HTTPStatus.ACCEPTED, body=b"") if is_quiet else said
 
 
 def _acknowledgement(submission: Submission) -> dict[str, Any] | None:

@@ -45,8 +45,12 @@ class Played:
     async def send(self, fixture: str) -> Sent:
         """Send a fixture and wait until nothing is on its way any more."""
         sent = await send(self.world, step(fixture))
-        assert await arrived(self.world.deployment), "something is still on its way"
+        await self.settled()
         return sent
+
+    async def settled(self) -> None:
+        """Wait until nothing is on its way any more."""
+        assert await arrived(self.world.deployment), "something is still on its way"
 
     def message(self, sent: Sent) -> MessageRow:
         assert sent.message is not None, sent.answered.body.decode()

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapter.errors import Conflict
+from adapter.errors import AdapterError, Conflict, Unsupported
 from adapter.fhir import json as fhir_json
-from adapter.relay import intake
+from adapter.relay import delivery, intake
 from adapter.relay.duplicates import Case, Id, case_of
-from adapter.relay.message import Answer, IntakeKey
+from adapter.relay.message import Answer, DeliveryState, IntakeKey, Kind
 from adapter.relay.reliability import PROFILES, ProfileName
 from tests.relay import site, world
 
@@ -235,3 +237,164 @@ def test_sixteen_at_once_are_one_message_and_one_answer(relay: Relay) -> None:
 
     assert len({answer.body for answer in answers}) == 1
     assert len(relay.store.messages()) == 1
+
+
+# Asynchronously -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def wire(relay: Relay) -> world.Wire:
+    """What the partners take, saying nothing."""
+    made = world.Wire(steps=[world.status(202)])
+    object.__setattr__(relay, "transport", made)
+    return made
+
+
+def accept_later(relay: Relay, body: bytes) -> Answer:
+    """Submit it as the hospital, to be answered by a message."""
+    submission = site.submission_of(body, "application/fhir+json")
+    return intake.accept(replace(submission, is_asynchronous=True), relay)
+
+
+def answers(relay: Relay, wire: world.Wire) -> list[Any]:
+    """Deliver what is due, and return the requests that went to the hospital."""
+    asyncio.run(delivery.deliver_due(relay))
+    return [each for each in wire.sent if each.url.endswith("?async=true")]
+
+
+def test_an_asynchronous_message_is_answered_by_a_message(relay: Relay, wire: world.Wire) -> None:
+    """An empty 202 once it is committed; then the very answer that a synchronous sender gets."""
+    taken = accept_later(relay, sent_as())
+    [request] = answers(relay, wire)
+
+    assert (taken.status, taken.body) == (202, b"")
+    assert request.url == "https://partner.invalid/fhir/$process-message?async=true"
+    assert request.body == accept(relay, sent_as()).body
+
+
+def test_a_refusal_is_a_message_too(relay: Relay, wire: world.Wire) -> None:
+    """A fatal-error with every finding, to whoever asked to be answered later."""
+    taken = accept_later(relay, sent_as().replace(b'"performedDateTime"', b'"performedDate"'))
+    [request] = answers(relay, wire)
+
+    said: Any = fhir_json.read(request.body)
+    assert (taken.status, said["entry"][0]["resource"]["response"]["code"]) == (202, "fatal-error")
+    assert site.codes(request.body)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [(b"{", 400), (sent_as(header=OTHER), 409)], ids=["unreadable", "a clash"]
+)
+def test_what_leaves_nothing_to_answer_is_refused_at_once(
+    relay: Relay, wire: world.Wire, body: bytes, status: int
+) -> None:
+    """Nobody waits for a message that will never come."""
+    accept(relay, sent_as())
+
+    assert accept_later(relay, body).status == status
+    assert answers(relay, wire) == []
+
+
+def test_a_repeat_is_answered_again_with_the_same_bytes(relay: Relay, wire: world.Wire) -> None:
+    """Once for each time it is asked for when no answer is on its way."""
+    accept_later(relay, sent_as())
+    accept_later(relay, sent_as())
+    first = [each.body for each in answers(relay, wire)]
+    accept_later(relay, sent_as())
+
+    assert len(first) == 1
+    assert [each.body for each in answers(relay, wire)] == first * 2
+
+
+def test_an_answer_under_new_ids_names_the_header_it_answers(relay: Relay, wire: world.Wire) -> None:
+    """The stored answer, addressed to the message that came now."""
+    accept(relay, sent_as())
+    accept_later(relay, sent_as("envelope-2", OTHER))
+    [request] = answers(relay, wire)
+
+    said: Any = fhir_json.read(request.body)
+    assert said["entry"][0]["resource"]["response"]["identifier"] == OTHER
+
+
+@pytest.mark.parametrize(
+    ("step", "state"),
+    [(world.reply("fatal-error"), DeliveryState.DELIVERED), (world.status(400), DeliveryState.REFUSED)],
+    ids=["a reply", "400"],
+)
+def test_an_answer_is_neither_answered_nor_reported(
+    relay: Relay, wire: world.Wire, step: Any, state: DeliveryState
+) -> None:
+    """What its sender says to it changes nothing; what it does not take waits for a person."""
+    wire.steps = [step]
+    taken = accept_later(relay, sent_as())
+    answers(relay, wire)
+
+    rows = relay.store.deliveries(taken.message or "")
+    [row] = [each for each in rows if each.kind is Kind.ANSWER]
+    assert row.state is state
+    assert not [each for each in rows if each.about == row.id]
+
+
+def test_an_answer_survives_a_time_when_nobody_takes_it(relay: Relay, wire: world.Wire) -> None:
+    """It is a delivery: kept, and sent again byte for byte."""
+    wire.steps = [world.status(503), world.status(503), world.status(202)]
+    accept_later(relay, sent_as())
+    answers(relay, wire)
+    relay.clock.move(timedelta(minutes=1))  # type: ignore[attr-defined]
+
+    first, second = answers(relay, wire)[:2]
+    assert first.body == second.body
+
+
+@pytest.mark.parametrize(
+    ("named", "code"),
+    [
+        (None, None),
+        ("https://partner.invalid/fhir", None),
+        ("https://partner.invalid/fhir/", None),
+        ("https://partner.invalid/fhir/$process-message", None),
+        ("https://partner.invalid/other", "IN123"),
+        ("https://partner.invalid.elsewhere.invalid/fhir", "IN123"),
+        ("http://169.254.169.254/latest", "IN123"),
+        ("https://partner.invalid/fhir/../internal", "IN123"),
+        ("", "IN123"),
+    ],
+)
+def test_answers_go_to_the_agreed_address_only(relay: Relay, named: str | None, code: str | None) -> None:
+    """Whatever a caller names, nothing else is ever sent to."""
+    found = None
+    try:
+        intake.check_address(site.TUULILAHTI, named, relay)
+    except AdapterError as error:
+        found = error.code
+
+    assert found == code
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [None, {"endpoint": "mllp://h:1"}, {"form": "cda"}, {"profile": "webhook"}, {"reads_here": True}],
+    ids=str,
+)
+def test_without_an_address_for_messages_nothing_is_answered_later(
+    relay: Relay, changes: dict[str, Any] | None
+) -> None:
+    """The sender is told at once, before anything is taken in."""
+    partners = {}
+    if changes is not None:
+        partners = {site.TUULILAHTI: replace(relay.partners[site.TUULILAHTI], **changes)}
+
+    with pytest.raises(Unsupported, match="IN122"):
+        intake.check_address(site.TUULILAHTI, None, replace(relay, partners=partners))
+
+
+def test_a_partner_may_want_its_copies_asynchronously(relay: Relay, wire: world.Wire) -> None:
+    """Then the request says so, and its acknowledgement is waited for."""
+    partner = replace(relay.partners[site.KASKELA], is_asynchronous=True, acknowledgement="later")
+    relay = replace(relay, partners={**relay.partners, site.KASKELA: partner})
+    taken = accept(relay, sent_as())
+    [request] = answers(relay, wire)
+
+    [row] = relay.store.deliveries(taken.message or "")
+    assert request.headers["X-Request-Id"] == row.header_id
+    assert row.state is DeliveryState.AWAITING

@@ -122,7 +122,9 @@ class Inbox:
     def acknowledgement(
         self, bundle: Mapping[str, Any], act: Act, issues: list[Issue]
     ) -> dict[str, Any] | None:
-        """Return the response message that `act` asks for, None where it asks for none."""
+        """Return the response message that `act` asks for, None where it asks for none or none is due."""
+        if judge.is_answer(bundle):
+            return None
         code = reply.RESPONSE_CODES.get(Act.OK if act is Act.LOST_ANSWER else act)
         return self._response(bundle, code, issues).resource if code else None
 
@@ -163,6 +165,8 @@ class Inbox:
     def _answer(self, act: Act, bundle: Mapping[str, Any], issues: list[Issue]) -> Reply:
         if act in reply.STATUSES:
             return reply.failure(act)
+        if judge.is_answer(bundle):
+            return reply.Reply(status=202)
         code = reply.RESPONSE_CODES.get(act)
         if code is None:
             return reply.Reply(status=200)

@@ -80,6 +80,11 @@ def resources(bundle: Mapping[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]
             yield number, resource
 
 
+def is_answer(bundle: Mapping[str, Any]) -> bool:
+    """Return True if a message answers another one: then it is never answered itself. R4 messaging."""
+    return "response" in header_of(bundle)
+
+
 def event_of(bundle: Mapping[str, Any]) -> str | None:
     """Return the code of the message event, None without one."""
     return _text(_object(header_of(bundle).get("eventCoding")).get("code"))

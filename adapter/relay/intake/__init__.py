@@ -2,8 +2,9 @@
 
 from adapter.relay.intake.assignment import assign
 from adapter.relay.intake.decided import lane
+from adapter.relay.intake.later import check_address
 from adapter.relay.intake.reading import MEDIA_TYPE_OF, lineage_of, source_of
 from adapter.relay.intake.release import release
 from adapter.relay.intake.walk import accept
 
-__all__ = ["MEDIA_TYPE_OF", "accept", "assign", "lane", "lineage_of", "release", "source_of"]
+__all__ = ["MEDIA_TYPE_OF", "accept", "assign", "check_address", "lane", "lineage_of", "release", "source_of"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from adapter.relay.category import rule_of
@@ -92,6 +93,12 @@ def reply_of(
         basis=permit.reference if permit else None,
         evidence=f"reply: case/{case}",
     )
+
+
+def answer_to(sender: str, message: str, relay: Relay, *, at: datetime) -> NewDelivery:
+    """Return the way of an answer that goes to the sender of a message later."""
+    made = _new(relay, sender, None, at, kind=Kind.ANSWER, level=None, reason=None, basis=None, evidence=None)
+    return replace(made, lane=f"answer|{sender}|{message}")
 
 
 def _new(

@@ -19,6 +19,7 @@ from adapter.relay.intake.cancel import cancel
 from adapter.relay.intake.consents import NOTHING, brought_by
 from adapter.relay.intake.ends import invalid, not_applicable
 from adapter.relay.intake.feedback import take
+from adapter.relay.intake.later import send_later
 from adapter.relay.intake.notify import notify
 from adapter.relay.intake.plan_version import find_behind, stale
 from adapter.relay.intake.reading import meaning_of, named, read, source_of
@@ -42,14 +43,16 @@ def accept(submission: Submission, relay: Relay, wanted: Sequence[str] = ()) -> 
     `wanted`: media types the caller accepts for the answer, the best first; empty for any. The answer is
     committed with everything it tells of; the same submission again gets the same bytes. 400 for what cannot
     be read, 422 for what is not valid (with every finding), 409 for other content under a known id, 200 for
-    all else, with one issue for each recipient.
+    all else, with one issue for each recipient; to an asynchronous submission an empty 202 before the answer.
 
     Raises NotFound (PN140) for a source that is not the caller's, StoreError if nothing could be committed.
     """
     source = source_of(submission, relay)
     style = answer.style_for(source.format, wanted, is_message=submission.source == FHIR_SOURCE)
+    style = replace(style, is_later=submission.is_asynchronous)
     known = relay.store.answer_to(submission.sender, source=submission.source, body=submission.body)
-    return known or _committed(Work(submission, relay, source, style))
+    done = known or _committed(Work(submission, relay, source, style))
+    return send_later(done, submission, relay) if submission.is_asynchronous else done
 
 
 def _committed(work: Work) -> Answer:

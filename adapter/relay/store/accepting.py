@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from adapter.relay.case import CaseStep
-    from adapter.relay.message import Answer, Behind, Intake, PlanHead
+    from adapter.relay.message import Answer, Behind, Intake, NewDelivery, PlanHead
     from adapter.relay.store.values import AckCode, Matched
 
 log = logging.getLogger(__name__)
@@ -93,6 +93,10 @@ class Accepting(Writing):
         """
         done = self._do(intake.commit_reply, intake.prepare(new, self._vault), step)
         return None if isinstance(done, intake.Overtaken) else self._answered(done)
+
+    def queue_answer(self, answer: Answer, new: NewDelivery, at: datetime) -> None:
+        """Queue an answer to go out as a delivery of its own, unless one to its message is on its way."""
+        self._do(intake.queue_answer, answer, new, at)
 
     def acknowledgement(
         self,

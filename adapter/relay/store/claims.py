@@ -33,6 +33,7 @@ from sqlalchemy import (
 from adapter.errors import NotFound
 from adapter.relay.message import (
     DELIVERY_TRANSITIONS,
+    TO_THE_SENDER,
     DeliveryEvent,
     DeliveryState,
     Kind,
@@ -148,6 +149,11 @@ _TAKE = (
         due_at=None,
     )
 )
+_ANSWER = (
+    select(_K.wrapped, _Y.part, _Y.sealed)
+    .join(schema.payload, _Y.owner == _K.owner)
+    .where(_K.owner == bindparam("owner"))
+)
 _ABOUT = select(_D.recipient, _D.kind).where(_D.id == bindparam("the_delivery"))
 _EARLIER = select(_D.bundle_id, _D.header_id, _D.reached, _D.reason).where(
     _D.message == bindparam("the_message"),
@@ -194,6 +200,11 @@ def owner_of(message: str) -> str:
 def consents_of(subject: str) -> str:
     """Return the name of the lock that a decision on a person's consents is taken under."""
     return f"consents/{subject}"
+
+
+def sealed_answer(delivery: str) -> str:
+    """Return the name under which an answer that goes out later is sealed; its part is its media type."""
+    return f"answer/{delivery}"
 
 
 def part_of(delivery: str) -> str:
@@ -304,8 +315,8 @@ def look(book: Book, delivery: str) -> Claimed:
 
 
 def _claimed(book: Book, head: Row, token: int, until: datetime) -> Claimed:
-    envelope = book.vault.envelope(owner_of(head.message), head.wrapped)
-    is_report = head.kind == Kind.DELIVERY_REPORT.value
+    kind = Kind(head.kind)
+    content, frozen = (None, _answer(book, head)) if kind is Kind.ANSWER else _opened(book, head)
     bundle_id, header_id = _cancelled_copy(book, head)
     return Claimed(
         delivery=head.id,
@@ -314,7 +325,7 @@ def _claimed(book: Book, head: Row, token: int, until: datetime) -> Claimed:
         recipient=head.recipient,
         source=head.source,
         mode=Mode(head.mode),
-        kind=Kind(head.kind),
+        kind=kind,
         meaning=Meaning(head.meaning) if head.meaning else None,
         notification=head.notification,
         subject=head.subject,
@@ -330,19 +341,37 @@ def _claimed(book: Book, head: Row, token: int, until: datetime) -> Claimed:
         header_id=head.header_id,
         queued_at=head.queued_at,
         expires_at=head.expires_at,
-        content=None if is_report or head.content is None else envelope.open("content", head.content),
-        frozen=_frozen(envelope, head),
+        content=content,
+        frozen=frozen,
         reached=head.reached > 0,
         released=head.released_by is not None,
         consents_seen=head.consents,
         cancels=head.cancels,
-        about=_about(book, head) if is_report else None,
+        about=_about(book, head) if kind is Kind.DELIVERY_REPORT else None,
         original_bundle_id=bundle_id,
         original_header_id=header_id,
         event=head.event,
         reason=head.reason,
         taken=head.taken,
     )
+
+
+def _opened(book: Book, head: Row) -> tuple[bytes | None, Frozen | None]:
+    """Return the message's content, which a report has none of, and the frozen copy."""
+    envelope = book.vault.envelope(owner_of(head.message), head.wrapped)
+    is_report = head.kind == Kind.DELIVERY_REPORT.value
+    content = None if is_report or head.content is None else envelope.open("content", head.content)
+    return content, _frozen(envelope, head)
+
+
+def _answer(book: Book, head: Row) -> Frozen | None:
+    """Return the answer that was queued: its bytes were fixed then, and outlive the message's content."""
+    owner = sealed_answer(head.id)
+    row = book.first(_ANSWER, {"owner": owner})
+    if row is None:
+        return None
+    body = book.vault.envelope(owner, row.wrapped).open(row.part, row.sealed)
+    return Frozen(body=body, media_type=row.part, level=None)
 
 
 def _frozen(envelope: Envelope, head: Row) -> Frozen | None:
@@ -417,7 +446,7 @@ def freeze(
         found = deliveries.find(book, claimed.delivery)
         deliveries.move(book, found, *steps, at=at, action="close", reason="DL111", release=True)
         return Freeze.CLOSED, seen
-    mark = int(row.consents) if claimed.kind is not Kind.DELIVERY_REPORT else seen
+    mark = int(row.consents) if claimed.kind not in TO_THE_SENDER else seen
     if mark != seen:
         return Freeze.ASK_AGAIN, mark
     reached = max(int(claimed.reached) * 2, 1)

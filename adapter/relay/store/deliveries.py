@@ -21,6 +21,7 @@ from adapter.relay.message import (
     LIVE,
     MESSAGE_TRANSITIONS,
     SUCCESS,
+    TO_THE_SENDER,
     DeliveryEvent,
     DeliveryState,
     Kind,
@@ -108,7 +109,7 @@ _SETTLE = (
         not_(
             exists().where(
                 _D.message == _M.id,
-                _D.kind != Kind.DELIVERY_REPORT.value,
+                *(_D.kind != kind.value for kind in TO_THE_SENDER),
                 text(schema.allowed("delivery.state", sorted(LIVE))),
             )
         ),
@@ -280,7 +281,7 @@ def move(
         reason=reason,
         **{"message": row.message, "recipient": row.recipient, **(detail or {})},
     )
-    if row.kind != Kind.DELIVERY_REPORT.value:
+    if Kind(row.kind) not in TO_THE_SENDER:
         _follow(book, row, before, after, at=at, reason=reason)
     return after
 

@@ -6,13 +6,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select, text, update
 
 from adapter.errors import NotFound
 from adapter.relay.duplicates import Case, Id, case_of
 from adapter.relay.event import CLIENT_PLAN
 from adapter.relay.message import (
     ENDED,
+    LIVE,
     MESSAGE_TRANSITIONS,
     Answer,
     DeliveryEvent,
@@ -23,7 +24,7 @@ from adapter.relay.message import (
     MessageState,
 )
 from adapter.relay.store import cases, consents, deliveries, family_names, offers, schema
-from adapter.relay.store.claims import owner_of
+from adapter.relay.store.claims import owner_of, sealed_answer
 from adapter.relay.transitions import advance
 
 if TYPE_CHECKING:
@@ -96,6 +97,11 @@ VERSIONS = (
     .order_by(_M.number)
 )
 """The versions of a person's plan that were to be told somebody, oldest first, whoever sent them."""
+_ANSWER_ON_ITS_WAY = select(_D.id).where(
+    _D.message == bindparam("the_message"),
+    _D.kind == Kind.ANSWER.value,
+    text(schema.allowed("delivery.state", sorted(LIVE))),
+)
 _STATE = select(_M.state, _M.sender).where(_M.id == bindparam("the_message")).with_for_update(key_share=True)
 _CHANGE_MESSAGE = update(schema.message).where(_M.id == bindparam("the_message"))
 
@@ -399,6 +405,22 @@ def _keep_conflict(book: Book, prepared: Prepared, message: str, key: IntakeKey)
         submission=intake.message,
     )
     return Clash(message, key)
+
+
+def queue_answer(book: Book, answer: Answer, new: NewDelivery, at: datetime) -> None:
+    """Queue an answer to the sender of its message as a delivery, unless one is on its way already."""
+    if book.first(_ANSWER_ON_ITS_WAY, {"the_message": answer.message}) is not None:
+        return
+    deliveries.add(book, str(answer.message), new.recipient, new, at)
+    book.seal_new(sealed_answer(new.id), {answer.media_type: answer.body}, at)
+    book.note(
+        "answer",
+        f"delivery/{new.id}",
+        new.state.value,
+        at=at,
+        message=answer.message,
+        recipient=new.recipient,
+    )
 
 
 def assign(

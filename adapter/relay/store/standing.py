@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import case, func, select
 
 from adapter.relay.case import CaseState
-from adapter.relay.message import Kind
+from adapter.relay.message import TO_THE_SENDER
 from adapter.relay.replay import ItemState, ReplayState
 from adapter.relay.store import cases, holds, replays, schema
 from adapter.relay.store.asking import Asking
@@ -24,7 +24,7 @@ _M, _D = schema.message.c, schema.delivery.c
 
 _MESSAGE_STATES = select(_M.state, func.count().label("how_many")).group_by(_M.state)
 _DELIVERY_STATES = select(
-    case((_D.kind == Kind.DELIVERY_REPORT.value, "reports"), else_="deliveries").label("what"),
+    case(*((_D.kind == kind.value, "reports") for kind in TO_THE_SENDER), else_="deliveries").label("what"),
     _D.state,
     func.count().label("how_many"),
 ).group_by("what", _D.state)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, or_, select
 
 from adapter.relay import audit
-from adapter.relay.message import DeliveryState, Kind, Level, Mode
+from adapter.relay.message import TO_THE_SENDER, DeliveryState, Kind, Level, Mode
 from adapter.relay.store import schema
 from adapter.relay.store.asking import Asking
 from adapter.relay.store.values import Disclosed, Disclosure, TimelineRow
@@ -157,8 +157,8 @@ class Trail(Asking):
 
 
 def _left(subject: str | None, recipient: str | None, since: datetime | None) -> list[ColumnElement[bool]]:
-    """Return the conditions of copies that left or may have left; a report discloses nothing."""
-    conditions = [_D.reached > 0, _D.kind != Kind.DELIVERY_REPORT.value]
+    """Return the conditions of copies that left or may have left; what a sender is told discloses nothing."""
+    conditions = [_D.reached > 0, *(_D.kind != kind.value for kind in TO_THE_SENDER)]
     if subject is not None:
         conditions.append(_M.subject == subject)
     if recipient is not None:
