@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from adapter.fhir.canonical import BASE, URI, code_system
 from adapter.relay import report
 from adapter.relay.audit import moment
+from adapter.relay.disclosure import concept
 from adapter.relay.message import SUCCESS, Mode
-from adapter.relay.notification import TEST_TAG
+from adapter.relay.notification import ACT_REASON, TEST_TAG
 from adapter.relay.retry import Class
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def _disclosure(
         **_event(one.row, one.mode, ("110106", "Export"), ("disclose", "Disclose Record Lifecycle Event")),
         "outcome": SUCCEEDED if is_certain else UNCERTAIN,
         **({} if is_certain else {"outcomeDesc": "It is not certain that it arrived."}),
+        **({"purposeOfEvent": [concept(ACT_REASON, one.purpose)]} if one.purpose else {}),
         "agent": [
             _agent((DICOM, "110153"), silta, network={"address": address, "type": NETWORK_URI}),
             _agent(
@@ -163,6 +165,8 @@ def _copy(one: Disclosed) -> dict[str, Any]:
             ("basis", one.basis),
             ("evidence", one.evidence),
             ("attempt", one.attempt),
+            ("rules", one.rules),
+            ("content", one.content),
         ),
     }
 

@@ -9,7 +9,7 @@ allows or forbids (`consent_record`). Both must permit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -70,6 +70,10 @@ class Permit:
     basis: Basis
     consent: str | None
     """`Consent/<id>#<version>`, or None where a rule and the agreement permit."""
+    purpose: str | None = field(default=None, compare=False)
+    """What it was asked for, v3-ActReason: of the question, not of the answer."""
+    rules: str | None = field(default=None, compare=False)
+    """Version of the rule table that was asked."""
 
     @property
     def reference(self) -> str:
@@ -117,7 +121,9 @@ def decide(request: Request, consents: Iterable[ConsentRecord], rules: Rules) ->
         else:
             reasons.add(answer)
     if permits:
-        return max(permits, key=lambda each: each[:2])[2]
+        return replace(
+            max(permits, key=lambda each: each[:2])[2], purpose=request.purpose, rules=rules.version
+        )
     return Deny(reasons=tuple(sorted(reasons, key=_WEIGHT.index)) or ("CO101",))
 
 

@@ -346,7 +346,7 @@ class _Engine:
                 seen=seen,
                 until=at + self._pace.deadline + self._pace.margin,
                 at=at,
-                detail=self._written_down(claimed, level),
+                detail=self._written_down(claimed, level, permit),
             )
             if answer is Freeze.GO:
                 return copy or claimed.frozen
@@ -393,17 +393,27 @@ class _Engine:
     ) -> None:
         """Keep what would have gone where, and how much of it; the copy itself is not kept."""
         basis = permit.reference if permit is not None else claimed.basis
-        would = dict(self._written_down(claimed, level))
+        would = dict(self._written_down(claimed, level, permit))
         if basis is not None:
             would["basis"] = basis
         if copy is not None:
             would |= {"form": copy.media_type, "bytes": str(len(copy.body))}
         await self._write(outcomes.rehearse, claimed, would=would, at=at)
 
-    def _written_down(self, claimed: Claimed, level: Level | None) -> tuple[tuple[str, str], ...]:
-        """Return what the audit keeps of a sending beside its ids: where it goes and how much of it."""
-        endpoint = ("endpoint", self._relay.partners[claimed.recipient].endpoint)
-        return (endpoint, ("level", level.value)) if level is not None else (endpoint,)
+    def _written_down(
+        self, claimed: Claimed, level: Level | None, permit: Permit | None
+    ) -> tuple[tuple[str, str], ...]:
+        """Return what the audit keeps of a sending beside its ids: where it goes, how much of it, what for.
+
+        And by which version of the rule table that was decided, where it was.
+        """
+        said = {
+            "endpoint": self._relay.partners[claimed.recipient].endpoint,
+            "level": level.value if level is not None else None,
+            "purpose": permit.purpose if permit is not None else None,
+            "rules": permit.rules if permit is not None else None,
+        }
+        return tuple((name, value) for name, value in said.items() if value is not None)
 
     def _build(
         self,
@@ -416,9 +426,10 @@ class _Engine:
         resource = self._decisions.copy_of(bundle, claimed, permit, self._relay, at)
         wanted = self._relay.partners[claimed.recipient].form
         if wanted == "fhir":
-            return Frozen(body=fhir_json.write(resource), media_type=MEDIA_TYPE, level=level)
-        body, media_type = form.written(resource, wanted, self._relay.maps)
-        return Frozen(body=body, media_type=media_type, level=level)
+            body, media_type = fhir_json.write(resource), MEDIA_TYPE
+        else:
+            body, media_type = form.written(resource, wanted, self._relay.maps)
+        return Frozen(body=body, media_type=media_type, level=level, content=_content_of(resource))
 
     async def _send(self, claimed: Claimed, partner: Partner, copy: Frozen) -> None:
         async with self._wires.to(claimed.recipient):
@@ -507,6 +518,12 @@ class _Steady:
             return False
         log.warning("delivery: the clock was set by %d s; nothing is claimed for a lease", round(jump))
         return True
+
+
+def _content_of(copy: Mapping[str, Any]) -> str:
+    """Name each resource of a copy by type and id: what the trail keeps of its content."""
+    resources = [each.get("resource", {}) for each in copy.get("entry", ())]
+    return " ".join(f"{each.get('resourceType')}/{each.get('id')}" for each in resources)
 
 
 def _bundle(claimed: Claimed) -> dict[str, Any] | None:

@@ -8,10 +8,11 @@ opens nothing.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,7 @@ OPTIONAL = ("senders", "comment")
 """Columns that a table may lack."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rules:
     """The table, as the deployer's lawyer signed it."""
 
@@ -95,6 +96,11 @@ class Rules:
         return any(
             (row.event, row.register) == (event, register) and purpose in row.purposes for row in self.rows
         )
+
+    @cached_property
+    def version(self) -> str:
+        """Which version of the table this is: 32 hex digits of the SHA-256 of what it says."""
+        return hashlib.sha256(self.as_csv().encode()).hexdigest()[:32]
 
     def as_csv(self) -> str:
         """Write the whole table as one CSV, for the one who has to sign or audit it."""

@@ -76,6 +76,36 @@ def events(relay: Relay, *, patient: tuple[str, str] | None = PATIENT, **wanted:
     return [entry["resource"] for entry in bundle.get("entry", ())]
 
 
+def test_d16_the_trail_says_what_for_and_by_which_rules(told: tuple[Relay, str]) -> None:
+    """D16, D20: each sending keeps purpose, version of the rule table, and type and id of each resource."""
+    relay, message = told
+    [sending] = relay.store.disclosed(subject=relay.store.subject_key(*PATIENT), recipient=site.KASKELA)
+    [body] = [relay.store.content(message, f"copy/{each.id}") for each in relay.store.deliveries(message)]
+    copied = [each["resource"] for each in json.loads(body or b"{}")["entry"]]
+
+    assert (sending.purpose, sending.rules) == ("TREAT", relay.rules.version)
+    assert sending.content == " ".join(f"{each['resourceType']}/{each['id']}" for each in copied)
+
+
+def test_d20_an_event_says_its_purpose(told: tuple[Relay, str]) -> None:
+    """The AuditEvent of a disclosure names the purpose of use as IHE's profile has it."""
+    relay, _ = told
+    [event, *_] = [each for each in events(relay) if each["type"]["code"] == "110106"]
+
+    [purpose] = event["purposeOfEvent"]
+    assert purpose["coding"] == [
+        {"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "TREAT"}
+    ]
+
+
+def test_d20_the_version_of_the_rules_is_of_what_they_say(told: tuple[Relay, str]) -> None:
+    """Another table has another version; the same rows have the same."""
+    rules = told[0].rules
+
+    assert rules.version == replace(rules).version
+    assert rules.version != replace(rules, rows=rules.rows[1:]).version
+
+
 def only(event: dict[str, Any], kind: str, code: str) -> dict[str, Any]:
     """The one agent or entity of a code."""
     found = [each for each in event[kind] if code in json.dumps(each["type"])]

@@ -473,6 +473,7 @@ def freeze(
         consents=mark or None,
         attempt=claimed.tries + 1,
         envelope=copy.envelope if copy is not None else None,
+        content=copy.content if copy is not None else None,
         **dict(detail),
     )
     return Freeze.GO, mark

@@ -188,6 +188,9 @@ def _disclosed(row: Row, ended: Mapping[tuple[str, int], str]) -> Disclosed:
         bundle_id=said.get("envelope", row.bundle_id),
         state=DeliveryState(row.state),
         endpoint=said.get("endpoint"),
+        purpose=said.get("purpose"),
+        rules=said.get("rules"),
+        content=said.get("content"),
         attempt=ended.get((row.delivery, int(number))) if number.isdecimal() else None,
     )
 

@@ -54,6 +54,8 @@ class Frozen:
     level: Level | None
     envelope: str | None = None
     """Its Bundle.id, where that is not the delivery's own."""
+    content: str | None = None
+    """Which resources it holds: type and id of each. None where it was frozen before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +212,12 @@ class Disclosed:
     state: DeliveryState
     endpoint: str | None
     """Address it went to; None where the audit does not say."""
+    purpose: str | None = None
+    """What for, v3-ActReason; None where nothing new was disclosed, or the audit does not say."""
+    rules: str | None = None
+    """Version of the rule table it was decided by."""
+    content: str | None = None
+    """Type and id of each resource of the copy, where it was made for this sending."""
     attempt: str | None
     """What became of it, a `retry.Class`; None where nobody lived to write it down."""
 
