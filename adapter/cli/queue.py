@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 from adapter.cli.messages import message_lines, tell
 from adapter.cli.operator import arguments_of, desk
@@ -20,10 +21,15 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     listing.set_defaults(run=_list)
 
-    assign = acts.add_parser("assign", help="name the recipient; consent is asked as for any other")
+    assign = acts.add_parser("assign", help="name the recipients; consent is asked as for any other")
     assign.add_argument("message")
-    assign.add_argument("recipient", help="id of the organisation: urn:oid:...")
-    assign.add_argument("--reason", required=True, help="what proves that it is theirs; kept as evidence")
+    assign.add_argument("recipient", nargs="+", help="id of each organisation: urn:oid:...; all or none")
+    assign.add_argument(
+        "--reason",
+        required=True,
+        action="append",
+        help="what proves that it is theirs, once for each recipient, in their order; kept as evidence",
+    )
     assign.set_defaults(run=_assign)
 
     release = acts.add_parser("release", help="let a withheld copy go that somebody has looked at")
@@ -46,14 +52,18 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _assign(arguments: argparse.Namespace) -> int:
-    found = (
-        desk(arguments)
-        .post(f"queue/{arguments.message}/assign", recipient=arguments.recipient, reason=arguments.reason)
-        .json()
-    )
-    fate = found["fate"]
-    line = f"{fate['recipient']}: {fate['state']} {fate['reason'] or ''}".rstrip()
-    return tell(arguments, found, [line])
+    from adapter.cli import USAGE
+
+    if len(arguments.recipient) != len(arguments.reason):
+        print("silta queue assign: give each recipient a --reason of its own", file=sys.stderr)
+        return USAGE
+    recipients = dict(zip(arguments.recipient, arguments.reason, strict=True))
+    found = desk(arguments).post(f"queue/{arguments.message}/assign", recipients=recipients).json()
+    return tell(arguments, found, map(_fate_line, found["fates"]))
+
+
+def _fate_line(fate: dict[str, Any]) -> str:
+    return f"{fate['recipient']}: {fate['state']} {fate['reason'] or ''}".rstrip()
 
 
 def _release(arguments: argparse.Namespace) -> int:

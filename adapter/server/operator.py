@@ -60,6 +60,19 @@ def routes(doors: Doors) -> list[Route]:
     ]
 
 
+def _assigned(asked: dict[str, Any]) -> dict[str, str]:
+    """Return the recipients with what proves each. Raises Malformed (IN113), NotPermitted (AC105)."""
+    several = asked.get("recipients")
+    if several is None:
+        recipient = asked.get("recipient", "")
+        if not isinstance(recipient, str):
+            raise Malformed("IN113")
+        return {recipient: reason_of(asked)}
+    if not isinstance(several, dict) or not several:
+        raise Malformed("IN113")
+    return {key: reason_of({"reason": evidence}) for key, evidence in several.items()}
+
+
 class _Desk:
     """The operator's desk of one deployment: each method is one endpoint."""
 
@@ -210,15 +223,17 @@ class _Desk:
         return [*unrouted, *(self._store.message(id) for id in to_look_at)]
 
     async def assign(self, request: Request) -> Response:
-        """Give an unrouted message its recipient; consent and agreement are asked as for any other."""
+        """Give an unrouted message its recipients; consent and agreement are asked as for any other.
+
+        `{"recipient": KEY, "reason": TEXT}` for one, `{"recipients": {KEY: TEXT, ...}}` for several: all of
+        them or none.
+        """
         operator = operator_of(request)
-        asked = await read_words(request)
-        recipient, evidence = asked.get("recipient", ""), reason_of(asked)
         message = request.path_params["id"]
-        fate = await self._doors.work(
-            intake.assign, message, recipient, self._relay, actor=operator, evidence=evidence
-        )
-        return answer({"message": message, "fate": asdict(fate)})
+        asked = _assigned(await read_object(request))
+        fates = await self._doors.work(intake.assign_all, message, asked, self._relay, actor=operator)
+        told = [asdict(each) for each in fates]
+        return answer({"message": message, "fate": told[0], "fates": told})
 
     async def decline(self, request: Request) -> Response:
         """Close an unrouted message: nobody is to get it."""

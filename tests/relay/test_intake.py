@@ -342,6 +342,20 @@ def test_nobody_assigns_without_evidence_or_to_an_employer(
     assert caught.value.code == code
 
 
+def test_several_are_assigned_together_or_none(relay: Relay) -> None:
+    """One that cannot be leaves the message waiting; then both are, each on evidence of its own."""
+    message = accept(relay, "no-route").message or ""
+    with pytest.raises(NotPermitted, match="RT103"):
+        intake.assign_all(message, {KASKELA: "vahvisti", "urn:oid:1.2.3.4.5": "vahvisti"}, relay, actor="K")
+    waiting = relay.store.message(message).state.value
+
+    fates = intake.assign_all(message, {KASKELA: "vahvisti", PIHLAJA: "vahvisti myös"}, relay, actor="K")
+
+    evidence = {each.recipient: each.evidence for each in relay.store.deliveries(message)}
+    assert (waiting, len(fates)) == ("needs-routing", 2)
+    assert evidence == {KASKELA: "assigned:vahvisti", PIHLAJA: "assigned:vahvisti myös"}
+
+
 def test_what_does_not_wait_cannot_be_assigned(relay: Relay) -> None:
     """An accepted message has its recipients."""
     message = accept(relay, "back-surgery").message

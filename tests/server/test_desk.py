@@ -49,6 +49,16 @@ def test_a_declined_message_is_closed(adapter: Served, silta: Silta) -> None:
     assert (code, document["state"]) == (0, "closed")
 
 
+def test_each_recipient_is_assigned_on_a_reason_of_its_own(adapter: Served, silta: Silta) -> None:
+    """Two recipients and one reason is a fault of use; nothing is assigned."""
+    message = unrouted(adapter, "DESK-5")
+
+    code, _ = silta("queue", "assign", message, "urn:oid:1.2.3", "urn:oid:1.2.4", "--reason", "asked")
+
+    assert code == cli.USAGE
+    assert adapter.deployment.store.message(message).state.value == "needs-routing"
+
+
 def test_an_employer_is_never_assigned(adapter: Served, silta: Silta) -> None:
     """Naming an employer as the recipient is refused with its code."""
     message = unrouted(adapter, "DESK-3")

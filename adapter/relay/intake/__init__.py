@@ -1,10 +1,20 @@
 """Intake: a submission comes in, is decided upon, and is committed whole before it is answered."""
 
-from adapter.relay.intake.assignment import assign
+from adapter.relay.intake.assignment import assign, assign_all
 from adapter.relay.intake.decided import lane
 from adapter.relay.intake.later import check_address
 from adapter.relay.intake.reading import MEDIA_TYPE_OF, lineage_of, source_of
 from adapter.relay.intake.release import release
 from adapter.relay.intake.walk import accept
 
-__all__ = ["MEDIA_TYPE_OF", "accept", "assign", "check_address", "lane", "lineage_of", "release", "source_of"]
+__all__ = [
+    "MEDIA_TYPE_OF",
+    "accept",
+    "assign",
+    "assign_all",
+    "check_address",
+    "lane",
+    "lineage_of",
+    "release",
+    "source_of",
+]

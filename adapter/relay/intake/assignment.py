@@ -1,4 +1,4 @@
-"""A person assigns: an unrouted message gets the recipient that somebody found, decided for as any other."""
+"""A person assigns: an unrouted message gets the recipients somebody found, decided for as any other."""
 
 from __future__ import annotations
 
@@ -15,17 +15,27 @@ from adapter.relay.message import AuditRecord, MessageState
 from adapter.relay.routing import Evidence, Rung
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
     from adapter.relay.deployment import Relay
-    from adapter.relay.message import Fate, Meaning
+    from adapter.relay.message import Fate, Meaning, NewDelivery
     from adapter.relay.notification import Notification
     from adapter.relay.routing import Recipient
     from adapter.relay.store.values import MessageRow
 
 
 def assign(message: str, recipient: str, relay: Relay, *, actor: str, evidence: str) -> Fate:
-    """Give an unrouted message the recipient that a person found, and decide for it as for any other.
+    """Give an unrouted message the one recipient that a person found; see `assign_all`."""
+    [fate] = assign_all(message, {recipient: evidence}, relay, actor=actor)
+    return fate
 
-    `evidence`: what proves that the patient is in the recipient's care; without it nothing is assigned.
+
+def assign_all(message: str, found: Mapping[str, str], relay: Relay, *, actor: str) -> list[Fate]:
+    """Give an unrouted message the recipients that a person found, and decide for each as for any other.
+
+    `found`: for each recipient what proves that the patient is in its care. All are assigned or none: where
+    one cannot be, the message waits on as it did.
 
     Raises NotFound if there is no such message, Conflict (RT112) if it no longer waits, NotPermitted: RT110
     without evidence, RT103-RT105 for an organisation that cannot receive, CO109 for an employer, RT111 if no
@@ -34,25 +44,38 @@ def assign(message: str, recipient: str, relay: Relay, *, actor: str, evidence: 
     row = relay.store.message(message)
     if row.state is not MessageState.NEEDS_ROUTING or row.superseded_by is not None:
         raise Conflict("RT112", params={"state": row.state.value})
-    found = _assignable(recipient, relay, evidence)
+    assignable = [_assignable(recipient, relay, evidence) for recipient, evidence in found.items()]
+    # One organisation by two of its keys is one.
+    recipients = list({each.organisation: each for each in assignable}.values())
     facts, meaning = _stored(row, relay)
     at = relay.clock.now()
-    decided = decision.ask(facts, meaning, found, relay, sender=row.sender, at=at)
-    if isinstance(decided, NotEligible):
-        raise NotPermitted("RT111", issues=[Issue("RT111"), *(Issue(code) for code in decided.reasons)])
-    delivery = delivery_of(found, decided, relay, event=row.event, subject=row.subject, at=at)
-    detail = (("recipient", found.organisation), ("evidence", str(found.evidence)))
-    record = AuditRecord(
+    fates: list[Fate] = []
+    deliveries: list[NewDelivery] = []
+    records: list[AuditRecord] = []
+    for each in recipients:
+        decided = decision.ask(facts, meaning, each, relay, sender=row.sender, at=at)
+        if isinstance(decided, NotEligible):
+            raise NotPermitted("RT111", issues=[Issue("RT111"), *(Issue(code) for code in decided.reasons)])
+        delivery = delivery_of(each, decided, relay, event=row.event, subject=row.subject, at=at)
+        fates.append(fate_of(each, decided))
+        deliveries.append(delivery)
+        records.append(_record(message, each, delivery, actor, at))
+    relay.store.assign(message, deliveries, records)
+    return fates
+
+
+def _record(
+    message: str, recipient: Recipient, delivery: NewDelivery, actor: str, at: datetime
+) -> AuditRecord:
+    return AuditRecord(
         at=at,
         actor=actor,
         action="assign",
         object=f"message/{message}",
         outcome=delivery.state.value,
         reason=delivery.reason,
-        detail=detail,
+        detail=(("recipient", recipient.organisation), ("evidence", str(recipient.evidence))),
     )
-    relay.store.assign(message, [delivery], [record])
-    return fate_of(found, decided)
 
 
 def _assignable(recipient: str, relay: Relay, evidence: str) -> Recipient:
