@@ -99,7 +99,10 @@ def _guarded(route: Route, doors: Doors) -> Endpoint:
         given = (*request.path_params.values(), *request.query_params.values())
         if any("\0" in str(value) for value in given):
             raise Malformed("IN120")
-        return await route.endpoint(request)
+        try:
+            return await route.endpoint(request)
+        finally:
+            doors.load.give_back(request)
 
     return guarded
 
@@ -112,7 +115,10 @@ async def _adapter_error(request: Request, error: Exception) -> Response:
     doors: Doors = request.app.state.doors
     if doors.users is not None and reply_form.is_page(request):
         return reply_form.refused(request, doors, error, status)
-    return outcome_response(request, error.issues, status, _headers(status))
+    headers = _headers(status)
+    if error.code == "IN112":  # its body was not read to the end
+        headers["Connection"] = "close"
+    return outcome_response(request, error.issues, status, headers)
 
 
 def _headers(status: int) -> dict[str, str]:

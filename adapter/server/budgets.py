@@ -6,7 +6,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from adapter.errors import Malformed, TooCostly, Unsupported
+from starlette.requests import ClientDisconnect
+
+from adapter.errors import Malformed, StoreError, TooCostly, Unsupported
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -31,11 +33,35 @@ class DoorBudget:
         return self.seconds + self.seconds_per_megabyte * self.bytes / MEGABYTE
 
 
-async def read_body(request: Request, budget: DoorBudget) -> bytes:
-    """Read the body; stop as soon as it is beyond the budget.
+class Load:
+    """How many bytes of bodies this process holds for all callers, from their arrival to their answer."""
 
-    Raises TooCostly (IN101) for too many bytes, announced or sent, and (IN110) for too slow a sender;
-    Unsupported (IN102) for a Content-Encoding; Malformed (IN108) for an empty body.
+    def __init__(self, most: int = 256 * MEGABYTE) -> None:
+        self._most = most
+        self.held = 0
+
+    def take(self, request: Request, size: int) -> None:
+        """Hold so many more bytes for a request.
+
+        Raises StoreError (IN112) if that is too much: refused while it arrives, before memory grows.
+        """
+        if self.held + size > self._most:
+            raise StoreError("IN112")
+        self.held += size
+        request.state.held = getattr(request.state, "held", 0) + size
+
+    def give_back(self, request: Request) -> None:
+        """Hold nothing for the request any more."""
+        self.held -= getattr(request.state, "held", 0)
+        request.state.held = 0
+
+
+async def read_body(request: Request, budget: DoorBudget, load: Load | None = None) -> bytes:
+    """Read the body; stop as soon as it is beyond the budget, or all together beyond the load.
+
+    Raises StoreError (IN112) if too much is held already; TooCostly (IN101) for too many bytes, announced or
+    sent, and (IN110) for too slow a sender; Unsupported (IN102) for a Content-Encoding; Malformed (IN108) for
+    an empty body.
     """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
@@ -45,20 +71,22 @@ async def read_body(request: Request, budget: DoorBudget) -> bytes:
         raise TooCostly("IN101", params={"limit": budget.bytes})
     try:
         async with asyncio.timeout(budget.deadline):
-            body = await _counted(request, budget)
-    except TimeoutError as error:
+            body = await _counted(request, budget, load)
+    except (TimeoutError, ClientDisconnect) as error:  # who has gone hears nothing of it; the log does
         raise TooCostly("IN110", params={"seconds": int(budget.deadline)}) from error
     if not body:
         raise Malformed("IN108")
     return body
 
 
-async def _counted(request: Request, budget: DoorBudget) -> bytes:
+async def _counted(request: Request, budget: DoorBudget, load: Load | None) -> bytes:
     pieces: list[bytes] = []
     size = 0
     async for piece in request.stream():
         size += len(piece)
         if size > budget.bytes:
             raise TooCostly("IN101", params={"limit": budget.bytes})
+        if load is not None:
+            load.take(request, len(piece))
         pieces.append(piece)
     return b"".join(pieces)

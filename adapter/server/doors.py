@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from adapter.errors import StoreError
-from adapter.server.budgets import DoorBudget
+from adapter.server.budgets import DoorBudget, Load, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,7 @@ class Doors:
     relay: Relay
     access: Access
     budget: DoorBudget = field(default_factory=DoorBudget)
+    load: Load = field(default_factory=Load)
     proxies: Proxies | None = None
     """Who may say which client certificate a caller has shown; None: nobody."""
     clients: Clients | None = None
@@ -55,6 +56,15 @@ class Doors:
         default_factory=lambda: ThreadPoolExecutor(WORKERS, thread_name_prefix="silta-door")
     )
     _in_work: int = 0
+
+    async def body(self, request: Request) -> bytes:
+        """Read a submission, unless too much is waiting already: then nothing of it is read.
+
+        Raises as `read_body` does.
+        """
+        if self._in_work >= LONGEST_QUEUE:
+            raise StoreError("IN112")
+        return await read_body(request, self.budget, self.load)
 
     async def work(self, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking work off the event loop.

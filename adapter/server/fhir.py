@@ -12,7 +12,6 @@ from adapter.errors import AdapterError, Malformed
 from adapter.relay import acknowledgement, intake
 from adapter.relay.deployment import FHIR_SOURCE
 from adapter.relay.message import Submission
-from adapter.server.budgets import read_body
 from adapter.server.ingest import as_response
 from adapter.server.negotiation import (
     FHIR_BODIES,
@@ -65,7 +64,7 @@ def process_message(doors: Doors) -> Endpoint:
         wanted = [fhir_format(request)]
         media_type, charset = media_type_of(request, FHIR_BODIES)
         is_asynchronous = _is_asynchronous(request)
-        body = await read_body(request, doors.budget)
+        body = await doors.body(request)
         submission = Submission(
             sender=caller,
             source=FHIR_SOURCE,
@@ -130,7 +129,7 @@ def validate(doors: Doors) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         media_type = fhir_format(request)
         given, _charset = media_type_of(request, FHIR_BODIES)
-        body = await read_body(request, doors.budget)
+        body = await doors.body(request)
         issues = await doors.work(
             _findings,
             body,

@@ -9,7 +9,6 @@ from starlette.responses import Response
 from adapter.errors import NotFound
 from adapter.relay import intake
 from adapter.relay.message import Submission
-from adapter.server.budgets import read_body
 from adapter.server.negotiation import NATIVE_BODIES, accepted, media_type_of
 from adapter.server.route import Organisations, Route, organisation_of
 
@@ -33,7 +32,7 @@ def _endpoint(doors: Doors) -> Endpoint:
         caller = organisation_of(request)
         source = _source(doors, request.path_params["source"], caller)
         media_type, charset = media_type_of(request, NATIVE_BODIES[source.format])
-        body = await read_body(request, doors.budget)
+        body = await doors.body(request)
         submission = Submission(
             sender=caller,
             source=source.name,

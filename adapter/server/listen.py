@@ -65,7 +65,11 @@ class _Lingering:
             self._transport.close()
             return
         self._cut_off = self._protocol.loop.call_later(LINGER_SECONDS, self._transport.abort)
-        self._transport.write_eof()
+        try:
+            self._transport.write_eof()
+        except OSError:  # the caller has gone: there is nobody to wait for
+            self._transport.abort()
+            return
         self._transport.resume_reading()
 
     def let_go(self, sent: int) -> None:
