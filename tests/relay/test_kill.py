@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from adapter.errors import StoreError
 from tests.relay import torture
-from tests.relay.world import settle_on
+from tests.relay.world import open_store, settle_on
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +53,27 @@ def test_three_relays_on_one_postgresql_killed_in_turn_lose_nothing(tmp_path: Pa
     """Two go on while the third is dead: they take its lanes over, and every sender's order is kept."""
     settle_on(tmp_path, durable.database())
     check(tmp_path, 9, victims=3)
+
+
+def test_the_lock_of_a_killed_process_is_no_stale_lock(tmp_path: Path) -> None:
+    """The file stays behind a SIGKILL, the lock does not: the next start has the store at once."""
+    script = (
+        "import sys; from pathlib import Path; from tests.relay.world import open_store\n"
+        "store = open_store(Path(sys.argv[1])); print('open', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)],
+        cwd=torture.ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"open\n"
+        with pytest.raises(StoreError, match="ST101"):
+            open_store(tmp_path)
+        holder.kill()
+    assert (tmp_path / "silta.db.lock").exists()
+    open_store(tmp_path).close()
 
 
 @pytest.mark.long

@@ -107,10 +107,13 @@ def submit(store: Store, run: int, sent: Sent, number: int) -> int | str:
     return int(json.loads(answer.body)["n"])
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """One store for all: every example has senders of its own."""
-    with world.open_store(tmp_path_factory.mktemp("reliable")) as one:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """One store of each engine for all: every example has senders of its own."""
+    place = tmp_path_factory.mktemp("reliable")
+    if request.param == "postgresql":
+        world.settle_on(place, request.getfixturevalue("cluster").database())
+    with world.open_store(place) as one:
         yield one
 
 
@@ -133,9 +136,9 @@ OTHER = "0c52bd2e-6d0a-4a3c-9f43-3d8a3e0a4b11"
 
 
 @pytest.fixture
-def relay(tmp_path: Path) -> Iterator[Relay]:
-    """The demo deployment; the hospital is a partner by R4."""
-    made = site.relay_in(tmp_path)
+def relay(folder: Path) -> Iterator[Relay]:
+    """The demo deployment on either engine; the hospital is a partner by R4."""
+    made = site.relay_in(folder)
     yield made
     made.store.close()
 

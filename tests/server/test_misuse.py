@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -22,7 +23,14 @@ if TYPE_CHECKING:
     from adapter.server.route import Route
     from tests.server.conftest import Served
 
-    Own = tuple[Served, list[Route]]
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Own:
+    """An adapter and its doors; of few words, because Hypothesis says them all."""
+
+    served: Served
+    doors: list[Route]
+
 
 LONGEST_SECONDS = 20.0
 """For one answer on a machine that does much else; the doors' own budgets are far below."""
@@ -144,7 +152,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
     from adapter.cli.demo import BEGINS
 
     for served in serving(tmp_path_factory.mktemp("misused"), BEGINS):
-        yield served, every_route(served)
+        yield Own(served, every_route(served))
 
 
 def headers_of(own: Served, call: dict[str, Any]) -> dict[str, bytes]:
@@ -190,19 +198,19 @@ def misuse(own: Served, route: Route, call: dict[str, Any]) -> None:
 QUIET = settings(deadline=None, suppress_health_check=list(HealthCheck), database=None)
 
 
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @settings(QUIET, max_examples=100)
 @given(number=st.integers(0, 999), call=CALLS)
 def test_misuse_of_any_door_is_answered_and_never_by_500(own: Own, number: int, call: dict[str, Any]) -> None:
     """A hundred calls of random doors with random callers, headers, queries and bodies."""
-    served, doors = own
-    misuse(served, doors[number % len(doors)], call)
+    misuse(own.served, own.doors[number % len(own.doors)], call)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @settings(QUIET, max_examples=3_000)
 @given(number=st.integers(0, 999), call=CALLS)
 def test_misuse_of_any_door_for_long(own: Own, number: int, call: dict[str, Any]) -> None:
     """Three thousand such calls."""
-    served, doors = own
-    misuse(served, doors[number % len(doors)], call)
+    misuse(own.served, own.doors[number % len(own.doors)], call)
