@@ -189,7 +189,8 @@ def misuse(own: Served, route: Route, call: dict[str, Any]) -> None:
     )
     assert answer.status_code < 500 or answer.status_code == 503, (answer.status_code, answer.text)
     assert time.monotonic() - began < LONGEST_SECONDS
-    if answer.status_code >= 400:  # RFC 6749, 5.2: a token's refusal is an object of its own
+    # RFC 6749, 5.2: a token's refusal is an object of its own; a page is for people.
+    if answer.status_code >= 400 and not answer.headers["content-type"].startswith("text/html"):
         assert "OperationOutcome" in answer.text or '"error"' in answer.text, answer.text
     if answer.status_code == 503:
         assert int(answer.headers["Retry-After"]) > 0
