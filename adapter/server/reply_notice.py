@@ -51,8 +51,11 @@ class Usher:
         self._bells = {partner: tuple(_bells(to, wire)) for partner, to in wanted.items()}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Look until told to stop; a store that does not answer is said in the log and looked at again."""
-        while not stop.is_set():
+        """Look until told to stop; a store that does not answer is said in the log and looked at again.
+
+        Where nobody is to be told there is nothing to look for.
+        """
+        while self._bells and not stop.is_set():
             try:
                 await self.look()
             except AdapterError as error:

@@ -6,7 +6,7 @@ from html import unescape
 
 import pytest
 
-from adapter.server.page import Html, el, narrative, page
+from adapter.server.page import Html, el, narrative, page, respond
 
 NASTY = [
     "<script>alert(1)</script>",
@@ -87,3 +87,11 @@ def test_a_page_says_its_language_and_has_one_heading_and_a_way_past_the_head() 
     assert "<title>Otsikko &amp; muu – Vastauslomake</title>" in made
     assert '<a href="#content" class="skip">' in made
     assert '<main id="content"' in made
+
+
+@pytest.mark.parametrize("is_https", [True, False])
+def test_a_browser_that_came_by_https_never_comes_without(*, is_https: bool) -> None:
+    """C2: Strict-Transport-Security where people come by https, and not where they try it on this machine."""
+    headers = respond("x", 200, is_https=is_https).headers
+
+    assert ("strict-transport-security" in headers) is is_https
