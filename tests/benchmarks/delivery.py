@@ -1,6 +1,7 @@
 """How fast the store accepts and the engine delivers, as ratios of what the same machine does bare.
 
-Every figure is the median of interleaved rounds, so that other work on the machine touches both sides alike.
+Every figure is the median of interleaved rounds, and a ratio the median of those of the rounds, so that other
+work on the machine touches both sides alike.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from adapter.relay.transport import HttpTransport, Outbound
 from tests.relay.world import CLINIC, HOSPITAL, Decided, World, intake, new_delivery, open_store, partner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from adapter.relay.message import Intake
     from adapter.relay.store import Store
@@ -68,6 +69,15 @@ def _row(name: str, ours: float, peer: float, peer_name: str, target: str, unit:
     }
 
 
+def of_rounds(
+    name: str, ours: Sequence[float], peer: Sequence[float], peer_name: str, target: str, unit: str
+) -> dict[str, Any]:
+    """Return a row of figures that were measured in turns."""
+    row = _row(name, statistics.median(ours), statistics.median(peer), peer_name, target, unit)
+    ratio = statistics.median(one / other for one, other in zip(ours, peer, strict=True))
+    return {**row, "ratio": round(ratio, 3)}
+
+
 def _messages(first: int, count: int) -> list[Intake]:
     content = json.dumps({"resourceType": "Bundle", "filler": FILLER}).encode()
     now = SystemClock().now()
@@ -95,10 +105,10 @@ def _accept(place: Path) -> list[dict[str, Any]]:
             ours.append(MESSAGES / (time.perf_counter() - started))
             cpu.append(_cpu_of_accepts(store))
     return [
-        _row(
+        of_rounds(
             "durable accept, 16 at once",
-            statistics.median(ours),
-            statistics.median(peer),
+            ours,
+            peer,
             "sqlite3, WAL FULL, one row of 4 kB per commit",
             ">= 2.5, and more the slower the disk",
             "messages/s",
@@ -171,10 +181,10 @@ def _deliver(place: Path) -> list[dict[str, Any]]:
                 ours.append(asyncio.run(_engine(store, port, MESSAGES)))
                 latency.append(asyncio.run(_hand_over(store, port)))
     return [
-        _row(
+        of_rounds(
             "delivery, 16 at once",
-            statistics.median(ours),
-            statistics.median(peer),
+            ours,
+            peer,
             "the same POSTs by the same client, bare",
             ">= 0.35",
             "messages/s",

@@ -3,20 +3,22 @@
 The adapter and the receiver are processes of their own; the client is this one. Ours: a v2 message posted to
 `/ingest`, mapped, validated, decided, committed, delivered to the receiver as a FHIR message and settled. One
 peer only maps and validates the same bytes, in one process and without a wire: the ratio says what the relay
-and HTTP leave of it. The other is the same client posting the same bytes straight to the same receiver.
+and HTTP leave of it. The other is the same client posting the same bytes straight to the same receiver. As in
+a feed, the messages are about many people: what is about one goes out in order.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -26,8 +28,10 @@ import httpx
 
 from adapter.cli import site
 from adapter.config.validator import door_validator
+from adapter.fhir.hetu import check_character
 from adapter.mapping.mapset import MapSet
 from adapter.relay.artefact import MESSAGE_PROFILE, Artefact
+from adapter.relay.transport import HttpTransport, Outbound
 from adapter.server.listen import bind
 from adapter.shipped import folder
 
@@ -38,6 +42,17 @@ MESSAGES = int(os.environ.get("SILTA_BENCH_MESSAGES", "150"))
 AT_ONCE = 8
 MEDIA_TYPE = "x-application/hl7-v2+er7"
 ROUNDS = 3
+EVERY_SECONDS = 0.05
+"""How often the receiver is asked how much has come."""
+PERSON = "120574-902Y"
+"""Identity code of the message that all others are made from, with her birth date and record number."""
+BIRTH_DATE, RECORD = "19740512", "70411"
+PEOPLE = [
+    f"{day:02}0574-{individual}{check_character(f'{day:02}0574{individual}')}"
+    for day in range(1, 29)
+    for individual in range(900, 1000, 2)
+][:200]
+"""Invented: individual numbers 900-999 belong to nobody."""
 
 
 def run() -> list[dict[str, Any]]:
@@ -51,13 +66,15 @@ def run() -> list[dict[str, Any]]:
     ]
 
 
-def _row(name: str, ours: float, peer: float, peer_name: str, target: str | None) -> dict[str, Any]:
+def _row(
+    name: str, ours: list[float], peer: list[float], peer_name: str, target: str | None
+) -> dict[str, Any]:
     return {
         "name": name,
-        "ours": ours,
-        "peer": peer,
+        "ours": median(ours),
+        "peer": median(peer),
         "peer_name": peer_name,
-        "ratio": ours / peer,
+        "ratio": median(one / other for one, other in zip(ours, peer, strict=True)),
         "target": target,
         "unit": "messages/s",
     }
@@ -79,6 +96,7 @@ def served(place: Path) -> Iterator[tuple[subprocess.Popen[bytes], Wire]]:
     receiver = f"http://127.0.0.1:{receiver_port}"
     places = site.Places(listen=f"127.0.0.1:{port}", oh=f"{receiver}/fhir", hospital=f"{receiver}/fhir")
     settings = site.make(place / "site", places)
+    _permit(place / "site" / "consents")
     token = (place / "site" / "tokens" / "tuulilahti.token").read_text("utf-8").strip()
     serve = [sys.executable, "-m", "adapter.cli", "serve", "--config", str(settings)]
     receive = [sys.executable, "-m", "tests.benchmarks.receiver", str(receiver_port)]
@@ -89,31 +107,26 @@ def served(place: Path) -> Iterator[tuple[subprocess.Popen[bytes], Wire]]:
         yield adapter, Wire(f"http://127.0.0.1:{port}", receiver, token)
 
 
-async def _measure(wire: Wire) -> tuple[float, float, float]:
-    """Messages per second: through everything, only mapped and validated, only posted."""
+def _permit(consents: Path) -> None:
+    """Let everybody have given the consent that the first one gave."""
+    first = next(file for file in consents.iterdir() if PERSON in file.read_text("utf-8"))
+    for number, person in enumerate(PEOPLE):
+        consent = json.loads(first.read_text("utf-8"))
+        consent["id"] = consent["identifier"][0]["value"] = f"bench-{number}"
+        consent["patient"]["identifier"]["value"] = person
+        (consents / f"bench-{number}.json").write_text(json.dumps(consent), "utf-8")
+
+
+async def _measure(wire: Wire) -> tuple[list[float], list[float], list[float]]:
+    """Messages per second in each round: through everything, only mapped and validated, only posted."""
     alone = _alone()
-    async with _client(wire) as client:
-        await _through(client, wire, "warm", 20)
-        through, judged, bare = [], [], []
-        for turn in range(ROUNDS):
-            through.append(await _through(client, wire, f"run{turn}", MESSAGES))
-            judged.append(alone(bodies(f"alone{turn}", MESSAGES)))
-            began = time.perf_counter()
-            await _post(client, f"{wire.receiver}/fhir", bodies(f"bare{turn}", MESSAGES))
-            bare.append(MESSAGES / (time.perf_counter() - began))
-    return median(through), median(judged), median(bare)
-
-
-async def sent(wire: Wire, name: str, number: int) -> None:
-    """Send messages through and wait until they have arrived."""
-    async with _client(wire) as client:
-        await _through(client, wire, name, number)
-
-
-def _client(wire: Wire) -> httpx.AsyncClient:
-    headers = {"Content-Type": MEDIA_TYPE, "Authorization": f"Bearer {wire.token}"}
-    limits = httpx.Limits(max_connections=AT_ONCE)
-    return httpx.AsyncClient(trust_env=False, timeout=60, headers=headers, limits=limits)
+    await through(wire, "warm", 20)
+    whole, judged, bare = [], [], []
+    for turn in range(ROUNDS):
+        whole.append(await through(wire, f"run{turn}", MESSAGES))
+        judged.append(alone(bodies(f"alone{turn}", MESSAGES)))
+        bare.append(await _bare(wire, f"bare{turn}", MESSAGES))
+    return whole, judged, bare
 
 
 def _alone() -> Callable[[list[bytes]], float]:
@@ -132,38 +145,64 @@ def _alone() -> Callable[[list[bytes]], float]:
     return judged
 
 
-async def _through(client: httpx.AsyncClient, wire: Wire, name: str, number: int) -> float:
+async def through(wire: Wire, name: str, number: int) -> float:
     """Return messages per second from the first POST to the last arrival at the receiver."""
-    before = int((await client.get(wire.receiver)).text)
-    began = time.perf_counter()
-    await _post(client, f"{wire.adapter}/ingest/ehr1", bodies(name, number))
-    while int((await client.get(wire.receiver)).text) < before + number:
-        if time.perf_counter() - began > 120:
-            raise TimeoutError("not everything arrived")
-        await asyncio.sleep(0.01)
-    return number / (time.perf_counter() - began)
+    async with aclosing(HttpTransport()) as client:
+        before = await _arrived(client, wire)
+        messages = bodies(name, number)
+        began = time.perf_counter()
+        await _post(client, f"{wire.adapter}/ingest/ehr1", wire, messages)
+        while await _arrived(client, wire) < before + number:
+            if time.perf_counter() - began > 120:
+                raise TimeoutError("not everything arrived")
+            await asyncio.sleep(EVERY_SECONDS)
+        return number / (time.perf_counter() - began)
 
 
-async def _post(client: httpx.AsyncClient, url: str, messages: list[bytes]) -> None:
+async def _bare(wire: Wire, name: str, number: int) -> float:
+    """Return messages per second of the POSTs alone."""
+    async with aclosing(HttpTransport()) as client:
+        await _arrived(client, wire)
+        messages = bodies(name, number)
+        began = time.perf_counter()
+        await _post(client, f"{wire.receiver}/fhir", wire, messages)
+        return number / (time.perf_counter() - began)
+
+
+async def _arrived(client: HttpTransport, wire: Wire) -> int:
+    asked = Outbound(url=wire.receiver, method="GET", headers={}, body=b"", deadline_seconds=60)
+    return int((await client.send(asked)).body)
+
+
+async def _post(client: HttpTransport, url: str, wire: Wire, messages: list[bytes]) -> None:
     waiting = iter(messages)
+    headers = {"Content-Type": MEDIA_TYPE, "Authorization": f"Bearer {wire.token}"}
 
     async def worker() -> None:
         for body in waiting:
-            answer = await client.post(url, content=body)
-            answer.raise_for_status()
+            answer = await client.send(Outbound(url=url, headers=headers, body=body, deadline_seconds=60))
+            if answer.status != 200:
+                raise ValueError(answer.status)
 
     await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
 
 
 def bodies(name: str, number: int) -> list[bytes]:
-    """Return as many messages as asked for, each about an episode of its own."""
-    body = (folder("fixtures") / "notification" / "back-surgery.hl7").read_bytes()
+    """Return as many messages as asked for, each an episode of its own, of one person after the other."""
+    body = (folder("fixtures") / "notification" / "back-surgery.hl7").read_text("latin-1")
     return [
-        body.replace(b"OB260302-0001", f"{name}-{count}".encode()).replace(
-            b"V2603-118", f"V-{name}-{count}".encode()
-        )
+        _about(body, PEOPLE[count % len(PEOPLE)])
+        .replace("OB260302-0001", f"{name}-{count}")
+        .replace("V2603-118", f"V-{name}-{count}")
+        .encode("latin-1")
         for count in range(number)
     ]
+
+
+def _about(body: str, person: str) -> str:
+    """Tell the message of somebody else."""
+    birth_date = f"19{person[4:6]}{person[2:4]}{person[:2]}"
+    return body.replace(PERSON, person).replace(BIRTH_DATE, birth_date).replace(RECORD, person[:10])
 
 
 def _free_port() -> int:

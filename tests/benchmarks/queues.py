@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import statistics
 import subprocess
 import sys
 import sysconfig
@@ -27,7 +26,7 @@ from adapter.relay import delivery
 from adapter.relay.clock import CountedIds, SystemClock
 from adapter.relay.transport import HttpTransport
 from tests.benchmarks import journey
-from tests.benchmarks.delivery import AT_ONCE, _Copies, _fill, _messages, _row, _until
+from tests.benchmarks.delivery import AT_ONCE, _Copies, _fill, _messages, _row, _until, of_rounds
 from tests.relay.cluster import running_cluster
 from tests.relay.world import World, new_delivery, open_store, partner, settle_on
 
@@ -126,14 +125,7 @@ def _queues(place: Path) -> Iterator[dict[str, Any]]:
             for name, rates in theirs.items():
                 rates.append(_peer(python, name, cluster, receiver))
     for name, rates in theirs.items():
-        yield _row(
-            "delivery on PostgreSQL, 16 at once",
-            statistics.median(ours),
-            statistics.median(rates),
-            name,
-            targets[name],
-            "messages/s",
-        )
+        yield of_rounds("delivery on PostgreSQL, 16 at once", ours, rates, name, targets[name], "messages/s")
 
 
 def _ours(cluster: Cluster, folder: Path, receiver: _Receiver) -> float:
@@ -239,14 +231,15 @@ def _dead(place: Path) -> dict[str, Any]:
         silent = f"http://127.0.0.1:{mute.getsockname()[1]}/fhir"
         addresses = {**dict.fromkeys(FIVE[:4], receiver.address), FIVE[4]: silent}
         for turn in range(ROUNDS):
-            for rates, whom in ((alone, FIVE[:4]), (beside, FIVE)):
+            sides = ((alone, FIVE[:4]), (beside, FIVE))
+            for rates, whom in sides if turn % 2 else reversed(sides):
                 folder = place / f"dead{turn}-{len(whom)}"
                 folder.mkdir()
                 rates.append(_rate_of_the_living(folder, whom, addresses))
-    return _row(
+    return of_rounds(
         "the other four, one recipient of five taking connections and never answering",
-        statistics.median(beside),
-        statistics.median(alone),
+        beside,
+        alone,
         "the four alone",
         ">= 0.9",
         "messages/s",
@@ -301,7 +294,7 @@ def _bare_memory() -> float:
 def _served_memory(place: Path) -> float:
     """After some messages went through: mapped, validated, delivered."""
     with journey.served(place) as (process, wire):
-        asyncio.run(journey.sent(wire, "memory", SOME))
+        asyncio.run(journey.through(wire, "memory", SOME))
         return megabytes(process.pid)
 
 
