@@ -33,6 +33,7 @@ from adapter.relay.attempt import (
     resent,
 )
 from adapter.relay.consent import Deny, Permit
+from adapter.relay.mailbox import Mailbox
 from adapter.relay.message import DeliveryEvent
 from adapter.relay.store import claims, holds, offers, outcomes, replays, seals
 from adapter.relay.store.book import ENGINE
@@ -142,6 +143,7 @@ class _Engine:
         self._relay = relay
         self._pace = pace
         self._decisions = decisions
+        self._mail: Mailbox | None = None
         self._wires = Wires(
             at_once=pace.at_once,
             each=pace.each,
@@ -152,7 +154,8 @@ class _Engine:
     async def _write(
         self, operation: Callable[Concatenate[Book, P], T], *arguments: P.args, **named: P.kwargs
     ) -> T:
-        return await asyncio.wrap_future(self._relay.store.submit(operation, *arguments, **named))
+        self._mail = self._mail or Mailbox()
+        return await self._mail.result(self._relay.store.submit(operation, *arguments, **named))
 
     async def run(self, stop: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
