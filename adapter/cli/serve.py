@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from pathlib import Path
@@ -82,6 +83,7 @@ async def _serve(settings: Settings, listener: object, arguments: argparse.Names
         hold=arguments.hold,
         shadow=arguments.shadow,
     ) as adapter:
+        gc.freeze()  # maps and profiles stay: nobody need look through them again and again
         await asyncio.to_thread(adapter.deployment.store.keep_ballast)
         reloading = asyncio.create_task(_reload_when(asked, adapter))
         stopping = asyncio.create_task(stop.wait())

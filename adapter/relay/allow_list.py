@@ -120,7 +120,9 @@ class Picker:
         """The listed elements of one value; `only` restricts the codings of a concept."""
         taken: Resource = {}
         for line in self.lines(kind):
-            self._take(taken, value, line, line.element.split("."), line.only or only)
+            path = line.element.split(".") if "." in line.element else [line.element]
+            if path[0] in value or f"_{path[0]}" in value:  # most of what may go is not there
+                self._take(taken, value, line, path, line.only or only)
         return taken
 
     def _take(

@@ -661,6 +661,19 @@ def test_an_acknowledgement_finds_its_delivery(world: World, code: str, state: D
     assert world.store.acknowledgement_body(kept.number) == response("x", code)
 
 
+def test_an_acknowledgement_is_forgotten_with_its_message(world: World) -> None:
+    """Once the message's key is destroyed, nobody reads what its recipient answered."""
+    world.transport.steps = [reply("ok")]
+    one = world.take(1).deliveries[0]
+    world.due()
+    (kept,) = world.store.acknowledgements(one.id)
+    assert world.store.acknowledgement_body(kept.number) is not None
+
+    world.store.forget(NOON + timedelta(days=30))
+
+    assert world.store.acknowledgement_body(kept.number) is None
+
+
 def test_an_acknowledgement_by_bundle_id_is_found_too(world: World) -> None:
     """R5 names the Bundle; so do some R4 systems."""
     one = awaiting(world)

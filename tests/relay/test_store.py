@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,12 +18,13 @@ from typing import TYPE_CHECKING
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, insert
+from sqlalchemy import bindparam, create_engine, insert, select, update
 
 from adapter.errors import ConfigurationError, Conflict, NotFound, StoreError
 from adapter.relay.clock import SetClock
-from adapter.relay.message import DeliveryState, Meaning, MessageState
+from adapter.relay.message import ConsentFiling, DeliveryState, Meaning, MessageState
 from adapter.relay.store import Store, claims, consents, schema, sqlite
+from adapter.relay.store import intake as accepts
 from adapter.relay.store.cipher import Vault
 from adapter.relay.store.upgrade import newest
 from adapter.relay.store.values import Freeze, Frozen, NewConsent, Retention
@@ -41,8 +43,10 @@ from tests.relay.world import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from concurrent.futures import Future
 
+    from adapter.relay.message import Intake
     from adapter.relay.store.book import Book
     from adapter.relay.store.values import Claimed
 
@@ -342,32 +346,104 @@ def test_a_poisonous_operation_fails_alone(world: World) -> None:
     assert len(world.store.audit_rows()) == 40
 
 
-def test_what_is_read_ahead_sees_what_stands_before_it_in_the_same_commit(world: World) -> None:
-    """A consent that changes between two copies in one commit voids the decision on the second alone."""
-    for number in (1, 2):
-        world.take(number, subject=f"{number}")
-    claimed = world.store.submit(claims.claim, NOON, 9).result()
+@contextmanager
+def one_commit(world: World) -> Iterator[None]:
+    """Let everything that is handed over within the block go into one commit."""
     begun, go = threading.Event(), threading.Event()
 
     def slow(_book: Book) -> None:
         begun.set()
         go.wait(20)
 
-    def frozen(one: Claimed) -> Future[tuple[Freeze, int]]:
-        copy = Frozen(body=b"{}", media_type="application/fhir+json", level=one.level)
-        return world.store.submit(
-            claims.freeze, one, copy=copy, basis=None, seen=one.consents_seen, until=NOON, at=NOON
-        )
-
     world.store.submit(slow)
     assert begun.wait(20)
-    first = frozen(claimed[0])
-    named = {"origin": "door", "actor": CLINIC, "at": NOON}
-    world.store.submit(consents.put, "c", claimed[1].subject, b"{}", **named)  # type: ignore[arg-type]
-    second = frozen(claimed[1])
+    yield
     go.set()
 
+
+def frozen(world: World, one: Claimed) -> Future[tuple[Freeze, int]]:
+    """Hand over the freeze of a claimed copy."""
+    copy = Frozen(body=b"{}", media_type="application/fhir+json", level=one.level)
+    return world.store.submit(
+        claims.freeze, one, copy=copy, basis=None, seen=one.consents_seen, until=NOON, at=NOON
+    )
+
+
+def accepted(world: World, new: Intake) -> Future[object]:
+    """Hand over an intake."""
+    return world.store.submit(accepts.commit, accepts.prepare(new, world.store._vault))
+
+
+def test_what_is_read_ahead_sees_what_stands_before_it_in_the_same_commit(world: World) -> None:
+    """A consent that changes between two copies in one commit voids the decision on the second alone."""
+    for number in (1, 2):
+        world.take(number, subject=f"{number}")
+    claimed = world.store.submit(claims.claim, NOON, 9).result()
+
+    with one_commit(world):
+        first = frozen(world, claimed[0])
+        named = {"origin": "door", "actor": CLINIC, "at": NOON}
+        world.store.submit(consents.put, "c", claimed[1].subject, b"{}", **named)  # type: ignore[arg-type]
+        second = frozen(world, claimed[1])
+
     assert (first.result()[0], second.result()[0]) == (Freeze.GO, Freeze.ASK_AGAIN)
+
+
+def test_a_copy_that_is_superseded_in_the_same_commit_does_not_go(world: World) -> None:
+    """What was read ahead of a copy does not hold after the message that supersedes it."""
+    one = world.take(1)
+    claimed = world.store.submit(claims.claim, NOON, 9).result()
+
+    with one_commit(world):
+        accepted(world, intake(2, cancels=one.message, meaning=Meaning.UPDATE))
+        late = frozen(world, claimed[0])
+
+    assert late.result()[0] is Freeze.CLOSED
+
+
+def test_a_copy_does_not_go_on_consents_that_a_message_changes_in_the_same_commit(world: World) -> None:
+    """What was read ahead of a copy does not hold after a message that brings a consent of the person."""
+    world.take(1)
+    claimed = world.store.submit(claims.claim, NOON, 9).result()
+    brought = ConsentFiling(
+        id="c", subject=SUBJECT, resource={"resourceType": "Consent"}, expected=0, keeps_back=True
+    )
+
+    with one_commit(world):
+        accepted(world, intake(2, consents=(brought,)))
+        late = frozen(world, claimed[0])
+
+    assert late.result()[0] is Freeze.ASK_AGAIN
+
+
+def test_a_repeat_in_the_same_commit_is_one(world: World) -> None:
+    """Handed in twice before either is on disk, a submission is taken in once and answered the same."""
+    with one_commit(world):
+        answers = [accepted(world, intake(1)) for _ in range(3)]
+
+    assert {answer.result().body for answer in answers} == {intake(1).answer.body}  # type: ignore[attr-defined]
+    assert world.store.counts()["messages"] == {"accepted": 1}
+
+
+def test_rows_written_together_are_those_written_one_by_one(world: World) -> None:
+    """Texts, bytes, numbers and what is absent come back as they were given, however many rows there are."""
+    given = [
+        {"owner": "a", "wrapped": b"\x00\xff", "master": "m{},\"\\'", "made_at": NOON},
+        {"owner": "b", "wrapped": None, "master": "", "made_at": NOON + timedelta(microseconds=1)},
+    ]
+
+    def write(book: Book) -> None:
+        book.run_all(insert(schema.content_key), given)
+        book.run_all(
+            update(schema.content_key).where(schema.content_key.c.owner == bindparam("the_owner")),
+            [{"the_owner": "a", "destroyed_at": NOON}, {"the_owner": "b", "destroyed_at": None}],
+        )
+
+    world.store.submit(write).result()
+
+    kept = world.store.rows(select(schema.content_key).order_by(schema.content_key.c.owner))
+    ends = ({"destroyed_at": NOON}, {"destroyed_at": None})
+    assert [row._asdict() for row in kept] == [{**one, **end} for one, end in zip(given, ends, strict=True)]
 
 
 def test_operations_that_wait_share_a_commit(world: World) -> None:

@@ -32,6 +32,7 @@ from adapter.relay.store import (
     assertions,
     claims,
     deliveries,
+    intake,
     keys,
     outcomes,
     postgres,
@@ -45,8 +46,8 @@ from adapter.relay.store.accepting import Accepting
 from adapter.relay.store.book import Book, newest_head
 from adapter.relay.store.deciding import Deciding
 from adapter.relay.store.importing import Importing
+from adapter.relay.store.library import Library
 from adapter.relay.store.offering import Offering
-from adapter.relay.store.prepared import Library
 from adapter.relay.store.room import room_at
 from adapter.relay.store.upgrade import upgrade
 from adapter.relay.store.writer import Writer
@@ -99,7 +100,12 @@ class Store(Accepting, Deciding, Importing, Offering):
             self._open_book,
             self._committed,
             apart=frozenset((claims.claim,)) if ground.has_others else frozenset(),
-            foresights={claims.freeze: claims.foresee, outcomes.record_attempt: outcomes.foresee},
+            foresights={
+                intake.commit: intake.foresee,
+                intake.commit_after: intake.foresee,
+                claims.freeze: claims.foresee,
+                outcomes.record_attempt: outcomes.foresee,
+            },
         )
 
     # -- opening and closing -----------------------------------------------------------------------------
@@ -206,6 +212,7 @@ class Store(Accepting, Deciding, Importing, Offering):
     def _committed(self, book: Book) -> None:
         self._head = book.head
         self._known_parties = book.known_parties
+        self._reference_commits += book.new_references
         if book.work:
             self._wake()
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adapter.errors import NotFound
 from adapter.relay.store import schema
-from adapter.relay.store.prepared import Library
+from adapter.relay.store.library import Library
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from adapter.relay.clock import Clock, Ids
     from adapter.relay.store.cipher import Envelope, Vault
     from adapter.relay.store.ground import Ground
-    from adapter.relay.store.prepared import Library, Row
+    from adapter.relay.store.library import Library
+    from adapter.relay.store.prepared import Row
 
 ENGINE = "silta"
 """Actor of what the engine does by itself."""
@@ -88,6 +89,7 @@ class Book:
         "ids",
         "known_parties",
         "lanes",
+        "new_references",
         "node",
         "settling",
         "vault",
@@ -123,6 +125,8 @@ class Book:
         self.node = head.node
         self.work = False
         """True if something may now be due that was not before."""
+        self.new_references = False
+        """True if directory or agreements are others now."""
         self.asked_time: datetime | None = None
         """The database's time, once it was asked."""
         self.lanes: dict[str, LaneStep] = {}
@@ -134,6 +138,8 @@ class Book:
         self.foreseen: dict[tuple[str, str], Row] = {}
         """Rows that were read for the operations to come in one go, by what they are for and key.
 
+        None where it was looked for and is not there.
+
         An operation that uses one takes it out, and so does whoever changes what it tells.
         """
 
@@ -144,13 +150,16 @@ class Book:
         self.cursor.execute(prepared.sql, prepared.bound(parameters))
         return int(self.cursor.rowcount)
 
-    def run_all(self, statement: ClauseElement, parameters: Sequence[Mapping[str, Any]]) -> None:
+    def run_all(self, statement: Insert | Update, parameters: Sequence[Mapping[str, Any]]) -> None:
         """Execute one prebuilt statement for each set of parameters; all name the same ones."""
         self._catch_up()
         self._run_each(statement, parameters)
 
-    def _run_each(self, statement: ClauseElement, parameters: Sequence[Mapping[str, Any]]) -> None:
-        if parameters:
+    def _run_each(self, statement: Insert | Update, parameters: Sequence[Mapping[str, Any]]) -> None:
+        if len(parameters) > 1 and self.ground.takes_columns:
+            columns = self._library.find_for_many(statement, tuple(parameters[0]))
+            self.cursor.execute(columns.sql, columns.bound(parameters))
+        elif parameters:
             prepared = self._library.find(statement, tuple(parameters[0]))
             self.cursor.executemany(prepared.sql, [prepared.bound(each) for each in parameters])
 

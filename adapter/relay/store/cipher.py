@@ -28,6 +28,11 @@ KEY_LENGTH = 32
 _NONCE_LENGTH = 12
 
 
+def owner_of(message: str) -> str:
+    """Return the name under which a message's content is sealed."""
+    return f"message/{message}"
+
+
 def derive(master: bytes, purpose: str) -> bytes:
     """Return the key, 32 bytes, that the master key has for one purpose."""
     return HKDF(algorithm=SHA256(), length=KEY_LENGTH, salt=None, info=f"silta/1/{purpose}".encode()).derive(

@@ -44,6 +44,7 @@ from adapter.relay.message import (
 from adapter.relay.retry import FAILURES_THAT_SLOW
 from adapter.relay.store import deliveries, process, schema
 from adapter.relay.store.among import Among
+from adapter.relay.store.cipher import owner_of
 from adapter.relay.store.deliveries import CHECKED
 from adapter.relay.store.values import Claimed, Ended, Freeze, Frozen
 from adapter.relay.transitions import advance
@@ -91,7 +92,7 @@ _READY = (
     .with_for_update(skip_locked=True, key_share=True)
 )
 _content, _copy = schema.payload.alias("content"), schema.payload.alias("copy")
-_owner = literal("message/").concat(_D.message)
+_owner = literal(owner_of("")).concat(_D.message)
 _marked = select(func.coalesce(func.max(_C.number), 0)).where(_C.subject == _M.subject).scalar_subquery()
 _FULL = (
     select(
@@ -190,11 +191,6 @@ _NODES = select(schema.node.c.name, schema.node.c.process)
 _IN_LANE = select(_D.id).where(_D.lane == bindparam("the_lane"), _D.state == _SENDING)
 _EXPIRED = select(_D.id).where(text(schema.OPEN), _D.expires_at <= _now).limit(bindparam("room"))
 _DUE = select(_D.id, _D.state).where(text(schema.DUE), _D.due_at <= _now).limit(bindparam("room"))
-
-
-def owner_of(message: str) -> str:
-    """Return the name under which a message's content is sealed."""
-    return f"message/{message}"
 
 
 def consents_of(subject: str) -> str:

@@ -121,6 +121,7 @@ def _next(
     body: bytes | None,
 ) -> int:
     """Write the next version; without a body it ends the consent."""
+    book.foreseen.clear()  # copies that were decided on what is just changing may be about to go
     book.ground.lock(book, consents_of(subject))
     if row is not None:
         book.run(_RETIRE, {"the_number": row.number})

@@ -10,7 +10,19 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, exists, func, literal_column, not_, select, text, update
+from sqlalchemy import (
+    bindparam,
+    case,
+    exists,
+    func,
+    literal,
+    literal_column,
+    not_,
+    null,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert  # what it adds, SQLite says in the same words
 
 from adapter.errors import NotFound
@@ -31,6 +43,7 @@ from adapter.relay.message import (
 from adapter.relay.store import schema
 from adapter.relay.store.among import Among
 from adapter.relay.store.book import ENGINE, LaneStep
+from adapter.relay.store.cipher import owner_of
 from adapter.relay.transitions import advance
 
 if TYPE_CHECKING:
@@ -42,6 +55,7 @@ if TYPE_CHECKING:
     from adapter.relay.store.prepared import Row
 
 _D, _L, _M, _P = schema.delivery.c, schema.lane.c, schema.message.c, schema.party.c
+_K = schema.content_key.c
 
 REPORT_TIME_TO_LIVE = timedelta(days=5)
 
@@ -58,8 +72,10 @@ _FIND = (
         _M.cancels,
         _M.superseded_by,
         _M.forgotten_at,
+        _K.wrapped,
     )
     .join(schema.message, _M.id == _D.message)
+    .join(schema.content_key, _K.owner == literal(owner_of("")).concat(_D.message))
     .with_for_update(of=schema.delivery)
 )
 _FIND_ONE = _FIND.where(_D.id == bindparam("the_delivery"))
@@ -69,9 +85,10 @@ _ADD = insert(schema.delivery)
 
 _head_due = (
     select(_D.due_at)
-    .where(_D.lane == bindparam("the_lane"), _D.state == literal_column("'queued'"))
+    .where(_D.lane == _L.key, _D.state == literal_column("'queued'"))
     .order_by(_D.number)
     .limit(1)
+    .correlate(schema.lane)
     .scalar_subquery()
 )
 _STEP_LANE = (
@@ -79,10 +96,10 @@ _STEP_LANE = (
     .where(_L.key == bindparam("the_lane"))
     .values(waiting=_L.waiting + bindparam("step"), ready_at=func.coalesce(_head_due, _L.ready_at))
 )
-_RELEASE_LANE = (
-    update(schema.lane)
-    .where(_L.key == bindparam("the_lane"), _L.lease_token == bindparam("the_token"))
-    .values(lease_until=None, lease_owner=None)
+_ends = _L.lease_token == bindparam("the_token")
+_STEP_AND_RELEASE_LANE = _STEP_LANE.values(
+    lease_until=case((_ends, null()), else_=_L.lease_until),
+    lease_owner=case((_ends, null()), else_=_L.lease_owner),
 )
 _ENSURE_PARTY = insert(schema.party).on_conflict_do_nothing()
 _ENSURE_LANE = insert(schema.lane).on_conflict_do_nothing()
@@ -217,11 +234,14 @@ def last(book: Book) -> None:
     book.lanes = {}
     if book.ground.has_others and lanes:
         book.all(_LOCK_LANES, {"lanes": [key for key, _ in lanes]})
-    book.run_all(_STEP_LANE, [{"the_lane": key, "step": kept.step} for key, kept in lanes])
-    book.run_all(
-        _RELEASE_LANE,
-        [{"the_lane": key, "the_token": kept.token} for key, kept in lanes if kept.token is not None],
-    )
+    stepping = [{"the_lane": key, "step": kept.step} for key, kept in lanes if kept.token is None]
+    book.run_all(_STEP_LANE, stepping)
+    released = [
+        {"the_lane": key, "step": kept.step, "the_token": kept.token}
+        for key, kept in lanes
+        if kept.token is not None
+    ]
+    book.run_all(_STEP_AND_RELEASE_LANE, released)
     settling = sorted(book.settling.items())
     book.settling = {}
     if not settling:

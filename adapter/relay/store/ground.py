@@ -38,6 +38,8 @@ class Ground(Protocol):
     """What is worth saying about it."""
     has_others: bool
     """True if other processes may write too."""
+    takes_columns: bool
+    """True if the rows of a statement go as one array for each parameter; else one after the other."""
 
     def check(self) -> None:
         """Raise StoreError if the database cannot be used: ST115 (damaged), ST116 (not there)."""

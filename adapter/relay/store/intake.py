@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,9 @@ from adapter.relay.message import (
     MessageState,
 )
 from adapter.relay.store import cases, consents, deliveries, family_names, offers, schema
-from adapter.relay.store.claims import owner_of, sealed_answer
+from adapter.relay.store.among import Among
+from adapter.relay.store.cipher import owner_of
+from adapter.relay.store.claims import sealed_answer
 from adapter.relay.transitions import advance
 
 if TYPE_CHECKING:
@@ -51,10 +54,9 @@ WITHOUT_MEMORY = frozenset({MessageState.UNREADABLE, MessageState.INVALID})
 _ANSWER = (_M.id, _M.answer_status, _M.answer_type, _M.answer_body)
 _ASKED = select(_I.key, _I.digest, *_ANSWER).join(schema.message, _M.id == _I.message)
 KNOWN = _ASKED.where(_I.sender == bindparam("sender"), _I.key == bindparam("key"))
-_AT_ONCE = 4
-_KNOWN = _ASKED.where(
-    _I.sender == bindparam("sender"), _I.key.in_([bindparam(f"key{number}") for number in range(_AT_ONCE)])
-)
+_KNOWN = _ASKED.where(_I.sender == bindparam("sender"), Among(_I.key, "the_keys"))
+_KEY = "key"
+"""Kind of the rows of intake keys that are foreseen."""
 _ADD_MESSAGE = insert(schema.message)
 _ADD_CONTENT_KEY = insert(schema.content_key)
 _ADD_PAYLOAD = insert(schema.payload)
@@ -260,14 +262,27 @@ def _known(book: Book, prepared: Prepared) -> Answer | Clash | None:
     return answer_of(known)
 
 
+def foresee(book: Book, prepared: Sequence[Prepared]) -> None:
+    """Read in one go which keys of these are known already."""
+    asked: defaultdict[str, list[str]] = defaultdict(list)
+    for each in prepared:
+        asked[each.intake.sender] += [key.text for key, _ in each.keys]
+    for sender, keys in asked.items():
+        rows = {row.key: row for row in book.all(_KNOWN, {"sender": sender, "the_keys": keys})}
+        book.foreseen |= {_place(sender, key): rows.get(key) for key in keys}
+
+
+def _place(sender: str, key: str) -> tuple[str, str]:
+    return _KEY, sender + NUL + key
+
+
 def _rows_of(book: Book, sender: str, keys: list[str]) -> dict[str, Row[Any]]:
     """Return what is known under these keys of the sender, by key."""
-    found: dict[str, Row[Any]] = {}
-    for first in range(0, len(keys), _AT_ONCE):
-        asked = (keys[first : first + _AT_ONCE] * _AT_ONCE)[:_AT_ONCE]
-        given = {"sender": sender, **{f"key{number}": key for number, key in enumerate(asked)}}
-        found |= {row.key: row for row in book.peek(_KNOWN, given, *(("key", sender, key) for key in asked))}
-    return found
+    if all(_place(sender, key) in book.foreseen for key in keys):
+        foreseen = {key: book.foreseen[_place(sender, key)] for key in keys}
+        return {key: row for key, row in foreseen.items() if row is not None}
+    given = {"sender": sender, "the_keys": keys}
+    return {row.key: row for row in book.peek(_KNOWN, given, *(("key", sender, key) for key in keys))}
 
 
 def answer_of(row: Row[Any]) -> Answer:
@@ -324,6 +339,7 @@ def _write(book: Book, prepared: Prepared) -> None:
             {"sender": intake.sender, "key": key.text, "message": intake.message, "digest": digest},
         )
         book.mark("key", intake.sender, key.text)
+        book.foreseen.pop(_place(intake.sender, key.text), None)
     if intake.subject is not None and intake.family is not None:
         family_names.note(book, intake.subject, intake.family, intake.message, intake.received_at)
     consents.file(book, intake.consents, intake.sender, intake.received_at)
@@ -344,6 +360,7 @@ def _add_deliveries(book: Book, message: str, sender: str, new: Sequence[NewDeli
 def _supersede(book: Book, intake: Intake) -> None:
     """Close what the earlier message has not sent. What is on the wire now is closed when it comes back."""
     earlier, at = intake.cancels, intake.received_at
+    book.foreseen.clear()  # its copies may be among what is about to go
     book.run(_SUPERSEDE, {"the_message": earlier, "by": intake.message})
     cancelled = intake.meaning is Meaning.CANCEL
     event = DeliveryEvent.CANCELLED if cancelled else DeliveryEvent.SUPERSEDED

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 class Known(Asking):
     """The newest versions of what a deployment and its patients have said."""
 
+    _reference_commits = 0
+    """How many commits of this process changed directory or agreements."""
+    _version: tuple[int, int] | None = None
+    """The version that was asked for last, after so many of them."""
+
     def directory(self) -> list[dict[str, Any]]:
         """Return the resources of the directory that the files hold and that are in force."""
         return [
@@ -43,6 +48,14 @@ class Known(Asking):
 
     def directory_version(self) -> int:
         """Return a number that grows whenever directory or agreements change: a key for caches."""
+        if self._ground.has_others:
+            return self._asked_version()
+        commits = self._reference_commits  # nobody else makes any
+        if self._version is None or self._version[0] != commits:
+            self._version = (commits, self._asked_version())
+        return self._version[1]
+
+    def _asked_version(self) -> int:
         return int(self.rows(references.VERSION, {})[0][0])
 
     def agreements(self) -> dict[str, dict[str, Any]]:

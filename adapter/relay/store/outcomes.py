@@ -18,7 +18,7 @@ from adapter.relay.retry import Class
 from adapter.relay.store import deliveries, offers, schema
 from adapter.relay.store.among import Among
 from adapter.relay.store.book import ENGINE
-from adapter.relay.store.claims import owner_of
+from adapter.relay.store.cipher import owner_of
 from adapter.relay.store.values import AckCode, AttemptEnd, Matched, Paused, Verdict
 
 if TYPE_CHECKING:
@@ -75,6 +75,11 @@ _UNMATCHED = (
     .order_by(_A.number)
 )
 _MATCH = update(schema.acknowledgement).where(_A.number == bindparam("the_number"))
+
+
+def body_of(number: int) -> str:
+    """Return the name of an acknowledgement's body: the part of its message's, or an owner by itself."""
+    return f"acknowledgement/{number}"
 
 
 def foresee(book: Book, ends: Sequence[AttemptEnd]) -> None:
@@ -267,8 +272,7 @@ def acknowledge(
     if match is None:
 
         def noted(number: int) -> None:
-            object_ = f"acknowledgement/{number}"
-            book.note("acknowledge", object_, "unknown", at=now, actor=partner, code=code)
+            book.note("acknowledge", body_of(number), "unknown", at=now, actor=partner, code=code)
 
         _keep(book, partner, identifier, code, "unknown", None, body, now, noted)
         return Matched(verdict="unknown", delivery=None, message=None, state=None)
@@ -330,11 +334,18 @@ def _keep(
     at: datetime,
     then: Callable[[int], None] | None = None,
 ) -> None:
-    """Keep the acknowledgement, its body sealed under a key of its own; `then` is told its number."""
+    """Keep the acknowledgement; `then` is told its number.
+
+    Its body is sealed under the key of the message it is about and forgotten with that; under one of its own
+    if nobody knows what it is about.
+    """
 
     def numbered(number: int) -> None:
-        if body is not None:
-            book.seal_new(f"acknowledgement/{number}", {"body": body}, at)
+        if body is not None and row is None:
+            book.seal_new(body_of(number), {"body": body}, at)
+        elif body is not None and row is not None and row.wrapped is not None:
+            owner = owner_of(row.message)
+            book.seal(book.vault.envelope(owner, row.wrapped), body_of(number), body)
         if then is not None:
             then(number)
 

@@ -83,6 +83,7 @@ class PostgresGround:
     """
 
     has_others = True
+    takes_columns = True
     findings: tuple[Issue, ...] = ()
 
     def __init__(self, url: URL, times: Clock | None = None) -> None:

@@ -46,7 +46,7 @@ class Prepared:
         given = set(keys)
         self._fixed = {name: compiled.params[name] for name in names if name not in given}
         self._values = _values_of(names)
-        converts = ((index, _into(types[name], dialect)) for index, name in enumerate(names))
+        converts = ((index, into(types[name], dialect)) for index, name in enumerate(names))
         self._converts = [(index, convert) for index, convert in converts if convert is not None]
         self._row, self._conversions = _rows_of(statement, dialect)
 
@@ -82,7 +82,8 @@ def _values_of(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any,
     return lambda parameters: tuple(parameters[name] for name in names)
 
 
-def _into(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+def into(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    """Return what makes a value one for the driver, or None if it is one already."""
     if isinstance(type_, Moment):
         return write_moment  # the same without SQLAlchemy's detours
     convert: Callable[[Any], Any] | None = type_.dialect_impl(dialect).bind_processor(dialect)
@@ -105,19 +106,3 @@ def _rows_of(
         if convert is not None:
             conversions.append((index, convert))
     return namedtuple("Row", names, rename=True), conversions
-
-
-class Library:
-    """Every statement of one engine, compiled when it is first used."""
-
-    def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
-        self._known: dict[tuple[Any, ...], Prepared] = {}
-
-    def find(self, statement: ClauseElement, keys: tuple[str, ...]) -> Prepared:
-        """Return the statement for these parameters."""
-        place = (statement, keys)
-        known = self._known.get(place)
-        if known is None:
-            known = self._known[place] = Prepared(statement, self._dialect, keys)
-        return known

@@ -9,8 +9,9 @@ from sqlalchemy import bindparam, select
 
 from adapter.relay.message import DeliveryState, Kind, Level, Meaning, MessageState, Mode
 from adapter.relay.store import family_names, intake, schema
-from adapter.relay.store.claims import owner_of
+from adapter.relay.store.cipher import owner_of
 from adapter.relay.store.known import Known
+from adapter.relay.store.outcomes import body_of
 from adapter.relay.store.standing import Standing
 from adapter.relay.store.trail import Trail
 from adapter.relay.store.values import AcknowledgementRow, AttemptRow, ConflictRow, DeliveryRow, MessageRow
@@ -32,6 +33,11 @@ _IDENTITY_CHANGED = (
         _M.received_at >= bindparam("since"),
     )
     .limit(1)
+)
+_ABOUT = (
+    select(_D.message)
+    .join(schema.acknowledgement, _A.delivery == _D.id)
+    .where(_A.number == bindparam("the_number"))
 )
 _NUMBER = select(_M.number).where(_M.id == bindparam("id"))
 _DELIVERY = select(schema.delivery).where(_D.id == bindparam("id"))
@@ -107,7 +113,9 @@ class Reader(Trail, Known, Standing):
 
     def acknowledgement_body(self, number: int) -> bytes | None:
         """Return an acknowledgement as it came."""
-        return self.opened(f"acknowledgement/{number}", "body")
+        body = self.opened(body_of(number), "body")
+        about = self.rows(_ABOUT, {"the_number": number}) if body is None else ()
+        return self.opened(owner_of(about[0].message), body_of(number)) if about else body
 
     def delivery(self, id: str) -> DeliveryRow:
         """Return a delivery. Raises NotFound ST121."""

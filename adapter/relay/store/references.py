@@ -136,6 +136,7 @@ def fail_feed(book: Book, address: str, code: str, at: datetime) -> None:
 def _next_version(
     book: Book, table: Table, row: Row | None, name: str, text: str, at: datetime, *, ended: bool
 ) -> None:
+    book.new_references = True
     if row is not None:
         book.run(_RETIRE[table.name], {"the_number": row.number})
     version = row.version + 1 if row is not None else 1

@@ -13,7 +13,8 @@ from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, not_, or_
 
 from adapter.relay.message import LIVE, DeliveryState, MessageState
 from adapter.relay.store import schema
-from adapter.relay.store.claims import owner_of
+from adapter.relay.store.cipher import owner_of
+from adapter.relay.store.outcomes import body_of
 from adapter.relay.store.values import Retention
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def forget(book: Book, now: datetime, retention: Retention, limit: int = 100) ->
     for row in spent:
         _destroy(book, owner_of(row.id), now)
         for ack in book.all(_ACKNOWLEDGEMENTS, {"the_message": row.id}):
-            _destroy(book, f"acknowledgement/{ack.number}", now)
+            _destroy(book, body_of(ack.number), now)
         book.run(_MARK, {"the_message": row.id, "at": now})
         book.note("forget", f"message/{row.id}", "forgotten", at=now)
     conflicts = book.all(_SPENT_CONFLICTS, {"parked": given["parked"], "room": limit})

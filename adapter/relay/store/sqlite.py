@@ -64,6 +64,7 @@ class SqliteGround:
     """
 
     has_others = False
+    takes_columns = False
 
     def __init__(self, url: URL, look: Callable[[Path], Room] = room_at) -> None:
         place = self._place = place_of(url)
