@@ -16,7 +16,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 Severity = Literal["fatal", "error", "warning", "information"]
 Language = Literal["en", "fi", "sv"]
@@ -172,6 +172,18 @@ def worst(issues: Iterable[Issue]) -> Severity | None:
 def has_errors(issues: Iterable[Issue]) -> bool:
     """Return True if one of `issues` forbids acceptance."""
     return any(issue.is_error for issue in issues)
+
+
+MOST_TOLD = 1_000
+"""Issues that one sender is told of one document."""
+
+
+def shortened(issues: Sequence[Issue]) -> Sequence[Issue]:
+    """Return the issues, or the first of them and one that says how many more there are, and how grave."""
+    if len(issues) <= MOST_TOLD:
+        return issues
+    told, rest = issues[:MOST_TOLD], issues[MOST_TOLD:]
+    return [*told, Issue("IN130", params={"count": len(rest)}, level=worst(rest))]
 
 
 ISSUE_CODES = "https://silta.example/fhir/CodeSystem/finding"

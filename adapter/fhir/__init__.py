@@ -29,16 +29,17 @@ def decode(
     Raises Malformed with line and column, Unsupported for other media types, TooCostly beyond the budget.
     FHIR R4: json.html, xml.html.
     """
-    from adapter.fhir.budget import DEFAULT
+    from adapter.fhir.budget import DEFAULT, bounded
     from adapter.fhir.media_type import format_of
 
+    limits = budget or DEFAULT
     if format_of(media_type) == "xml":
         from adapter.fhir import xml
 
-        return xml.read(body, budget or DEFAULT, found=found)
+        return bounded(xml.read(body, limits, found=found), len(body), limits)
     from adapter.fhir import json
 
-    return json.read_resource(body, budget or DEFAULT)
+    return bounded(json.read_resource(body, limits), len(body), limits)
 
 
 def encode(resource: Resource, media_type: str, *, pretty: bool = False) -> bytes:

@@ -6,6 +6,7 @@ Made only when a finding is shown, so nothing on the reading path has to remembe
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from typing import TYPE_CHECKING, TypeAlias
 
 from adapter.errors import ContentError
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 Step: TypeAlias = tuple[str, int | None]
 """The name of an element, and its index where the path gives one."""
 
-_Placed: TypeAlias = tuple[int, list[Step]]
-"""Offset of a place in the text, and the steps to it."""
+_Steps: TypeAlias = tuple[Step, ...]
+"""The way to a place."""
 
 _STEP = re.compile(r"(?P<name>[A-Za-z]\w*)(?P<call>\([^()]*\))?(?:\[(?P<index>[0-9]{1,9})\])?")
 
@@ -51,46 +52,67 @@ def locate_all(body: bytes, media_type: str, paths: Iterable[str]) -> dict[str, 
     """Return what `locate` says of each path, reading the body once. Raises as `locate`."""
     text = body.decode("utf-8-sig", "replace")
     walk = _in_xml(text) if format_of(media_type) == "xml" else _in_json(text)
-    places: list[_Placed] = []
+    known = _Places()
     fault: ContentError | None = None
     try:
-        places.extend((offset, list(place)) for offset, place in walk)
+        for offset, place in walk:
+            known.add(offset, tuple(place))
     except ContentError as broken:
         fault = broken
-    below: dict[Step, list[_Placed]] = {}
-    for placed in places:
-        if placed[1]:
-            below.setdefault(placed[1][0], []).append(placed)
+    lines = _Lines(text)
     found = {}
     for path in paths:
-        steps = steps_of(path)
-        best, offset = _nearest(steps, _candidates(steps, places, below))
-        if fault is not None and best[0] <= 0:
+        offset = known.nearest(steps_of(path))
+        if fault is not None and not offset:
             found[path] = (fault.issue.line or 1, fault.issue.column or 1)
         else:
-            found[path] = json_tokens.place_of(text, offset)
+            found[path] = lines.place_of(offset)
     return found
 
 
-def _candidates(steps: list[Step], places: list[_Placed], below: dict[Step, list[_Placed]]) -> list[_Placed]:
-    """Return the places worth looking at: those below the first step, where it stands there by that name."""
-    if not steps or not places:
-        return places
-    name, index = steps[0]
-    keys = [(key, at) for key in (name, "_" + name) for at in (None, index or 0)]
-    near = sorted((placed for key in keys for placed in below.get(key, ())), key=lambda placed: placed[0])
-    return [places[0], *near] if near else places
+class _Places:
+    """Every place of a document by the steps to it, so that a path is followed and not looked for."""
+
+    def __init__(self) -> None:
+        self._offsets: dict[_Steps, int] = {}
+        self._below: dict[_Steps, list[Step]] = {}
+
+    def add(self, offset: int, place: _Steps) -> None:
+        """Take in the next place of the document; the first of the same steps counts."""
+        if place not in self._offsets:
+            self._offsets[place] = offset
+            if place:
+                self._below.setdefault(place[:-1], []).append(place[-1])
+
+    def nearest(self, steps: list[Step]) -> int:
+        """Return the offset of what the steps lead to, or of the nearest element around it."""
+        whole = tuple(steps)
+        known = len(whole)
+        while known and whole[:known] not in self._offsets:
+            known -= 1
+        here = whole[:known]
+        for wanted in whole[known:]:
+            best = max(self._below.get(here, ()), key=lambda step: _likeness(wanted, step), default=None)
+            if best is None or _likeness(wanted, best) == (-1, False):
+                break
+            here = (*here, best)
+        return self._offsets.get(here, 0)
 
 
-def _nearest(steps: list[Step], places: Iterable[_Placed]) -> tuple[tuple[int, bool], int]:
-    best, found, whole = (-1, False), 0, (_units(steps), True)
-    for offset, place in places:
-        score = _agreement(steps, place)
-        if score > best:
-            best, found = score, offset
-        if best == whole:
-            break
-    return best, found
+def _likeness(wanted: Step, step: Step) -> tuple[int, bool]:
+    return _agreement([wanted], [step])
+
+
+class _Lines:
+    """Line and column of any offset, each found by halving."""
+
+    def __init__(self, text: str) -> None:
+        self._ends = [match.start() for match in re.finditer("\n", text)]
+
+    def place_of(self, offset: int) -> tuple[int, int]:
+        """Return line and column, counted from 1."""
+        line = bisect_left(self._ends, offset)
+        return line + 1, offset - (self._ends[line - 1] if line else -1)
 
 
 def steps_of(path: str) -> list[Step]:

@@ -97,6 +97,8 @@ def _parse(body: bytes, budget: Budget) -> Node:
     if body.count(b"<") - body.count(b"</") > budget.elements:
         raise TooCostly("FH122", params={"limit": budget.elements})
     quotes = body.count(b'="') + body.count(b"='")
+    if quotes > budget.elements:
+        raise TooCostly("FH122", params={"limit": budget.elements})
     if quotes > budget.attributes and (wide := _wide_tag(budget.attributes).search(body)):
         raise _at("FH124", body, wide.start(), limit=budget.attributes)
     try:

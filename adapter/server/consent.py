@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from adapter import fhir
 from adapter.errors import Malformed
+from adapter.fhir.budget import DOOR
 from adapter.relay import consent_filing
 from adapter.server.budgets import DoorBudget, read_body
 from adapter.server.negotiation import (
@@ -95,7 +96,8 @@ class _Consents:
         filer = organisation_of(request)
         fhir_format(request)
         media_type, _charset = media_type_of(request, FHIR_BODIES)
-        resource = fhir.decode(await read_body(request, BUDGET), media_type)
+        body = await read_body(request, BUDGET)
+        resource = await self._doors.work(fhir.decode, body, media_type, budget=DOOR)
         if resource.get("resourceType") != "Consent":
             raise Malformed("IN117", params={"type": "Consent"})
         return filer, resource

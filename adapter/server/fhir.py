@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from adapter import __version__, fhir
 from adapter.errors import AdapterError, Malformed
+from adapter.fhir.budget import DOOR
+from adapter.outcome import shortened
 from adapter.relay import acknowledgement, intake
 from adapter.relay.deployment import FHIR_SOURCE
 from adapter.relay.message import Submission
@@ -112,7 +114,7 @@ def _acknowledgement(submission: Submission) -> dict[str, Any] | None:
     if b"response" not in submission.body:
         return None
     try:
-        bundle = fhir.decode(submission.body, submission.media_type)
+        bundle = fhir.decode(submission.body, submission.media_type, budget=DOOR)
     except AdapterError:
         return None
     return bundle if acknowledgement.is_one(bundle) else None
@@ -146,11 +148,11 @@ def validate(doors: Doors) -> Endpoint:
 def _findings(
     body: bytes, media_type: str, wanted: str | None, asked: str | None, doors: Doors
 ) -> list[Issue]:
-    sent = fhir.decode(body, media_type)
+    sent = fhir.decode(body, media_type, budget=DOOR)
     resource, profile_of_parameters, at = _subject(sent)
     if wanted not in (None, resource.get("resourceType")):
         raise Malformed("IN117", params={"type": wanted})
-    issues = doors.relay.validator.validate(resource, asked or profile_of_parameters)
+    issues = shortened(doors.relay.validator.validate(resource, asked or profile_of_parameters))
     return fhir.located(issues, body, media_type, at)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from adapter.validation.found import Found
-from adapter.validation.references import LITERAL, elsewhere, resolve
+from adapter.validation.references import LITERAL, elsewhere, inside_of, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +105,7 @@ def check_reference(value: Json, visit: Visit) -> Verdict:
     elif target.mode == "lost":
         found.append(Found("VA502", level=_graveness(visit), step="reference"))
     elif target.mode == "elsewhere" and ":" not in literal and _is_closed(visit):
-        near = any(elsewhere(literal, bundle) for bundle, _ in visit.bundles())
+        near = any(elsewhere(literal, bundle, visit) for bundle, _ in visit.bundles())
         found.append(Found("VA506", level="error" if near else None, step="reference"))
     if target.named is None and "#" not in literal and ":" not in literal and "?" not in literal:
         found.append(Found("VA507", step="reference"))
@@ -121,11 +121,7 @@ def check_reference(value: Json, visit: Visit) -> Verdict:
 
 def _is_inside(name: str, visit: Visit) -> bool:
     """Return True if a resource of that id is contained, or the container is meant. R4 Reference, ref-1."""
-    inside = visit.root.get("contained")
-    return not name or any(
-        isinstance(one, dict) and one.get("id") == name
-        for one in (inside if isinstance(inside, list) else ())
-    )
+    return not name or name in inside_of(visit.root, visit)
 
 
 def _is_closed(visit: Visit) -> bool:

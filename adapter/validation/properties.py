@@ -82,7 +82,7 @@ def repeated(
             return [Found("VA103", {"found": kind_of(item)}, step=name)]
         if not item:
             return [Found("VA105", step=name)]
-        found: Verdict = None
+        found: list[Found] = []
         if most is not None and len(item) > most:
             found = [Found("VA111", {"max": most, "found": len(item)}, step=name)]
         for index, inner in enumerate(item):
@@ -94,8 +94,8 @@ def repeated(
             else:
                 verdict = check(inner, visit)
             if verdict is not None:
-                found = both(found, climb(verdict, f"{name}[{index}]"))
-        return found
+                found.extend(climb(verdict, f"{name}[{index}]"))
+        return found or None
 
     return rule
 
@@ -141,7 +141,7 @@ def beside(element: ElementDef, key: str, shape: Check, *, is_coded: bool) -> Ke
     def many(item: Json, owner: Mapping[str, Any], visit: Visit) -> Verdict:
         if not isinstance(item, list):
             return [Found("VA103", {"found": kind_of(item)}, step=name)]
-        found: Verdict = None
+        found: list[Found] = []
         values = owner.get(key)
         if isinstance(values, list) and len(values) != len(item):
             found = [Found("VA122", {"values": len(values), "others": len(item)}, step=name)]
@@ -150,8 +150,8 @@ def beside(element: ElementDef, key: str, shape: Check, *, is_coded: bool) -> Ke
                 continue
             verdict = shape(inner, visit)
             if verdict is not None:
-                found = both(found, climb(verdict, f"{name}[{index}]"))
-        return found
+                found.extend(climb(verdict, f"{name}[{index}]"))
+        return found or None
 
     return many if element.is_list else one
 

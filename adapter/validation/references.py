@@ -47,10 +47,9 @@ def _contained(name: str, visit: Visit) -> Target:
     root = visit.root
     if not name:
         return Target("contained", root, _type(root))
-    inside = root.get("contained", ())
-    for one in inside if isinstance(inside, list) else ():
-        if isinstance(one, dict) and one.get("id") == name:
-            return Target("contained", one, _type(one))
+    one = inside_of(root, visit).get(name)
+    if one is not None:
+        return Target("contained", one, _type(one))
     if root.get("id") == name and root is not visit.resource:
         return Target("contained", root, _type(root))
     return Target("lost")
@@ -72,15 +71,29 @@ def _bundled(
     return known.get(plain) or known.get("urn:uuid:" + match["id"])
 
 
-def elsewhere(literal: str, bundle: Resource) -> bool:
+def elsewhere(literal: str, bundle: Resource, visit: Visit) -> bool:
     """Return True if an entry has the type and id of a relative reference, but at another base."""
-    entries = bundle.get("entry", ())
-    return any(
-        isinstance(entry, dict)
-        and isinstance(entry.get("resource"), dict)
-        and f"{entry['resource'].get('resourceType')}/{entry['resource'].get('id')}" == literal
-        for entry in (entries if isinstance(entries, list) else ())
-    )
+    named = visit.session.named.get(id(bundle))
+    if named is None:
+        entries = bundle.get("entry", ())
+        named = visit.session.named[id(bundle)] = {
+            f"{held.get('resourceType')}/{held.get('id')}"
+            for entry in (entries if isinstance(entries, list) else ())
+            if isinstance(entry, dict) and isinstance(held := entry.get("resource"), dict)
+        }
+    return literal in named
+
+
+def inside_of(root: Resource, visit: Visit) -> dict[str, Resource]:
+    """Return what a resource contains, by id; of several under one id the first."""
+    known = visit.session.contained.get(id(root))
+    if known is None:
+        known = visit.session.contained[id(root)] = {}
+        held = root.get("contained")
+        for one in held if isinstance(held, list) else ():
+            if isinstance(one, dict) and isinstance(one.get("id"), str):
+                known.setdefault(one["id"], one)
+    return known
 
 
 def index(bundle: Resource, visit: Visit) -> dict[str, Resource]:

@@ -231,35 +231,39 @@ def _object(definition: TypeDef, rules: dict[str, KeyCheck], extras: list[Check]
             return [Found("VA102", {"found": kind_of(value)})]
         if not value:
             return [Found("VA106")]
-        found: Verdict = None
+        found: list[Found] = []
         for key, item in value.items():
             rule = look(key)
             if rule is None:
-                verdict: Verdict = [_unknown(key, definition)]
+                verdict: Verdict = [_unknown(key, definition, is_guessed=len(found) < MOST_GUESSES)]
             else:
                 verdict = rule(item, value, visit)
             if verdict is not None:
-                found = both(found, verdict)
+                found.extend(verdict)
         if needed and not value.keys() >= all_needed:
-            found = both(found, _lacking(value, needed))
+            found.extend(_lacking(value, needed) or ())
         for one_of, stem, at_least in choices:
             if one_of.isdisjoint(value):
                 if at_least:
-                    found = both(found, [Found("VA110", {"name": stem, "min": 1}, step=stem)])
+                    found.append(Found("VA110", {"name": stem, "min": 1}, step=stem))
             elif len(one_of & value.keys()) > 1:
-                found = both(found, _doubles(value, one_of, stem))
+                found.extend(_doubles(value, one_of, stem) or ())
         for extra in extras:
             verdict = extra(value, visit)
             if verdict is not None:
-                found = both(found, verdict)
-        return found
+                found.extend(verdict)
+        return found or None
 
     return check
 
 
-def _unknown(key: str, definition: TypeDef) -> Found:
-    """Say VA101 of a key, with the element of the type that is nearest to it."""
-    by_letters = {name.lower(): name for name in definition.properties}
+MOST_GUESSES = 20
+"""Findings in one object after which no more unknown names are held against those of the type."""
+
+
+def _unknown(key: str, definition: TypeDef, *, is_guessed: bool) -> Found:
+    """Say VA101 of a key; if `is_guessed`, with the element of the type that is nearest to it."""
+    by_letters = {name.lower(): name for name in definition.properties} if is_guessed else {}
     near = get_close_matches(key.lower(), by_letters, n=1, cutoff=0.75) if shown(key) == key else []
     params = {
         "name": shown(key),

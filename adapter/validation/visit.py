@@ -32,7 +32,17 @@ class Session:
     right now is in `open`, and taken as conforming there, so that circles end.
     """
 
-    __slots__ = ("addresses", "conforms", "identity_codes", "indexes", "is_asked", "open", "today")
+    __slots__ = (
+        "addresses",
+        "conforms",
+        "contained",
+        "identity_codes",
+        "indexes",
+        "is_asked",
+        "named",
+        "open",
+        "today",
+    )
 
     def __init__(self, today: date | None = None, *, is_asked: bool = False) -> None:
         self.today = today
@@ -41,6 +51,10 @@ class Session:
         self.conforms: dict[tuple[int, str], Any] = {}
         self.open: set[tuple[int, str]] = set()
         self.indexes: dict[int, dict[str, Resource]] = {}
+        self.contained: dict[int, dict[str, Resource]] = {}
+        """Contained resources by their ids, by identity of the resource that holds them."""
+        self.named: dict[int, set[str]] = {}
+        """`Type/id` of every resource in an entry, by identity of the Bundle."""
         self.identity_codes: dict[str, Hetu | None] = {}
         self.addresses: dict[int, str] = {}
         """fullUrl by identity of the resource in an entry."""

@@ -93,7 +93,8 @@ def read(body: bytes, *, budget: Budget = DEFAULT, charset: str | None = None) -
         raise TooCostly("SR108", params={"limit": budget.bytes, "unit": "bytes"})
     body = body.strip(_BLOCK + b"\r\n").removeprefix(b"\xef\xbb\xbf").lstrip()
     signs = delimiters(body)
-    count = sum(body.count(sign.encode()) for sign in (signs.field, signs.component, signs.repetition))
+    parts = (signs.field, signs.component, signs.repetition, signs.subcomponent, signs.escape, "\r", "\n")
+    count = sum(body.count(sign.encode()) for sign in parts if sign)
     if count > budget.elements:
         raise TooCostly("SR108", params={"limit": budget.elements, "unit": "elements"})
     issues: list[Issue] = []

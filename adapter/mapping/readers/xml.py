@@ -112,6 +112,8 @@ def _parse(body: bytes, budget: Budget) -> etree._Element:
         starts = body.count(b"<")
         if starts > budget.elements and starts - body.count(b"</") > budget.elements:
             raise TooCostly("SR203", params={"limit": budget.elements, "unit": "elements"})
+        if body.count(b'="') + body.count(b"='") > budget.elements:
+            raise TooCostly("SR203", params={"limit": budget.elements, "unit": "attributes"})
     if _may_be_wide(body, budget.attributes) and _wide_tag(budget.attributes).search(body):
         raise TooCostly("SR203", params={"limit": budget.attributes, "unit": "attributes"})
     try:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from adapter import fhir
 from adapter.errors import Conflict, NotFound, Unsupported
+from adapter.fhir.budget import DOOR
 from adapter.mapping import readers
+from adapter.outcome import shortened
 from adapter.relay import answer, event, notification
 from adapter.relay.deployment import FHIR_SOURCE, Source
 from adapter.relay.intake.work import Content, Work
@@ -50,17 +52,19 @@ def read(work: Work) -> Content:
     """
     submission, source = work.submission, work.source
     if source.format == "fhir":
-        bundle = fhir.decode(submission.body, submission.media_type)
+        bundle = fhir.decode(submission.body, submission.media_type, budget=DOOR)
         return Content(bundle=bundle, facts=notification.read(bundle), issues=(), tree=None)
     tree = readers.read(
-        submission.body, MEDIA_TYPE_OF[source.format], charset=submission.charset or source.charset
+        submission.body,
+        MEDIA_TYPE_OF[source.format],
+        budget=DOOR,
+        charset=submission.charset or source.charset,
     )
     one = _map_for(work, tree)
     outcome = _mapped(work, one, tree, lineage=False)
     bundle = outcome.resources[0] if outcome.resources else {}
-    return Content(
-        bundle=bundle, facts=notification.read(bundle), issues=tuple(outcome.issues), tree=tree, map=one
-    )
+    issues = tuple(shortened(outcome.issues))
+    return Content(bundle=bundle, facts=notification.read(bundle), issues=issues, tree=tree, map=one)
 
 
 def _map_for(work: Work, tree: SourceTree) -> Map:

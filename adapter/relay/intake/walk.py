@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from adapter.errors import Conflict, ContentError, TooCostly, Unsupported
-from adapter.outcome import Issue, has_errors
+from adapter.outcome import Issue, has_errors, shortened
 from adapter.relay import answer, decision, event, feedback, notification
 from adapter.relay.artefact import MESSAGE_PROFILE, Artefact
 from adapter.relay.deployment import FHIR_SOURCE
@@ -155,7 +155,7 @@ def _issues(work: Work, content: Content, meaning: Meaning) -> tuple[Issue, ...]
         *notification.faults(content.facts, meaning, relay.mode, now=work.at, zone=relay.zone),
         *_other_sender(work, content.facts),
     ]
-    return tuple(_of_the_mark(found, work.source))
+    return tuple(shortened(list(_of_the_mark(found, work.source))))
 
 
 def _issues_of_reply(work: Work, content: Content) -> tuple[Issue, ...]:
@@ -167,7 +167,7 @@ def _issues_of_reply(work: Work, content: Content) -> tuple[Issue, ...]:
         *notification.identity_faults(content.facts, relay.mode),
         *_other_sender(work, content.facts),
     ]
-    return tuple(_of_the_mark(found, work.source))
+    return tuple(shortened(list(_of_the_mark(found, work.source))))
 
 
 SAID_BETTER = ("VA953", "VA954")
