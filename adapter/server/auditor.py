@@ -17,7 +17,7 @@ from adapter.relay import audit_event, decision
 from adapter.relay.audit import Head
 from adapter.relay.message import AuditRecord
 from adapter.server.access import Right
-from adapter.server.desk import answer, limit_of, moment_of, read_object, read_words, reason_of
+from adapter.server.desk import answer, limit_of, moment_of, number_of, read_object, read_words, reason_of
 from adapter.server.route import Operators, Route, operator_of
 
 if TYPE_CHECKING:
@@ -48,13 +48,10 @@ class _Auditor:
     async def show(self, request: Request) -> Response:
         """List rows of the trail in order, all or those about one thing (`message/ID`, `consent/ID`)."""
         query = request.query_params
-        after = query.get("after", "0")
-        if not after.isdecimal():
-            raise Malformed("IN113")
         rows = await self._doors.work(
             self._store.audit_rows,
             object=query.get("object"),
-            after=int(after),
+            after=number_of(query.get("after", "0")),
             limit=limit_of(query.get("limit")),
         )
         return answer({"items": [asdict(row) for row in rows]})

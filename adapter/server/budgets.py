@@ -63,8 +63,8 @@ async def read_body(request: Request, budget: DoorBudget, load: Load | None = No
     sent, and (IN110) for too slow a sender; Unsupported (IN102) for a Content-Encoding; Malformed (IN108) for
     an empty body.
     """
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("", "identity"):
+    encodings = {said.strip().lower() for said in request.headers.getlist("content-encoding")}
+    if not encodings <= {"", "identity"}:
         raise Unsupported("IN102")
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > budget.bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -45,9 +46,20 @@ def reason_of(asked: Mapping[str, Any]) -> str:
     return reason.strip()
 
 
+_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
+"""What a database can count to."""
+
+
 def limit_of(given: str | None) -> int:
     """Return how many items a page has: as asked, a hundred where nothing sensible was."""
-    return min(int(given), LONGEST_PAGE) if given and given.isdecimal() else 100
+    return min(int(given), LONGEST_PAGE) if given and _NUMBER.fullmatch(given) else 100
+
+
+def number_of(given: str) -> int:
+    """Return the number of a row. Raises Malformed (IN113) for anything else."""
+    if not _NUMBER.fullmatch(given):
+        raise Malformed("IN113")
+    return int(given)
 
 
 def moment_of(given: str | None) -> datetime | None:
@@ -56,9 +68,9 @@ def moment_of(given: str | None) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(given)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise Malformed("IN113") from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def answer(value: dict[str, Any]) -> JSONResponse:

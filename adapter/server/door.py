@@ -12,7 +12,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from adapter.outcome import Issue
 from adapter.server import log
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _IDENTITY_CODE = re.compile(r"\d{6}[-+A-FU-Y]\d{3}[0-9A-Y]", re.ASCII | re.IGNORECASE)
+
+GONE = 499
+"""What the log says of a caller that went away before its request was whole; no status of HTTP."""
 
 ANSWER_HEADERS = {
     "Cache-Control": "no-store",
@@ -73,6 +76,8 @@ class Door:
 
         try:
             await self.app(scope, receive, framed)
+        except ClientDisconnect:  # nobody is there to be told, and nothing was begun
+            status = GONE
         except Exception as error:  # the last resort: whatever it is, the caller gets an answer
             error_id = str(uuid.uuid4())
             log.say_error("unforeseen", error, error_id=error_id, request=given)

@@ -27,6 +27,8 @@ HEADER_DEADLINE = 10.0
 HEADER_BYTES = 32 * 1024
 """All header names and values of one request together."""
 HEADERS = 64
+CONNECTIONS = 500
+"""Of one listener at a time: for one more, the one that has waited longest without a request is closed."""
 SHUTDOWN_SECONDS = 15
 """How long running requests may go on after the stop."""
 LINGER_SECONDS = 10.0
@@ -90,6 +92,8 @@ class _Protocol(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
     _header_bytes = 0
     _lingering: _Lingering
+    waits_since: float | None = None
+    """Since when no request is at hand, by the loop's clock; None while one is."""
 
     @property
     def is_body_missing(self) -> bool:
@@ -97,9 +101,18 @@ class _Protocol(HttpToolsProtocol):
         return self.cycle is not None and self.cycle.more_body
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401  (uvicorn's own signature)
+        self._make_room()
         self._lingering = _Lingering(transport, self)
         super().connection_made(self._lingering)  # type: ignore[arg-type]
         self._wait_for_headers()
+
+    def _make_room(self) -> None:
+        """Close who holds a place and asks nothing: many silent callers shut nobody out."""
+        if len(self.connections) < CONNECTIONS:
+            return
+        idle = [one for one in self.connections if isinstance(one, _Protocol) and one.waits_since is not None]
+        if idle:
+            min(idle, key=lambda one: one.waits_since or 0.0).transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self._lingering.lingers:
@@ -125,10 +138,21 @@ class _Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._headers_are_here()
+        self.waits_since = None
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        version = self.parser.get_http_version()
+        if version not in ("1.0", "1.1") or hosts > 1 or (version == "1.1" and not hosts):
+            # RFC 9112 section 3.2: who passed it on may have read another address in it.
+            raise ValueError("no single host")
         super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self.waits_since = self.loop.time()
 
     def _wait_for_headers(self) -> None:
         self._headers_are_here()
+        self.waits_since = self.loop.time()
         self._deadline = self.loop.call_later(HEADER_DEADLINE, self.transport.abort)
 
     def _headers_are_here(self) -> None:

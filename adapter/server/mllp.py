@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 START, END = b"\x0b", b"\x1c\r"
 CONNECTIONS = 64
-"""Callers of one listener at a time; one more is closed at once."""
+"""Callers of one listener at a time: for one more, the one that has waited longest is closed."""
 STOP_SECONDS = 15
 """How long messages in work may go on after the stop."""
 
@@ -73,15 +73,15 @@ class _Calls:
         self._listener = listener
         self._ends = False
         self._running: set[asyncio.Task[None]] = set()
-        self._waiting: set[asyncio.Task[None]] = set()
-        """Those that have no whole message: to be closed at the stop without a loss."""
+        self._waiting: dict[asyncio.Task[None], None] = {}
+        """Those that have no whole message, the longest waiting first: they can be closed without a loss."""
 
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection to its end."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a connection has a task
         host = writer.get_extra_info("peername")[0]
-        if len(self._running) >= CONNECTIONS or not self._listener.is_allowed(host):
+        if not self._listener.is_allowed(host) or not self._has_room():
             log.say("mllp-refused", source=self._listener.source)
             writer.transport.abort()
             return
@@ -92,8 +92,20 @@ class _Calls:
             log.say("mllp-broken-off", source=self._listener.source)
         finally:
             self._running.discard(task)
-            self._waiting.discard(task)
+            self._waiting.pop(task, None)
             writer.close()
+
+    def _has_room(self) -> bool:
+        """Make room for one more caller; False if everybody here has a message in work."""
+        if len(self._running) < CONNECTIONS:
+            return True
+        longest = next(iter(self._waiting), None)
+        if longest is None:
+            return False
+        del self._waiting[longest]
+        self._running.discard(longest)
+        longest.cancel()
+        return True
 
     async def end(self) -> None:
         """Close what waits, let what is in work come to its acknowledgement."""
@@ -110,13 +122,13 @@ class _Calls:
     ) -> None:
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         while not self._ends:
-            self._waiting.add(task)
+            self._waiting[task] = None
             try:
                 if not await _begun(reader):
                     return
                 body = await self._block(reader)
             finally:
-                self._waiting.discard(task)
+                self._waiting.pop(task, None)
             began = time.perf_counter()
             said, status = await self._answer(body)
             writer.write(START + said + END)
