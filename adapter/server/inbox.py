@@ -13,6 +13,7 @@ they stand in no log.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import stat
 from contextlib import asynccontextmanager, suppress
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 1.0
 TAKEN, ANSWERS, REFUSED = ".taken", "answers", "refused"
+LONGEST_NAME = 255
+"""Bytes of a file's name, as most file systems have it."""
 UNFINISHED = (".tmp", ".part", ".partial", ".filepart")
 """Endings under which programs write what is not whole yet."""
 SUFFIX = {answer.FHIR_JSON: ".json", answer.FHIR_XML: ".xml", answer.HL7_V2: ".hl7"}
@@ -72,7 +75,7 @@ class _Watch:
                 for place in await asyncio.to_thread(self._rested, take_up=is_first):
                     if stop.is_set():
                         break
-                    await self._take(place)
+                    await self._take_alone(place)
                 was_readable, is_first = True, False
             except OSError as error:
                 if was_readable:
@@ -96,6 +99,13 @@ class _Watch:
             with suppress(FileNotFoundError):
                 claimed.append((folder / name).rename(folder / TAKEN / name))
         return claimed
+
+    async def _take_alone(self, place: Path) -> None:
+        """Take one file in; one that the disk will not let go stays claimed and stops no other."""
+        try:
+            await self._take(place)
+        except OSError as error:
+            log.say("inbox-file-stays", source=self._inbox.source, error=type(error).__name__)
 
     async def _take(self, place: Path) -> None:
         """Take one claimed file in, and answer it; one that the store cannot take now goes back."""
@@ -134,7 +144,8 @@ class _Watch:
     def _answered(self, place: Path, said: Answer) -> None:
         """Write the answer, then let go of the file: a stop in between leads to the same answer again."""
         folder = self._inbox.path
-        target = folder / ANSWERS / (place.name + SUFFIX.get(said.media_type.partition(";")[0], ".txt"))
+        suffix = SUFFIX.get(said.media_type.partition(";")[0], ".txt")
+        target = folder / ANSWERS / (_shortened(place.name, suffix) + suffix)
         fresh = target.with_name(f".{target.name}")
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(said.body)
@@ -158,6 +169,16 @@ def _files(folder: Path) -> Iterator[tuple[int, int, Path]]:
                 known = entry.stat(follow_symlinks=False)
                 if stat.S_ISREG(known.st_mode):
                     yield known.st_mtime_ns, known.st_size, Path(entry.path)
+
+
+def _shortened(name: str, suffix: str) -> str:
+    """Return a name that leaves room for a suffix and a dot before it; a long one ends in its hash."""
+    whole = os.fsencode(name)
+    most = LONGEST_NAME - len(suffix) - 1
+    if len(whole) <= most:
+        return name
+    ending = "-" + hashlib.sha256(whole).hexdigest()[:16]
+    return os.fsencode(name)[: most - len(ending)].decode("utf-8", "ignore") + ending
 
 
 def _read(place: Path, limit: int) -> bytes | None:

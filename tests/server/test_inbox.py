@@ -119,6 +119,29 @@ def test_what_is_not_whole_or_no_file_is_left_alone(adapter: Served, tmp_path: P
     assert left == {"link.hl7", "folder", ".hidden", "a.hl7.tmp", "b.PART"}
 
 
+def test_a_file_with_a_name_of_full_length_is_answered(adapter: Served, tmp_path: Path) -> None:
+    """M1: its answer has a shorter name that ends in a hash, and the file behind it is not kept waiting."""
+    (tmp_path / ("a" * 251 + ".hl7")).write_bytes(message("INBOX-LONG"))
+    (tmp_path / "behind.hl7").write_bytes(message("INBOX-BEHIND"))
+
+    taken(adapter, tmp_path, until=answered(tmp_path, "behind.hl7.hl7"))
+
+    [long] = [path for path in (tmp_path / "answers").iterdir() if path.name.startswith("aaa")]
+    assert b"\rMSA|AA|INBOX-LONG" in long.read_bytes()
+
+
+def test_a_file_that_cannot_be_answered_stops_no_other(adapter: Served, tmp_path: Path) -> None:
+    """Where a folder stands in the place of one answer, the next file is answered all the same."""
+    (tmp_path / "answers" / "a.hl7.hl7").mkdir(parents=True)
+    (tmp_path / "answers" / "a.hl7.hl7" / "in the way").touch()
+    (tmp_path / "a.hl7").write_bytes(message("INBOX-STUCK"))
+    (tmp_path / "b.hl7").write_bytes(message("INBOX-FREE"))
+
+    taken(adapter, tmp_path, until=answered(tmp_path, "b.hl7.hl7"))
+
+    assert (tmp_path / ".taken" / "a.hl7").is_file()
+
+
 def test_a_file_that_grows_is_waited_for(adapter: Served, tmp_path: Path) -> None:
     """It is taken only when two looks saw the same size and time."""
     whole = message("INBOX-6")
