@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from adapter.errors import AmbiguousDelivery, DeliveryError, RefusedDelivery, TransientDelivery
+from adapter.relay.addresses import is_usable
 from adapter.relay.transport import CONNECT_SECONDS, RESPONSE_BYTES, Inbound
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class MllpTransport:
         secured = (self._tls or ssl.create_default_context()) if parts.scheme == "mllps" else None
         try:
             async with asyncio.timeout(self._connect_seconds):
-                return await asyncio.open_connection(host, port, ssl=secured, limit=self._response_bytes)
+                wire = await asyncio.open_connection(host, port, ssl=secured, limit=self._response_bytes)
         except TimeoutError as error:
             raise TransientDelivery("DL208") from error
         except ssl.SSLError as error:
@@ -87,6 +88,10 @@ class MllpTransport:
             raise (TransientDelivery("DL207") if is_passing else RefusedDelivery("DL202")) from error
         except OSError as error:
             raise TransientDelivery("DL201") from error
+        if not is_usable(wire[1].get_extra_info("peername")[0]):
+            wire[1].transport.abort()
+            raise RefusedDelivery("DL206")
+        return wire
 
 
 async def _exchanged(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes) -> Inbound:

@@ -11,12 +11,14 @@ environment, no cookies, no decompression, a cap on what is read, and one deadli
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from adapter.errors import AmbiguousDelivery, DeliveryError, RefusedDelivery, TransientDelivery
+from adapter.relay.addresses import is_usable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -154,12 +156,24 @@ class HttpTransport:
 
         def session() -> aiohttp.ClientSession:
             return aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._connections, ssl=tls),
+                connector=aiohttp.TCPConnector(limit=self._connections, ssl=tls, socket_factory=_socket),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
             )
 
         return httpx_aiohttp.AiohttpTransport(verify=tls, client=session, trust_env=False)
+
+
+class _Unusable(OSError):
+    """The address is one that nothing is sent to."""
+
+
+def _socket(found: tuple[Any, ...]) -> socket.socket:
+    """Return a socket for an address that a name has led to, if anything may be sent there."""
+    family, kind, protocol, _, place = found
+    if not is_usable(str(place[0])):
+        raise _Unusable(errno.EACCES, "no address of a partner")
+    return socket.socket(family, kind, protocol)
 
 
 def _judged(exc: Exception) -> DeliveryError:
@@ -183,6 +197,8 @@ def _judged(exc: Exception) -> DeliveryError:
 def _not_connected(error: OSError) -> DeliveryError:
     if isinstance(error, ssl.SSLError):
         return RefusedDelivery("DL203")
+    if isinstance(error, _Unusable) or error.errno == errno.EACCES:
+        return RefusedDelivery("DL206")
     if isinstance(error, socket.gaierror):
         return TransientDelivery("DL207") if error.errno == socket.EAI_AGAIN else RefusedDelivery("DL202")
     return TransientDelivery("DL201")

@@ -201,6 +201,47 @@ def test_a_wrong_address_is_a_fault_of_the_route(
     assert got.code == code
 
 
+NOWHERE = [
+    "http://169.254.169.254/latest",
+    "http://[::ffff:169.254.169.254]/",
+    "http://[64:ff9b::a9fe:a9fe]/",
+    "http://[2002:a9fe:a9fe::1]/",
+    "http://[fe80::1]/",
+    "http://2852039166/",
+    "http://0xa9fea9fe/",
+    "http://0/",
+    "http://0.0.0.0:{port}/",
+    "http://[::]:{port}/",
+    "http://224.0.0.1/",
+    "http://255.255.255.255/",
+]
+
+
+@pytest.mark.parametrize("url", NOWHERE)
+def test_r1_nothing_is_sent_to_an_address_that_no_partner_has(url: str) -> None:
+    """R1: link-local, unspecified, multicast and reserved ones, however they are written, are a wrong way."""
+    seen: list[object] = []
+    (got,) = send(peer(answer(200), seen=seen), url=url)
+
+    assert isinstance(got, RefusedDelivery)
+    assert (got.code, seen) == ("DL206", [])
+
+
+def test_r2_a_name_that_leads_to_such_an_address_is_refused_at_the_connect(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """R2: the address of the connection is asked, not the name, so that a second answer gains nothing."""
+
+    def lookup(host: str, port: int, *_: object, **__: object) -> list[object]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    (got,) = send(peer(b""), url="http://partner.example:{port}/fhir")
+
+    assert isinstance(got, RefusedDelivery)
+    assert got.code == "DL206"
+
+
 def test_a_name_service_that_does_not_answer_is_transient(monkeypatch: pytest.MonkeyPatch) -> None:
     """EAI_AGAIN is no wrong name."""
 
@@ -233,7 +274,7 @@ def test_a_certificate_nobody_vouches_for_is_a_fault_of_the_route(tmp_path: Path
 
 
 def test_a_redirect_is_not_followed() -> None:
-    """The answer is the redirect itself."""
+    """R2: the answer is the redirect itself; the body goes nowhere else."""
     seen: list[object] = []
     (got,) = send(peer(answer(307, b"", "Location: http://127.0.0.1:1/elsewhere"), seen=seen))
     assert isinstance(got, Inbound)
@@ -241,14 +282,14 @@ def test_a_redirect_is_not_followed() -> None:
 
 
 def test_an_endless_answer_is_cut_at_the_cap() -> None:
-    """The status counts, the body does not; memory and time stay bounded."""
+    """R3: the status counts, the body does not; memory and time stay bounded."""
     (got,) = send(endless)
     assert isinstance(got, Inbound)
     assert (got.status, got.body, got.complete) == (200, b"", False)
 
 
 def test_a_compressed_answer_is_not_unpacked() -> None:
-    """A bomb stays packed: asked for none, we read none."""
+    """R3: a bomb stays packed; asked for none, we read none."""
     bomb = gzip.compress(b"0" * 50_000_000)
     (got,) = send(peer(answer(200, bomb, "Content-Encoding: gzip")))
     assert isinstance(got, Inbound)
