@@ -547,10 +547,10 @@ def test_no_hostile_file_brings_the_door_down(relay: Relay, corpus: Path, place:
 
 
 def test_the_callers_credentials_say_who_sends(relay: Relay) -> None:
-    """A message that names another hospital is the caller's all the same, and says so."""
+    """A message in another hospital's name is refused, and stands as the caller's."""
     answer = accept(relay, "gallbladder", sender=HAVUNIEMI)
 
-    assert (row(relay, answer).sender, "PN146" in site.codes(answer.body)) == (HAVUNIEMI, True)
+    assert (row(relay, answer).sender, "PN147" in site.codes(answer.body)) == (HAVUNIEMI, True)
 
 
 def test_the_lineage_of_a_message_can_be_had_later(relay: Relay) -> None:

@@ -180,10 +180,18 @@ def _of_the_validator(found: Iterable[Issue]) -> Iterator[Issue]:
 
 
 def _other_sender(work: Work, facts: Notification) -> Iterator[Issue]:
-    """The caller's credentials say who sends; a message that says otherwise is told so."""
-    party = decision.ground_of(work.relay).directory.party(work.submission.sender)
-    if facts.sender is not None and facts.sender not in (party.keys if party else (work.submission.sender,)):
-        yield Issue("PN146", at="Bundle.entry[0].resource.sender")
+    """The caller's credentials say who sends; a message that says otherwise is told so.
+
+    One that speaks in the name of another organisation we know is not taken: its recipients would believe
+    what stands in their copy.
+    """
+    directory, caller = decision.ground_of(work.relay).directory, work.submission.sender
+    party = directory.party(caller)
+    if facts.sender is None or facts.sender in (party.keys if party else (caller,)):
+        return
+    named = directory.party(facts.sender)
+    is_ours = named is None or named.part_of in (party.keys if party else (caller,))
+    yield Issue("PN146" if is_ours else "PN147", at="Bundle.entry[0].resource.sender")
 
 
 TEST_MARK = {"hl7v2": "MSH-11", "fhir": None}
