@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -13,6 +15,8 @@ import pytest
 from adapter.conformance.actors import page
 from adapter.conformance.actors.script import Act
 from adapter.server import log
+from adapter.server.app import routes
+from adapter.server.doors import Doors
 from adapter.shipped import folder
 
 if TYPE_CHECKING:
@@ -36,6 +40,14 @@ FIXTURES = (
     "too-old.hl7",
     "employer-asks.hl7",
 )
+PROCESS = Path("/proc/self/cmdline").read_text()
+"""What a list of processes shows of this one."""
+QUESTIONS: dict[str, dict[str, str]] = {
+    "backups": {},
+    "audit/verify": {},
+    "audit/disclosures": {"recipient": "urn:uuid:31305fa5-3e3f-54d1-ac68-1bb016d20087"},
+}
+"""What an operator asks by POST, and the words of it beside the reason."""
 NAMES = ("Mäkelä-Öhman", "Hämäläinen", "Hyvönen", "Jörgen", "Tuija")
 
 
@@ -72,26 +84,32 @@ def found(sinks: dict[str, str]) -> list[tuple[str, str]]:
     return [(name, canary) for name, text in sinks.items() for canary in canaries() if canary in text]
 
 
-@pytest.mark.parametrize("answer", [Act.OK, Act.FATAL_ERROR])
+@pytest.mark.parametrize("answer", [Act.OK, Act.FATAL_ERROR, Act.GARBAGE])
 def test_no_canary_sings_outside_the_copies(play: Play, logged: list[str], answer: Act) -> None:
-    """Logs, answers, the operator's lists, reports, file names and the store's files are searched."""
+    """L2, K1: logs, answers, every page of the operator, reports, names of files, store and backup."""
 
     async def journey(stage: Played) -> None:
         world = stage.world
         answers = [await stage.send(fixture) for fixture in FIXTURES]
         operator = {"Authorization": f"Bearer {world.token('operator')}"}
         ids = [sent.message for sent in answers if sent.message]
+        doors = Doors(relay=world.deployment.relay, access=world.deployment.access)
+        every = [route.path for route in routes(doors) if route.method == "GET"]
+        doors.close()
         paths = [
-            "/operator/status",
-            "/operator/messages",
-            "/operator/queue",
-            *(f"/operator/messages/{one}" for one in ids),
-            *(f"/operator/messages/{one}/timeline" for one in ids),
-            "/readyz",
+            *(path for path in every if "{" not in path),
+            *(path.replace("{id}", one) for path in every if "/messages/{id}" in path for one in ids),
+            "/operator/cases?overdue=true",
+            "/operator/audit?limit=500",
             "/fhir/Patient?identifier=120574-902Y",
+            "/operator/messages/120574-902Y",
         ]
         async with httpx.AsyncClient(trust_env=False, headers=operator) as client:
             told = [await client.get(world.adapter + path) for path in paths]
+            told += [
+                await client.post(f"{world.adapter}/operator/{path}", json={"reason": "a look"} | more)
+                for path, more in QUESTIONS.items()
+            ]
             broken = await client.post(
                 f"{world.adapter}/fhir/$process-message",
                 content=b'{"resourceType": "Bundle", "id": "120574-902Y", "type": 120574-902Y',
@@ -100,7 +118,7 @@ def test_no_canary_sings_outside_the_copies(play: Play, logged: list[str], answe
                     "Content-Type": "application/fhir+json",
                 },
             )
-        files = [path for path in world.folder.rglob("*") if path.is_file() and "silta.db" in path.name]
+        files = [path for path in world.folder.rglob("*") if path.is_file() and ".db" in path.name]
         shown = [line for record in world.oh_stub.inbox.items for line in page.lines(record)]
 
         assert (
@@ -108,17 +126,18 @@ def test_no_canary_sings_outside_the_copies(play: Play, logged: list[str], answe
                 {
                     "the log": "\n".join(logged),
                     "answers to the sender": "\n".join(sent.answered.body.decode() for sent in answers),
-                    "the operator's pages": "\n".join(one.text for one in told),
+                    **{f"{one.request.method} {one.request.url.path}": one.text for one in told},
                     "a refusal": broken.text,
                     "headers": "\n".join(str(one.headers) for one in (*told, broken)),
                     "delivery reports": json.dumps(stage.reported, ensure_ascii=False),
+                    "the process": PROCESS + str(dict(os.environ)),
                     "file names": "\n".join(str(path) for path in world.folder.rglob("*")),
                     "the store's files": "\n".join(path.read_bytes().decode("latin-1") for path in files),
                 }
             )
             == []
         )
-        assert files
+        assert any("backup" in str(path) for path in files)
         assert not [line for line in shown if CODE.search(line)]
 
     play(journey, answer)

@@ -117,7 +117,7 @@ def test_the_stores_own_chain_verifies_after_work(world: World) -> None:
     assert world.store.verify_audit(head) is None
 
 
-def test_the_database_refuses_to_change_its_audit(world: World) -> None:
+def test_d18_the_database_refuses_to_change_its_audit(world: World) -> None:
     """The audit and attempt tables are append-only for everybody who comes through SQL."""
     world.take(1)
     world.drain()

@@ -113,7 +113,7 @@ def only(event: dict[str, Any], kind: str, code: str) -> dict[str, Any]:
     return found[0]
 
 
-def test_a_disclosure_says_who_to_whom_about_whom_and_on_what_ground(told: tuple[Relay, str]) -> None:
+def test_d18_a_disclosure_says_who_to_whom_about_whom_and_on_what_ground(told: tuple[Relay, str]) -> None:
     """Hospital, occupational health, the person, the consent in its version: each in its place."""
     relay, _ = told
 
@@ -132,7 +132,7 @@ def test_a_disclosure_says_who_to_whom_about_whom_and_on_what_ground(told: tuple
     assert disclosure["entity"][2]["what"]["reference"] == "Consent/l-2025-3381/_history/1"
 
 
-def test_a_disclosure_has_the_shape_of_the_profile_it_claims(told: tuple[Relay, str]) -> None:
+def test_d17_a_disclosure_has_the_shape_of_the_profile_it_claims(told: tuple[Relay, str]) -> None:
     """BALP PrivacyDisclosure.Source: its fixed codes, its agents, the source that is an agent too."""
     relay, _ = told
 

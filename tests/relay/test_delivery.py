@@ -153,7 +153,7 @@ def test_repeats_are_byte_identical(world: World) -> None:
     assert world.decided.copies == 1
 
 
-def test_audit_and_bytes_are_on_disk_before_the_socket(world: World) -> None:
+def test_d15_audit_and_bytes_are_on_disk_before_the_socket(world: World) -> None:
     """When the wire sees the copy, the store already says that it was disclosed, and holds these bytes."""
     seen = []
 

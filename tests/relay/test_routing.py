@@ -49,7 +49,7 @@ def keys(found: Any) -> list[str]:
     return [each.organisation for each in found]
 
 
-def test_the_organisation_named_in_the_message_wins() -> None:
+def test_ladder_1_the_organisation_named_in_the_message_wins() -> None:
     """The first rung holds although the employer has another provider."""
     message = bundle(recipients=(CLINIC,), employer=EMPLOYER)
 
@@ -59,7 +59,7 @@ def test_the_organisation_named_in_the_message_wins() -> None:
     assert found[0].evidence.rung is Rung.NAMED
 
 
-def test_the_employer_leads_to_its_provider() -> None:
+def test_ladder_4_the_employer_leads_to_its_provider() -> None:
     """The second rung: the directory gives the employer's provider, with the affiliation as evidence."""
     found = route(bundle(recipients=(), employer=EMPLOYER), party(CLINIC), affiliation(CLINIC))
 
@@ -115,7 +115,7 @@ UNROUTED: dict[str, tuple[dict[str, Any], list[dict[str, Any]], str]] = {
 
 
 @pytest.mark.parametrize(("message", "resources", "reason"), UNROUTED.values(), ids=UNROUTED)
-def test_what_is_not_certain_is_unrouted(
+def test_ladder_6_what_is_not_certain_is_unrouted(
     message: dict[str, Any], resources: list[dict[str, Any]], reason: str
 ) -> None:
     """Never a guess, never a broadcast: a person assigns it, and sees why."""
@@ -182,7 +182,7 @@ def test_the_employer_beside_a_provider_does_not_stop_the_provider() -> None:
     ]
 
 
-def test_history_proves_no_care() -> None:
+def test_ladder_3_history_proves_no_care() -> None:
     """An earlier message is a proposal to a person and nothing else."""
     assert Rung.HISTORY not in routing.PROVES_CARE
 

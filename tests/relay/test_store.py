@@ -649,7 +649,7 @@ def test_a_consent_gone_from_the_folder_ends(world: World) -> None:
 # Forgetting -----------------------------------------------------------------------------------------------
 
 
-def test_content_goes_when_its_time_has_come_and_the_audit_stays(world: World) -> None:
+def test_d19_content_goes_when_its_time_has_come_and_the_audit_stays(world: World) -> None:
     """After seven days nothing opens any more; states, times and the chain are still there."""
     new = world.take(1)
     world.drain()
