@@ -86,12 +86,14 @@ class _Reading:
         self, asked: list[Question], given: list[Question], place: Place, scopes: Scopes
     ) -> Iterator[Found]:
         """Yield what is wrong with the items at one level."""
-        order = {question.get("linkId"): number for number, question in enumerate(asked)}
+        order = {str(question.get("linkId")): number for number, question in enumerate(asked)}
         found: dict[Any, list[tuple[Place, Question]]] = {}
         last = -1
         for index, item in enumerate(given):
             there = (*place, f"item[{index}]")
             link = item.get("linkId")
+            if not isinstance(link, str):  # the structure says so
+                continue
             number = order.get(link)
             if number is None:
                 yield _at("VA853" if link in self._links else "VA852", there)

@@ -46,10 +46,15 @@ def codes_of(value: Json, type_name: str) -> list[Code] | None:
     if not isinstance(codings, list | tuple):
         return []
     return [
-        (coding.get("system") or "", coding["code"])
+        (_text(coding.get("system")), coding["code"])
         for coding in codings
         if isinstance(coding, dict) and isinstance(coding.get("code"), str)
     ]
+
+
+def _text(value: Json) -> str:
+    """Return a text, the empty one for any other kind: what it should have been is said elsewhere."""
+    return value if isinstance(value, str) else ""
 
 
 class Bindings:

@@ -37,6 +37,7 @@ def _entry(entry: Json, index: int, kind: Json) -> Iterator[Found]:
     if not isinstance(entry, dict):
         return
     url, resource = entry.get("fullUrl"), entry.get("resource")
+    kind = kind if isinstance(kind, str) else None
     place = f"entry[{index}]"
     if kind == "searchset" and _lacks_id(resource):
         yield _at(Found("VA808"), "resource", place)
@@ -125,7 +126,7 @@ def _is_inside(name: str, visit: Visit) -> bool:
 
 
 def _is_closed(visit: Visit) -> bool:
-    return any(bundle.get("type") in CLOSED for bundle, _ in visit.bundles())
+    return any(str(bundle.get("type")) in CLOSED for bundle, _ in visit.bundles())
 
 
 def _graveness(visit: Visit) -> Severity:

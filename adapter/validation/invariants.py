@@ -116,7 +116,12 @@ class Invariants:
         if known is not None and stated.key not in WALKED:
             code = "VA702" if stated.severity == "warning" else "VA701"
             params: dict[str, Any] = {"key": stated.key, "human": stated.human, "profile": CORE}
-            return lambda value, visit: None if known(value, visit) else [Found(code, params)]
+
+            def asked(value: Json, visit: Visit) -> Verdict:
+                # What is no object at all is said by the structure.
+                return None if not isinstance(value, dict) or known(value, visit) else [Found(code, params)]
+
+            return asked
         constraint = {
             "key": stated.key,
             "severity": stated.severity,
@@ -199,4 +204,4 @@ class Invariants:
 
 
 def _over_value(known: Callable[[Json, Visit], bool]) -> Predicate:
-    return lambda item, visit: known(item.value, visit)
+    return lambda item, visit: not isinstance(item.value, dict) or known(item.value, visit)

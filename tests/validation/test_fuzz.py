@@ -89,3 +89,33 @@ def test_two_thousand_mutants_are_judged(fuzzed: Validator) -> None:
 def test_a_hundred_thousand_mutants_are_judged(fuzzed: Validator) -> None:
     """No mutant gives an exception, over a long run."""
     run(fuzzed, 100_000, 1)
+
+
+CONFUSED = {
+    "system of a Coding": {
+        "resourceType": "Encounter",
+        "status": "finished",
+        "class": {"system": {}, "code": "AMB"},
+    },
+    "linkId of an answer": {
+        "resourceType": "QuestionnaireResponse",
+        "status": "completed",
+        "item": [{"linkId": []}],
+    },
+    "type of a Bundle": {"resourceType": "Bundle", "type": [], "entry": [{"resource": {}}]},
+    "a reference in a Bundle of no type": {
+        "resourceType": "Bundle",
+        "type": {},
+        "entry": [{"resource": {"resourceType": "Patient", "managingOrganization": {"reference": "A/1"}}}],
+    },
+    "a number for a contact": {"resourceType": "Patient", "telecom": [1]},
+    "a number for a period": {"resourceType": "Encounter", "period": 1},
+}
+
+
+@pytest.mark.parametrize("resource", CONFUSED.values(), ids=CONFUSED)
+def test_a_value_of_another_kind_is_a_finding_and_no_fault_of_ours(
+    resource: dict[str, Any], validator: Validator
+) -> None:
+    """J2: an object where a text should stand is said, whoever looks at it."""
+    assert any(issue.is_error for issue in validator.validate(resource))
