@@ -302,7 +302,7 @@ def test_j1_judging_grows_no_faster_than_the_document(adapter: Served, case: str
 
     assert (isinstance(issues, list), took < 4.0) == (True, True)
     assert len(answer.json()["issue"]) <= 1_001
-    assert ("IN121" in answer.text) is (len(answer.json()["issue"]) == 1_001)
+    assert ("IN130" in answer.text) is (len(answer.json()["issue"]) == 1_001)
 
 
 # -- X: XML --------------------------------------------------------------------------------------------------
