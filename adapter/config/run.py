@@ -15,7 +15,7 @@ from adapter.server import log
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 
     from adapter.config.settings import Settings
     from adapter.mapping.reload import Reload
@@ -68,7 +68,7 @@ async def running(
     """
     from adapter.relay import delivery
     from adapter.relay.ways import Ways
-    from adapter.server import alarm, inbox, maps, mllp, reply_notice
+    from adapter.server import inbox, maps, mllp
     from adapter.server.app import app
     from adapter.server.doors import Doors
     from adapter.server.listen import listening
@@ -84,17 +84,11 @@ async def running(
     if standing is not None:
         log.say("held", level=logging.WARNING)
     stop = asyncio.Event()
-    delivering = asyncio.create_task(delivery.run(deployment.relay, stop))
-    forgetting = asyncio.create_task(_forget(deployment, stop))
-    following = asyncio.create_task(_follow_up(deployment, stop))
-    polling = asyncio.create_task(_poll(deployment, stop))
-    watcher = alarm.Watch(
-        deployment.relay, settings.alarm, alarm.bells(settings.alarm, deployment.relay.transport)
-    )
-    alarming = asyncio.create_task(watcher.run(stop))
-    ushering = asyncio.create_task(reply_notice.Usher(deployment.relay, settings.notices).run(stop))
     reloader = reloader_of(deployment)
-    watching = asyncio.create_task(maps.watch(reloader, deployment.relay, stop)) if watch else None
+    delivering = asyncio.create_task(delivery.run(deployment.relay, stop))
+    besides = [asyncio.create_task(each) for each in _besides(deployment, stop)]
+    if watch:
+        besides.append(asyncio.create_task(maps.watch(reloader, deployment.relay, stop)))
     doors = Doors(
         relay=deployment.relay,
         access=deployment.access,
@@ -130,19 +124,25 @@ async def running(
     finally:
         stop.set()
         try:
-            await forgetting
-            await following
-            await polling
-            await alarming
-            await ushering
-            await delivering
-            if watching is not None:
-                await watching
+            for each in (*besides, delivering):
+                await each
         finally:
             if wire is not None:
                 await wire.aclose()
             await asyncio.to_thread(deployment.store.close)
             log.say("stopped")
+
+
+def _besides(deployment: Deployment, stop: asyncio.Event) -> Iterator[Coroutine[None, None, None]]:
+    """Yield what runs beside doors and delivery until the stop."""
+    from adapter.server import alarm, reply_notice
+
+    relay, settings = deployment.relay, deployment.settings
+    yield _forget(deployment, stop)
+    yield _follow_up(deployment, stop)
+    yield _poll(deployment, stop)
+    yield alarm.Watch(relay, settings.alarm, alarm.bells(settings.alarm, relay.transport)).run(stop)
+    yield reply_notice.Usher(relay, settings.notices).run(stop)
 
 
 async def _forget(deployment: Deployment, stop: asyncio.Event) -> None:
