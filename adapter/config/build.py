@@ -98,6 +98,7 @@ def build(
             transport=transport or Ways(),
             schedule=settings.schedule,
             time_to_live=settings.time_to_live,
+            remembers=settings.remembers,
             zone=settings.zone,
             patience=settings.patience,
             bounds=settings.bounds,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,6 @@ from adapter.server.user import User
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from datetime import timedelta
     from zoneinfo import ZoneInfo
 
     from joserfc.jwk import Key as PublicKey
@@ -97,6 +97,12 @@ class Settings:
     retention: Retention
     """How long content is kept; ids and audit stay."""
     warnings: tuple[Issue, ...] = ()
+
+    @property
+    def remembers(self) -> timedelta:
+        """For how long a repeat surely gets its first answer: as long as content of any kind is kept."""
+        kept = self.retention
+        return max(kept.not_applicable, kept.delivered, kept.parked, timedelta(hours=24))
 
     @property
     def store_file(self) -> Path | None:

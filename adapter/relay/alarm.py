@@ -52,6 +52,8 @@ class Facts:
     """Copies parked or refused."""
     cancellations_stuck: int = 0
     """Of these, cancellations of something that was sent."""
+    contradicted: int = 0
+    """Acknowledgements of the last day that contradict what was acknowledged first."""
     oldest_queued: Mapping[str, datetime] = field(default_factory=dict)
     """Since when the oldest copy for a partner is queued, by the partner's key."""
     resting: Mapping[str, str] = field(default_factory=dict)
@@ -125,6 +127,8 @@ def standing(facts: Facts, now: datetime, limits: Limits) -> list[Alarm]:
                 stand("AL105", partner, partner=partner, minutes=int((now - since) / timedelta(minutes=1)))
     if facts.cancellations_stuck:
         stand("AL106", count=facts.cancellations_stuck)
+    if facts.contradicted:
+        stand("AL114", count=facts.contradicted)
     if facts.waiting_for_person:
         stand("AL107", count=facts.waiting_for_person)
     if facts.unrouted_since is not None and now - facts.unrouted_since > limits.routing_age:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,6 @@ from adapter.relay.replay import Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import timedelta
 
     from adapter.mapping import MapSet
     from adapter.outcome import Language
@@ -158,6 +158,8 @@ class Relay:
     schedule: RetrySchedule
     time_to_live: timedelta
     """A copy that has not arrived after this is closed as expired."""
+    remembers: timedelta = timedelta(days=90)
+    """For how long, at least, a repeat gets its first answer: ids and answers outlive any content."""
     patience: Patience = field(default_factory=Patience)
     """How long occupational health may take to answer."""
     bounds: Bounds = field(default_factory=Bounds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -35,10 +36,6 @@ if TYPE_CHECKING:
     from adapter.relay.message import Answer
     from adapter.server.doors import Doors
     from adapter.server.route import Endpoint
-
-CACHE_MINUTES = 7 * 24 * 60
-"""How long a repeat is known for sure, `CapabilityStatement.messaging.reliableCache`: a delivered message's
-content goes after seven days; its ids and answer stay longer."""
 
 
 def routes(doors: Doors) -> list[Route]:
@@ -207,7 +204,7 @@ def capability_statement(relay: Relay) -> dict[str, Any]:
         "messaging": [
             {
                 "endpoint": [{"protocol": _PROTOCOL, "address": f"{relay.address}/$process-message"}],
-                "reliableCache": CACHE_MINUTES,
+                "reliableCache": relay.remembers // timedelta(minutes=1),
                 **each,
             }
             for each in every["messaging"]

@@ -116,6 +116,16 @@ def test_a_whole_file_becomes_settings(site: Path) -> None:
     assert settings.warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [("", timedelta(days=90)), ('parked = "10d"\ndelivered = "20d"', timedelta(days=20))],
+    ids=["as it comes", "shorter"],
+)
+def test_answers_are_promised_for_as_long_as_content_is_kept(site: Path, text: str, kept: timedelta) -> None:
+    """What `reliableCache` says comes from the retention."""
+    assert config.load(written(site, f"{WHOLE}\n[retention]\n{text}\n")).remembers == kept
+
+
 def test_a_webhook_has_its_keys_from_a_file(site: Path) -> None:
     """The newest first, and never in the settings file itself."""
     keys = [b"n" * 32, b"o" * 24]

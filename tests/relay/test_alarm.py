@@ -34,6 +34,7 @@ RAISED: dict[str, tuple[Facts, list[tuple[str, str]]]] = {
         Facts(waiting_for_person=1, cancellations_stuck=1),
         [("AL106", ""), ("AL107", "")],
     ),
+    "a recipient contradicts itself": (Facts(contradicted=1), [("AL114", "")]),
     "copies wait for a person": (Facts(waiting_for_person=3), [("AL107", "")]),
     "a message has no recipient": (Facts(unrouted_since=NOON - timedelta(hours=5)), [("AL108", "")]),
     "a message has no recipient yet": (Facts(unrouted_since=NOON - timedelta(hours=4)), []),

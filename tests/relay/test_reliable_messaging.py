@@ -18,7 +18,7 @@ from adapter.errors import AdapterError, Conflict, Unsupported
 from adapter.fhir import json as fhir_json
 from adapter.relay import delivery, intake
 from adapter.relay.duplicates import Case, Id, case_of
-from adapter.relay.message import Answer, DeliveryState, IntakeKey, Kind
+from adapter.relay.message import Answer, DeliveryState, IntakeKey, Kind, Meaning
 from adapter.relay.reliability import PROFILES, ProfileName
 from tests.relay import site, world
 
@@ -401,3 +401,113 @@ def test_a_partner_may_want_its_copies_asynchronously(relay: Relay, wire: world.
     [row] = relay.store.deliveries(taken.message or "")
     assert request.headers["X-Request-Id"] == row.header_id
     assert row.state is DeliveryState.AWAITING
+
+
+# Acknowledgements -----------------------------------------------------------------------------------------
+
+
+def acknowledged(relay: Relay, wire: world.Wire, *codes: str) -> tuple[str, list[str]]:
+    """Send one copy and let its recipient acknowledge it so; return the delivery and the verdicts."""
+    partner = replace(relay.partners[site.KASKELA], acknowledgement="later")
+    object.__setattr__(relay, "partners", {**relay.partners, site.KASKELA: partner})
+    taken = accept(relay, sent_as())
+    answers(relay, wire)
+    [row] = relay.store.deliveries(taken.message or "")
+    return row.id, [said(relay, row.header_id, code) for code in codes]
+
+
+def said(relay: Relay, identifier: str, code: str) -> str:
+    """Take in an acknowledgement of occupational health; return what it meant."""
+    return relay.store.acknowledgement(  # type: ignore[return-value]
+        site.KASKELA,
+        identifier,
+        code,
+        b"{}",
+        relay.clock.now(),  # type: ignore[arg-type]
+    ).verdict
+
+
+WORDS = {
+    "twice": (("ok", "ok"), ["first", "repeat"], DeliveryState.ACKNOWLEDGED),
+    "yes, then no": (("ok", "fatal-error"), ["first", "contradicting"], DeliveryState.ACKNOWLEDGED),
+    "no, then yes": (("fatal-error", "ok"), ["first", "contradicting"], DeliveryState.REFUSED),
+    "no, twice": (("fatal-error", "fatal-error"), ["first", "repeat"], DeliveryState.REFUSED),
+    "not now, then yes": (("transient-error", "ok"), ["first", "first"], DeliveryState.ACKNOWLEDGED),
+}
+
+
+@pytest.mark.parametrize(("codes", "verdicts", "state"), WORDS.values(), ids=WORDS)
+def test_the_first_final_word_stands(
+    relay: Relay, wire: world.Wire, codes: tuple[str, ...], verdicts: list[str], state: DeliveryState
+) -> None:
+    """What contradicts it changes nothing, and somebody hears of it."""
+    delivered, found = acknowledged(relay, wire, *codes)
+
+    assert (found, relay.store.delivery(delivered).state) == (verdicts, state)
+    assert relay.store.alarm_facts(None).contradicted == verdicts.count("contradicting")
+
+
+@pytest.mark.parametrize(
+    ("code", "state"), [("ok", DeliveryState.ACKNOWLEDGED), ("fatal-error", DeliveryState.REFUSED)]
+)
+def test_what_a_person_sent_again_is_acknowledged_anew(
+    relay: Relay, wire: world.Wire, code: str, state: DeliveryState
+) -> None:
+    """The word of the time before no longer counts."""
+    delivered, _ = acknowledged(relay, wire, "fatal-error")
+    relay.store.resend(delivered, actor="operator", reason="asked for")
+    answers(relay, wire)
+
+    row = relay.store.delivery(delivered)
+    assert (row.state, said(relay, row.header_id, code)) == (DeliveryState.AWAITING, "first")
+    assert relay.store.delivery(delivered).state is state
+
+
+@pytest.mark.parametrize(("hours", "codes"), [(23, 1), (25, 0)])
+def test_an_acknowledgement_of_something_unknown_is_kept_for_a_day(
+    relay: Relay, wire: world.Wire, hours: int, codes: int
+) -> None:
+    """Its content is forgotten then; that it came is not."""
+    said(relay, "nobody-knows-it", "ok")
+    relay.clock.move(timedelta(hours=hours))  # type: ignore[attr-defined]
+
+    forgotten = relay.store.forget(relay.clock.now())
+
+    [row] = relay.store.acknowledgements()
+    assert (forgotten, row.verdict) == (1 - codes, "unknown")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "state"), [(1, DeliveryState.ACKNOWLEDGED), (1441, DeliveryState.AWAITING)]
+)
+def test_an_acknowledgement_from_before_finds_what_becomes_known_within_a_day(
+    file_world: world.World, minutes: int, state: DeliveryState
+) -> None:
+    """An id that was unknown when it was acknowledged, as after a restored backup."""
+    file_world.partners[world.CLINIC] = world.partner(world.CLINIC, acknowledgement="later")
+    file_world.transport.steps = [world.status(202)]
+    known = world.intake(1).deliveries[0].header_id
+    file_world.store.acknowledgement(world.CLINIC, known, "ok", b"{}", file_world.clock.now())
+    file_world.clock.move(timedelta(minutes=minutes))
+    new = file_world.take(1)
+    file_world.due()
+
+    assert file_world.state(new) is state
+
+
+def test_an_acknowledged_original_with_an_unacknowledged_cancellation_is_an_alarm(
+    file_world: world.World,
+) -> None:
+    """The recipient acts on what is no longer true, until a person sees to it."""
+    first = file_world.take(1)
+    file_world.due()
+    file_world.partners[world.CLINIC] = world.partner(world.CLINIC, acknowledgement="later")
+    file_world.transport.steps = [world.status(202)]
+    file_world.take(2, kind=Kind.CANCELLATION, meaning=Meaning.CANCEL, cancels=first.message)
+    for _ in range(4):
+        file_world.due()
+        file_world.clock.move(timedelta(minutes=15))
+    file_world.due()
+
+    assert file_world.state(first) is DeliveryState.ACKNOWLEDGED
+    assert file_world.store.alarm_facts(None).cancellations_stuck == 1

@@ -207,7 +207,7 @@ def test_the_adapter_says_what_it_is_able_to_do(adapter: Served) -> None:
     said = adapter.get("/fhir/metadata").json()
 
     assert said["fhirVersion"] == "4.0.1"
-    assert said["messaging"][0]["reliableCache"] > 0
+    assert said["messaging"][0]["reliableCache"] == 90 * 24 * 60
     assert {one["name"] for one in said["rest"][0]["operation"]} == {"process-message", "validate"}
 
 

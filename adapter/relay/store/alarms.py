@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
@@ -29,10 +30,16 @@ _THIS = (_A.code == bindparam("the_code"), _A.about == bindparam("the_about"))
 _TELL = update(schema.alarm).where(*_THIS)
 _END = delete(schema.alarm).where(*_THIS)
 
+A_DAY = timedelta(hours=24)
+
 _STUCK = (
     select(_D.kind, func.count().label("how_many"))
     .where(_D.state.in_([DeliveryState.PARKED.value, DeliveryState.REFUSED.value]))
     .group_by(_D.kind)
+)
+_CONTRADICTED = select(func.count().label("how_many")).where(
+    schema.acknowledgement.c.verdict == "contradicting",
+    schema.acknowledgement.c.received_at > bindparam("since", type_=schema.Moment),
 )
 _OLDEST = (
     select(_D.recipient, func.min(_D.queued_at).label("since"))
@@ -57,6 +64,7 @@ def facts(reader: Reader, now: datetime, room: Room, audit_fault: str | None) ->
     return Facts(
         waiting_for_person=sum(stuck.values()),
         cancellations_stuck=stuck.get(Kind.CANCELLATION.value, 0),
+        contradicted=reader.rows(_CONTRADICTED, {"since": now - A_DAY})[0].how_many,
         oldest_queued={row.recipient: row.since for row in reader.rows(_OLDEST)},
         resting={row.key: row.pause_reason or "DL103" for row in reader.rows(_RESTING, {"now": now})},
         unrouted_since=reader.rows(_UNROUTED, {})[0].since,

@@ -7,13 +7,14 @@ changes nothing else.
 from __future__ import annotations
 
 from dataclasses import fields
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, or_, select, update
 
 from adapter.errors import Conflict, NotFound
 from adapter.relay import retry
-from adapter.relay.message import DeliveryEvent, DeliveryState
+from adapter.relay.message import LIVE, DeliveryEvent, DeliveryState
 from adapter.relay.retry import Class
 from adapter.relay.store import deliveries, offers, schema
 from adapter.relay.store.among import Among
@@ -23,7 +24,7 @@ from adapter.relay.store.values import AckCode, AttemptEnd, Matched, Paused, Ver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from adapter.relay.message import Level
     from adapter.relay.store.book import Book
@@ -37,6 +38,8 @@ EVENT_OF_CODE: dict[AckCode, DeliveryEvent] = {
 }
 """R4 response-code as a step of the delivery."""
 
+UNKNOWN_KEPT = timedelta(hours=24)
+"""How long an acknowledgement of something unknown is kept, and matched again."""
 KEPT_OF_ANSWER = 65_536
 """Bytes of a refusal that are kept for the operator."""
 
@@ -64,13 +67,15 @@ _BY_ID = (
     .limit(1)
 )
 _ADD_ACK = insert(schema.acknowledgement).returning(_A.number)
+_OPEN = LIVE | {DeliveryState.PARKED}
 _VERDICTS = select(_A.code).where(_A.delivery == bindparam("the_delivery"), _A.verdict == "first")
 _UNMATCHED = (
     select(_A.number, _A.code)
     .where(
-        _A.identifier.in_([bindparam("header_id"), bindparam("bundle_id")]),
+        _A.identifier.in_([bindparam("header_id"), bindparam("bundle_id"), bindparam("envelope_id")]),
         _A.partner == bindparam("partner"),
         _A.delivery.is_(None),
+        _A.received_at > bindparam("since", type_=schema.Moment),
     )
     .order_by(_A.number)
 )
@@ -202,7 +207,13 @@ def _take(
 
 def _match_earlier(book: Book, row: Row, at: datetime) -> None:
     """An acknowledgement that came before its delivery was known finds it now."""
-    given = {"header_id": row.header_id, "bundle_id": row.bundle_id, "partner": row.recipient}
+    given = {
+        "header_id": row.header_id,
+        "bundle_id": row.bundle_id,
+        "envelope_id": row.envelope_id or row.bundle_id,
+        "partner": row.recipient,
+        "since": at - UNKNOWN_KEPT,
+    }
     for earlier in book.all(_UNMATCHED, given):
         found = deliveries.find(book, row.id)
         verdict = _apply(book, found, earlier.code, at, due_at=None)
@@ -266,7 +277,8 @@ def acknowledge(
     """Take in an acknowledgement that came by itself.
 
     Only deliveries to `partner` can match, so that nobody acknowledges for another. The first final code
-    wins; a late `ok` lifts a parked or refused delivery (table of `message.advance`).
+    wins, and what contradicts it changes nothing; a late `ok` lifts what was parked, or refused by a status
+    (table of `message.advance`).
     """
     match = book.first(_BY_ID, {"partner": partner, "identifier": identifier})
     if match is None:
@@ -287,10 +299,11 @@ def _apply(book: Book, row: Row, code: AckCode, now: datetime, *, due_at: dateti
     """Step if the table has the step, and say what the acknowledgement was to the delivery."""
     event = EVENT_OF_CODE[code]
     earlier = [first.code for first in book.all(_VERDICTS, {"the_delivery": row.id})]
-    final = next((given for given in earlier if given != "transient-error"), None)
+    # What is open has been sent again by a person since: an earlier final word is of the time before that.
+    finals = (given for given in earlier if given != "transient-error")
+    final = next(finals, None) if DeliveryState(row.state) not in _OPEN else None
     contradicts = final is not None and code != final
-    lifts = code == "ok" and row.state != DeliveryState.ACKNOWLEDGED.value
-    if not deliveries.has_step(row.state, event) or (final is not None and not lifts):
+    if final is not None or not deliveries.has_step(row.state, event):
         verdict: Verdict = "contradicting" if contradicts else "repeat" if final or earlier else "late"
         book.note(
             "acknowledge",
@@ -317,10 +330,10 @@ def _apply(book: Book, row: Row, code: AckCode, now: datetime, *, due_at: dateti
         action="acknowledge",
         actor=row.recipient,
         reason=None if code == "ok" else "DL120" if code == "transient-error" else "DL121",
-        detail={"code": code, "contradicts": "true" if contradicts else None},
+        detail={"code": code},
         **changes,
     )
-    return "contradicting" if contradicts else "first"
+    return "first"
 
 
 def _keep(

@@ -9,12 +9,26 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, not_, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    String,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    exists,
+    literal,
+    not_,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from adapter.relay.message import LIVE, DeliveryState, MessageState
 from adapter.relay.store import schema
 from adapter.relay.store.cipher import owner_of
-from adapter.relay.store.outcomes import body_of
+from adapter.relay.store.outcomes import UNKNOWN_KEPT, body_of
 from adapter.relay.store.values import Retention
 
 if TYPE_CHECKING:
@@ -79,6 +93,18 @@ _ACKNOWLEDGEMENTS = (
     .join(schema.delivery, _D.id == schema.acknowledgement.c.delivery)
     .where(_D.message == bindparam("the_message"))
 )
+_A = schema.acknowledgement.c
+_UNKNOWN = (
+    select(_A.number)
+    .join(schema.content_key, _K.owner == literal("acknowledgement/").concat(cast(_A.number, String)))
+    .where(
+        _A.delivery.is_(None),
+        _A.received_at <= bindparam("unknown", type_=schema.Moment),
+        _K.wrapped.is_not(None),
+    )
+    .limit(bindparam("room"))
+)
+"""Acknowledgements of what has not become known."""
 _DROP_PAYLOADS = delete(schema.payload).where(_Y.owner == bindparam("the_owner"))
 _DROP_KEY = (
     update(schema.content_key)
@@ -93,7 +119,10 @@ _MARK = (
 
 
 def forget(book: Book, now: datetime, retention: Retention, limit: int = 100) -> int:
-    """Destroy the keys of up to `limit` messages, and of conflicting submissions. Returns how many."""
+    """Destroy the keys of up to `limit` messages, conflicting submissions and unknown answers each.
+
+    Returns how many.
+    """
     if not book.ground.try_lock(book, "forget"):
         return 0
     given = {
@@ -113,7 +142,11 @@ def forget(book: Book, now: datetime, retention: Retention, limit: int = 100) ->
     for row in conflicts:
         _destroy(book, f"conflict/{row.id}", now)
         book.note("forget", f"conflict/{row.id}", "forgotten", at=now)
-    return len(spent) + len(conflicts)
+    unknown = book.all(_UNKNOWN, {"unknown": now - UNKNOWN_KEPT, "room": limit})
+    for row in unknown:
+        _destroy(book, body_of(row.number), now)
+        book.note("forget", body_of(row.number), "forgotten", at=now)
+    return len(spent) + len(conflicts) + len(unknown)
 
 
 def _destroy(book: Book, owner: str, now: datetime) -> None:
