@@ -1,12 +1,14 @@
-"""The audit as FHIR: each disclosure and each look at content as an `AuditEvent`, when a person asks.
+"""The audit as FHIR: what came, left, was denied, acknowledged or looked at as `AuditEvent`s, for who asks.
 
 A disclosure has the shape of the IHE profile PrivacyDisclosure.Source: who disclosed (the hospital, by this
-adapter), to whom, about whom, what, and on what ground. The rows of the chain are the record; these are made
-from them when they are asked for, and name the row they come from. What was never sent is no disclosure.
+adapter), to whom, about whom, what, and on what ground. What the hospital told this adapter has that of
+PrivacyDisclosure.Recipient. The rows of the chain are the record; these are made from them when they are
+asked for, and name the row they come from. What was never sent is no disclosure.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from adapter.fhir.canonical import BASE, URI, code_system
@@ -22,15 +24,20 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from adapter.relay.audit import AuditRow
-    from adapter.relay.store.values import Disclosed
+    from adapter.relay.store.values import Act, Disclosed
 
-PROFILE = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.PrivacyDisclosure.Source"
+BALP = "https://profiles.ihe.net/ITI/BALP"
 """IHE Basic Audit Log Patterns 1.1.4."""
+PROFILE = f"{BALP}/StructureDefinition/IHE.BasicAudit.PrivacyDisclosure.Source"
+IMPORT_PROFILE = f"{BALP}/StructureDefinition/IHE.BasicAudit.PrivacyDisclosure.Recipient"
+AUTHORIZATION = f"{BALP}/CodeSystem/AuthZsubType"
 DICOM = "http://dicom.nema.org/resources/ontology/DCM"
 LIFECYCLE = "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle"
 ENTITY_TYPE = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
 ENTITY_ROLE = "http://terminology.hl7.org/CodeSystem/object-role"
 SOURCE_TYPE = "http://terminology.hl7.org/CodeSystem/security-source-type"
+SECURITY_ROLE = "http://terminology.hl7.org/CodeSystem/extra-security-role-type"
+ROLE_CLASS = "http://terminology.hl7.org/CodeSystem/v3-RoleClass"
 RESOURCE_TYPES = "http://hl7.org/fhir/resource-types"
 NETWORK_URI = "5"
 SUBJECT_KEY = f"{BASE}/NamingSystem/subject-key"
@@ -38,13 +45,65 @@ SUBJECT_KEY = f"{BASE}/NamingSystem/subject-key"
 
 ENGINE = "silta"
 """Actor of what is sent by itself."""
-SUCCEEDED, UNCERTAIN = "0", "4"
+SUCCEEDED, UNCERTAIN, FAILED = "0", "4", "8"
+OUTCOME_OF_ANSWER = {"ok": SUCCEEDED, "transient-error": UNCERTAIN, "fatal-error": FAILED}
+NOT_TAKEN = frozenset({"invalid", "unreadable", "denied"})
+"""Outcomes of an intake of which nothing is relayed, though it is kept with its findings."""
 NOTHING_LEFT = frozenset({Class.UNSENT.value})
 """Attempts of which it is proven that nothing was disclosed."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """What the events of one kind begin with."""
+
+    code: str
+    """DICOM audit event."""
+    display: str
+    subtype: tuple[str, str, str]
+    """System, code, display."""
+    action: str
+    profile: str | None = None
+    """Which shape they claim."""
+
+
+_EXPORT = _Kind(
+    code="110106",
+    display="Export",
+    subtype=(LIFECYCLE, "disclose", "Disclose Record Lifecycle Event"),
+    action="R",
+    profile=PROFILE,
+)
+_IMPORT = _Kind(
+    code="110107",
+    display="Import",
+    subtype=(LIFECYCLE, "disclose", "Disclose Record Lifecycle Event"),
+    action="C",
+    profile=IMPORT_PROFILE,
+)
+_ANSWER = _Kind(
+    code="110107",
+    display="Import",
+    subtype=(LIFECYCLE, "receive", "Receive/Retain Record Lifecycle Event"),
+    action="U",
+)
+_DENIAL = _Kind(
+    code="110113",
+    display="Security Alert",
+    subtype=(AUTHORIZATION, "AuthZ-Consent", "Authorization Decision using Roles and Consent"),
+    action="E",
+)
+_LOOK = _Kind(
+    code="110110",
+    display="Patient Record",
+    subtype=(LIFECYCLE, "access", "Access/View Record Lifecycle Event"),
+    action="R",
+)
+
+
 def bundle_of(
     disclosed: Iterable[Disclosed],
+    acts: Iterable[Act],
     looks: Iterable[AuditRow],
     *,
     patient: tuple[str, str] | None,
@@ -57,8 +116,8 @@ def bundle_of(
     """Return a collection of AuditEvents, the oldest first.
 
     `patient`: system and value of the identifier that was asked for; None where a recipient was, whose
-    persons are then told apart by their keyed hashes. `looks`: `reveal` rows. `address`, `name`: of this
-    adapter. `names`: of organisations, by key.
+    persons are then told apart by their keyed hashes. `acts`: what came, was denied, acknowledged.
+    `looks`: `reveal` rows. `address`, `name`: of this adapter. `names`: of organisations, by key.
     """
     silta = {"type": "Device", "identifier": {"system": URI, "value": address}, "display": name}
     events = [
@@ -66,6 +125,7 @@ def bundle_of(
         for each in disclosed
         if each.attempt not in NOTHING_LEFT
     ]
+    events += [_act(each, _patient(each.subject, patient), silta, address, names) for each in acts]
     events += [_look(row, _patient(None, patient), silta, mode) for row in looks]
     events.sort(key=lambda event: str(event["recorded"]))
     entries = [{"fullUrl": f"urn:uuid:{event['id']}", "resource": event} for event in events]
@@ -92,7 +152,7 @@ def _disclosure(
     )
     is_certain = one.state in SUCCESS or one.attempt not in (None, Class.AMBIGUOUS.value)
     return {
-        **_event(one.row, one.mode, ("110106", "Export"), ("disclose", "Disclose Record Lifecycle Event")),
+        **_event(one.row, one.mode, _EXPORT),
         "outcome": SUCCEEDED if is_certain else UNCERTAIN,
         **({} if is_certain else {"outcomeDesc": "It is not certain that it arrived."}),
         **({"purposeOfEvent": [concept(ACT_REASON, one.purpose)]} if one.purpose else {}),
@@ -113,40 +173,88 @@ def _disclosure(
     }
 
 
-def _event(row: AuditRow, mode: Mode, kind: tuple[str, str], lifecycle: tuple[str, str]) -> dict[str, Any]:
+def _event(row: AuditRow, mode: Mode, kind: _Kind) -> dict[str, Any]:
     """Return what every event begins with; only what claims the profile's shape names it."""
-    code, display = kind
-    meta: dict[str, Any] = {"profile": [PROFILE]} if code == "110106" else {}
+    meta: dict[str, Any] = {"profile": [kind.profile]} if kind.profile else {}
     if mode is Mode.TEST:
         system, tag = TEST_TAG
         meta["security"] = [{"system": system, "code": tag}]
+    system, code, display = kind.subtype
     return {
         "resourceType": "AuditEvent",
         "id": report.uuid_of(row.hash),
         **({"meta": meta} if meta else {}),
-        "type": {"system": DICOM, "code": code, "display": display},
-        "subtype": [{"system": LIFECYCLE, "code": lifecycle[0], "display": lifecycle[1]}],
-        "action": "R",
+        "type": {"system": DICOM, "code": kind.code, "display": kind.display},
+        "subtype": [{"system": system, "code": code, "display": display}],
+        "action": kind.action,
         "recorded": row.at,
     }
+
+
+def _act(
+    one: Act, patient: dict[str, Any], silta: dict[str, Any], address: str, names: Mapping[str, str]
+) -> dict[str, Any]:
+    """Tell of an act that discloses nothing: by whom, about whom, what came of it and why."""
+    row = one.row
+    here = {"address": address, "type": NETWORK_URI}
+    if one.what == "intake":
+        kind, outcome = _IMPORT, UNCERTAIN if row.outcome in NOT_TAKEN else SUCCEEDED
+        agents = [_system("110153", one.sender, names), _agent((DICOM, "110152"), silta, network=here)]
+    elif one.what == "acknowledgement":
+        said = dict(row.pairs)
+        code = said.get("code") or said.get("acknowledgement", "")
+        kind, outcome = _ANSWER, OUTCOME_OF_ANSWER.get(code, FAILED)
+        by = _system("110153", one.recipient or row.actor, names)
+        # On the reply form it is a person who has answered.
+        person = {"name": row.actor} if row.actor not in (ENGINE, one.recipient) else {}
+        agents = [by | person, _agent((DICOM, "110152"), silta, network=here)]
+    else:
+        kind, outcome = _DENIAL, FAILED
+        decider = _agent((SECURITY_ROLE, "authserver"), silta)
+        denied = [_agent((ROLE_CLASS, "PROV"), _organisation(one.recipient, names))] if one.recipient else []
+        custodian = _agent(("http://snomed.info/sct", "159541003"), _organisation(one.sender, names))
+        agents = [decider, *denied, custodian]
+    return {
+        **_event(row, one.mode, kind),
+        "outcome": outcome,
+        **({"outcomeDesc": row.reason} if row.reason else {}),
+        "agent": agents,
+        "source": _source(row.node, silta),
+        "entity": [patient, _written_down(row, one.message, ("event", one.event))],
+    }
+
+
+def _system(role: str, organisation: str, names: Mapping[str, str]) -> dict[str, Any]:
+    """Return an organisation's system; the trail does not keep where it called from."""
+    network = {"address": organisation, "type": NETWORK_URI}
+    return _agent((DICOM, role), _organisation(organisation, names), network=network)
 
 
 def _look(row: AuditRow, patient: dict[str, Any], silta: dict[str, Any], mode: Mode) -> dict[str, Any]:
     message = row.object.removeprefix("message/")
     person = {"who": {"display": row.actor}, "name": row.actor, "requestor": True}
     return {
-        **_event(row, mode, ("110110", "Patient Record"), ("access", "Access/View Record Lifecycle Event")),
+        **_event(row, mode, _LOOK),
         "outcome": SUCCEEDED,
         "agent": [person, _agent((DICOM, "110153"), silta)],
         "source": _source(row.node, silta),
-        "entity": [
-            patient,
-            {
-                "what": {"identifier": {"system": URI, "value": f"urn:uuid:{message}"}},
-                "type": {"system": ENTITY_TYPE, "code": "2", "display": "System Object"},
-                "detail": _details(("row", f"{row.node}/{row.sequence}"), ("reason", row.reason), *row.pairs),
-            },
-        ],
+        "entity": [patient, _written_down(row, message)],
+    }
+
+
+def _written_down(row: AuditRow, message: str, *more: tuple[str, str | None]) -> dict[str, Any]:
+    """Name the message of a row, and what the row says beside: ids and codes, no content."""
+    return {
+        "what": {"identifier": {"system": URI, "value": f"urn:uuid:{message}"}},
+        "type": {"system": ENTITY_TYPE, "code": "2", "display": "System Object"},
+        "detail": _details(
+            ("row", f"{row.node}/{row.sequence}"),
+            ("act", row.action),
+            ("outcome", row.outcome),
+            ("reason", row.reason),
+            *more,
+            *row.pairs,
+        ),
     }
 
 
@@ -181,12 +289,10 @@ def _consent(reference: str) -> dict[str, Any]:
 
 
 def _patient(subject: str | None, patient: tuple[str, str] | None) -> dict[str, Any]:
-    if patient is not None:
-        identifier = {"system": patient[0], "value": patient[1]}
-    else:
-        identifier = {"system": SUBJECT_KEY, "value": subject or ""}
+    system, value = patient if patient is not None else (SUBJECT_KEY, subject)
+    identifier = {"identifier": {"system": system, "value": value}} if value else {}
     return {
-        "what": {"type": "Patient", "identifier": identifier},
+        "what": {"type": "Patient", **identifier},
         "type": {"system": ENTITY_TYPE, "code": "1", "display": "Person"},
         "role": {"system": ENTITY_ROLE, "code": "1", "display": "Patient"},
     }

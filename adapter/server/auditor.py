@@ -87,11 +87,12 @@ class _Auditor:
         return answer({"items": [asdict(each) for each in found]})
 
     def _as_fhir(self, patient: tuple[str, str] | None, wanted: dict[str, Any]) -> Response:
-        """Return what left, and who looked at the person's content, as AuditEvents."""
+        """Return what came, left, was denied and acknowledged, and who looked at it, as AuditEvents."""
         relay = self._relay
         parties = decision.ground_of(relay).directory.parties
         bundle = audit_event.bundle_of(
             self._store.disclosed(**wanted),
+            self._store.acts(**wanted),
             self._store.looks(wanted["subject"]) if wanted["subject"] is not None else (),
             patient=patient,
             address=relay.address,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from adapter.errors import StoreError
 from adapter.relay import audit_event, delivery, intake
 from adapter.relay.message import AuditRecord, DeliveryState
 from adapter.relay.transport import Inbound
@@ -16,6 +19,7 @@ from tests.relay import site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from adapter.relay.deployment import Relay
 
@@ -25,13 +29,20 @@ NAMES = {site.KASKELA: "Kaskelan työterveys"}
 
 
 class Wire:
-    """A recipient that answers with one status, or not at all."""
-
-    def __init__(self) -> None:
-        self.status = 200
+    """A recipient that takes what it gets without a word."""
 
     async def send(self, request: Any) -> Inbound:
-        return Inbound(status=self.status, headers={}, body=b"")
+        return Inbound(status=200, headers={}, body=b"")
+
+
+class Counting(Wire):
+    """A recipient that counts what reached it."""
+
+    sent = 0
+
+    async def send(self, request: Any) -> Inbound:
+        self.sent += 1
+        return await super().send(request)
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +52,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Relay, str]
     message = intake.accept(site.case("back-surgery").submission, relay).message or ""
     intake.accept(site.case("consent-withdrawn").submission, relay)
     asyncio.run(delivery.deliver_due(relay))
+    [sent] = relay.store.deliveries(message)
+    relay.store.acknowledgement(
+        site.KASKELA, sent.header_id, "ok", b"", relay.clock.now(), retry_after=timedelta(minutes=1)
+    )
     relay.store.audit(
         [
             AuditRecord(
@@ -58,12 +73,15 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Relay, str]
     relay.store.close()
 
 
-def events(relay: Relay, *, patient: tuple[str, str] | None = PATIENT, **wanted: Any) -> list[dict[str, Any]]:
-    """The AuditEvents of a question, as they are shown."""
+def events(
+    relay: Relay, *codes: str, patient: tuple[str, str] | None = PATIENT, **wanted: Any
+) -> list[dict[str, Any]]:
+    """The AuditEvents of a question, as they are shown; `codes`: those of these types."""
     if patient is not None:
         wanted["subject"] = relay.store.subject_key(*patient)
     bundle = audit_event.bundle_of(
         relay.store.disclosed(**wanted),
+        relay.store.acts(**wanted),
         relay.store.looks(wanted["subject"]) if patient is not None else (),
         patient=patient,
         address=relay.address,
@@ -73,7 +91,11 @@ def events(relay: Relay, *, patient: tuple[str, str] | None = PATIENT, **wanted:
         at=relay.clock.now(),
     )
     assert not [issue for issue in site.validator().validate(bundle) if issue.is_error]
-    return [entry["resource"] for entry in bundle.get("entry", ())]
+    found = [entry["resource"] for entry in bundle.get("entry", ())]
+    return [each for each in found if not codes or each["type"]["code"] in codes]
+
+
+EXPORT, IMPORT, DENIAL, LOOK = "110106", "110107", "110113", "110110"
 
 
 def test_d16_the_trail_says_what_for_and_by_which_rules(told: tuple[Relay, str]) -> None:
@@ -90,7 +112,7 @@ def test_d16_the_trail_says_what_for_and_by_which_rules(told: tuple[Relay, str])
 def test_d20_an_event_says_its_purpose(told: tuple[Relay, str]) -> None:
     """The AuditEvent of a disclosure names the purpose of use as IHE's profile has it."""
     relay, _ = told
-    [event, *_] = [each for each in events(relay) if each["type"]["code"] == "110106"]
+    [event, *_] = events(relay, EXPORT)
 
     [purpose] = event["purposeOfEvent"]
     assert purpose["coding"] == [
@@ -117,7 +139,7 @@ def test_d18_a_disclosure_says_who_to_whom_about_whom_and_on_what_ground(told: t
     """Hospital, occupational health, the person, the consent in its version: each in its place."""
     relay, _ = told
 
-    disclosure, _look = events(relay)
+    [disclosure] = events(relay, EXPORT)
 
     to, by = only(disclosure, "agent", "110152"), only(disclosure, "agent", "159541003")
     assert to["who"] == {
@@ -136,7 +158,7 @@ def test_d17_a_disclosure_has_the_shape_of_the_profile_it_claims(told: tuple[Rel
     """BALP PrivacyDisclosure.Source: its fixed codes, its agents, the source that is an agent too."""
     relay, _ = told
 
-    disclosure, _look = events(relay)
+    [disclosure] = events(relay, EXPORT)
 
     assert disclosure["meta"]["profile"] == [audit_event.PROFILE]
     assert (disclosure["type"]["code"], disclosure["action"], disclosure["outcome"]) == ("110106", "R", "0")
@@ -151,7 +173,7 @@ def test_a_look_at_content_is_told_too(told: tuple[Relay, str]) -> None:
     """Who of our own people saw it, when and why; it claims no profile that it has not."""
     relay, message = told
 
-    _disclosure, look = events(relay)
+    [look] = events(relay, LOOK)
 
     assert [agent["name"] for agent in look["agent"] if agent["requestor"]] == ["Aino"]
     assert {"type": "reason", "valueString": "asked by the hospital"} in look["entity"][1]["detail"]
@@ -162,7 +184,7 @@ def test_a_look_at_content_is_told_too(told: tuple[Relay, str]) -> None:
 def test_an_event_names_its_row_of_the_chain(told: tuple[Relay, str]) -> None:
     """Whoever doubts it can verify the row it was made from."""
     relay, _ = told
-    disclosure, _look = events(relay)
+    [disclosure] = events(relay, EXPORT)
     said = {each["type"]: each["valueString"] for each in disclosure["entity"][1]["detail"]}
 
     [row] = [row for row in relay.store.audit_rows() if f"{row.node}/{row.sequence}" == said["row"]]
@@ -178,7 +200,7 @@ def test_a_recipients_events_name_nobody(told: tuple[Relay, str]) -> None:
     """What one recipient got, of whomever: persons are told apart by their keyed hashes."""
     relay, message = told
 
-    [disclosure] = events(relay, patient=None, recipient=site.KASKELA, since=site.MARCH)
+    [disclosure] = events(relay, EXPORT, patient=None, recipient=site.KASKELA, since=site.MARCH)
 
     subject = relay.store.message(message).subject
     assert disclosure["entity"][0]["what"]["identifier"] == {
@@ -192,7 +214,7 @@ def test_what_nobody_got_is_no_disclosure(told: tuple[Relay, str]) -> None:
     """A copy that consent withheld makes no event for its recipient or its person."""
     relay, _ = told
 
-    assert events(relay, patient=None, recipient=site.ASUND) == []
+    assert events(relay, EXPORT, patient=None, recipient=site.ASUND) == []
     assert events(relay, patient=("urn:oid:1.2.246.21", "010190-999W")) == []
 
 
@@ -211,6 +233,7 @@ def test_an_attempt_without_an_answer_is_told_as_uncertain(
     bundle = audit_event.bundle_of(
         [given],
         (),
+        (),
         patient=PATIENT,
         address=relay.address,
         name=relay.name,
@@ -222,3 +245,87 @@ def test_an_attempt_without_an_answer_is_told_as_uncertain(
     assert [entry["resource"]["outcome"] for entry in bundle.get("entry", ())] == (
         [told_as] if told_as else []
     )
+
+
+def test_an_intake_has_the_shape_of_the_profile_it_claims(told: tuple[Relay, str]) -> None:
+    """BALP PrivacyDisclosure.Recipient: the hospital is the source; who recorded it is the destination."""
+    relay, message = told
+
+    [event, *_] = events(relay, IMPORT)
+
+    assert event["meta"]["profile"] == [audit_event.IMPORT_PROFILE]
+    assert (event["action"], event["outcome"], event["subtype"][0]["code"]) == ("C", "0", "disclose")
+    assert only(event, "agent", "110153")["who"]["identifier"]["value"] == site.TUULILAHTI
+    assert only(event, "agent", "110152")["who"] == event["source"]["observer"]
+    assert all("network" in each for each in event["agent"])
+    assert event["entity"][0]["what"]["identifier"]["value"] == PATIENT[1]
+    assert event["entity"][1]["what"]["identifier"]["value"] == f"urn:uuid:{message}"
+
+
+def test_an_acknowledgement_says_who_took_it_and_claims_no_disclosure(told: tuple[Relay, str]) -> None:
+    """The recipient's system is where it came from; success is its own word."""
+    relay, _ = told
+
+    [_intake, taken] = events(relay, IMPORT)
+
+    assert "profile" not in taken["meta"]
+    assert (taken["action"], taken["outcome"], taken["subtype"][0]["code"]) == ("U", "0", "receive")
+    assert only(taken, "agent", "110153")["who"]["identifier"]["value"] == site.KASKELA
+
+
+def test_a_denial_says_to_whom_and_why_and_nothing_of_what(told: tuple[Relay, str]) -> None:
+    """A copy that consent withheld is a decision that failed for its recipient, with the reason's code."""
+    relay, _ = told
+    [withheld] = relay.store.find_deliveries(state="withheld")
+
+    [denied] = events(relay, DENIAL, patient=None, recipient=withheld.recipient)
+
+    assert (denied["action"], denied["outcome"], denied["outcomeDesc"]) == ("E", "8", withheld.reason)
+    assert only(denied, "agent", "PROV")["who"]["identifier"]["value"] == withheld.recipient
+    assert denied["entity"][0]["what"]["identifier"]["system"] == audit_event.SUBJECT_KEY
+    assert {each["type"] for each in denied["entity"][1]["detail"]} <= {
+        "row",
+        "act",
+        "outcome",
+        "reason",
+        "event",
+        "recipient",
+        "evidence",
+        "reasons",
+    }
+
+
+def test_d15_every_act_has_its_row(told: tuple[Relay, str]) -> None:
+    """D15: taken in, denied, sent, acknowledged, looked at: each is an event of a row of the chain."""
+    relay, _ = told
+    rows = {f"{row.node}/{row.sequence}" for row in relay.store.audit_rows()}
+    [withheld] = relay.store.find_deliveries(state="withheld")
+
+    found = events(relay) + events(relay, DENIAL, patient=None, recipient=withheld.recipient)
+
+    assert {each["type"]["code"] for each in found} == {IMPORT, DENIAL, EXPORT, LOOK}
+    assert all(
+        detail["valueString"] in rows
+        for each in found
+        for detail in each["entity"][1]["detail"]
+        if detail["type"] == "row"
+    )
+    assert relay.store.verify_audit() is None
+
+
+def test_d15_what_cannot_be_written_down_does_not_happen(tmp_path: Path) -> None:
+    """D15: with an audit that takes no row, nothing is taken in and no copy leaves."""
+    wire = Counting()
+    relay = site.relay_in(tmp_path, transport=wire)
+    intake.accept(site.case("back-surgery").submission, relay)
+    with sqlite3.connect(next(tmp_path.glob("*.db"))) as file:
+        file.execute("CREATE TRIGGER down BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'down'); END")
+    file.close()
+
+    with pytest.raises(StoreError):
+        intake.accept(site.case("consent-withdrawn").submission, relay)
+    with pytest.raises(StoreError):
+        asyncio.run(delivery.deliver_due(relay))
+
+    assert (wire.sent, relay.store.counts()["messages"]) == (0, {"accepted": 1})
+    relay.store.close()

@@ -74,6 +74,7 @@ def _moved(
                 reason,
                 case=step.case,
                 reply=step.event.value,
+                recipient=about.sender,
             ),
         ),
         step=step,

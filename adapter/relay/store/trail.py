@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import and_, bindparam, null, or_, select
 
 from adapter.relay import audit
 from adapter.relay.message import TO_THE_SENDER, DeliveryState, Kind, Level, Mode
 from adapter.relay.store import schema
 from adapter.relay.store.asking import Asking
-from adapter.relay.store.values import Disclosed, Disclosure, TimelineRow
+from adapter.relay.store.values import Act, Disclosed, Disclosure, TimelineRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,6 +46,16 @@ _REHEARSED = (
     .limit(1)
 )
 _CHAIN_PAGE = 1000
+_INTAKES = ("accept", "conflict")
+"""Acts by which content came to be kept."""
+_DENIABLE = ("decide", "assign", "reply")
+"""Acts on a message that decide for a recipient."""
+_DENIED = ("denied", DeliveryState.WITHHELD.value)
+_ACKNOWLEDGED = or_(
+    _U.action == "acknowledge",
+    # An answer that came in the reply stands in the row of the attempt.
+    and_(_U.action == "attempt", _U.detail.contains('"acknowledgement"')),
+)
 _AUDIT_COLUMNS = tuple(column.name for column in schema.audit.columns)
 
 
@@ -128,6 +138,41 @@ class Trail(Asking):
         )
         return [_audit(row) for row in self.rows(statement)]
 
+    def acts(
+        self, *, subject: str | None = None, recipient: str | None = None, since: datetime | None = None
+    ) -> list[Act]:
+        """Return what was taken in, denied and acknowledged, oldest first.
+
+        `recipient`: what one was denied or has acknowledged; nothing is taken in for one alone.
+        """
+        about = (_M.id.label("message"), _M.sender, _M.subject, _M.mode, _M.event)
+        when = [] if since is None else [_U.at >= audit.moment(since)]
+        of_person = [] if subject is None else [_M.subject == subject]
+        denied = and_(_U.action.in_(_DENIABLE), _U.outcome.in_(_DENIED))
+        on_messages = (
+            select(schema.audit, *about, null().label("recipient"))
+            .join(schema.message, _U.object == "message/" + _M.id)
+            .where(denied if recipient is not None else or_(_U.action.in_(_INTAKES), denied))
+            .where(*when, *of_person)
+        )
+        on_copies = (
+            select(schema.audit, *about, _D.recipient)
+            .join(schema.delivery, _U.object == "delivery/" + _D.id)
+            .join(schema.message, _M.id == _D.message)
+            .where(
+                or_(_ACKNOWLEDGED, _U.outcome.in_(_DENIED)),
+                *(_D.kind != kind.value for kind in TO_THE_SENDER),
+            )
+            .where(*when, *of_person)
+        )
+        if recipient is not None:
+            told = select(_D.message).where(_D.recipient == recipient)
+            on_messages = on_messages.where(_M.id.in_(told))
+            on_copies = on_copies.where(_D.recipient == recipient)
+        found = [_act(row) for row in (*self.rows(on_messages), *self.rows(on_copies))]
+        found = [each for each in found if recipient in (None, each.recipient)]
+        return sorted(found, key=lambda each: (each.row.at, each.row.node, each.row.sequence))
+
     def timeline(self, message: str) -> list[TimelineRow]:
         """Return what was done with a message and its deliveries, oldest first."""
         return [_moment(_audit(row)) for row in self.rows(_OF_ONE_MESSAGE, {"message": message})]
@@ -192,6 +237,22 @@ def _disclosed(row: Row, ended: Mapping[tuple[str, int], str]) -> Disclosed:
         rules=said.get("rules"),
         content=said.get("content"),
         attempt=ended.get((row.delivery, int(number))) if number.isdecimal() else None,
+    )
+
+
+def _act(row: Row) -> Act:
+    written = audit.AuditRow(**{name: getattr(row, name) for name in _AUDIT_COLUMNS})
+    said = dict(written.pairs)
+    is_answer = written.action == "acknowledge" or "acknowledgement" in said
+    return Act(
+        row=written,
+        what="intake" if written.action in _INTAKES else "acknowledgement" if is_answer else "denial",
+        message=row.message,
+        sender=row.sender,
+        recipient=row.recipient or said.get("recipient"),
+        subject=row.subject,
+        mode=Mode(row.mode),
+        event=row.event,
     )
 
 

@@ -223,6 +223,22 @@ class Disclosed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """One row of the trail that discloses nothing: something was taken in, denied or acknowledged."""
+
+    row: AuditRow
+    what: Literal["intake", "denial", "acknowledgement"]
+    message: str
+    sender: str
+    recipient: str | None
+    """Who was denied or has acknowledged; None for an intake, and where an old row does not say."""
+    subject: str | None
+    """Keyed hash of the person."""
+    mode: Mode
+    event: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRow:
     """One try at the socket; never changed."""
 
