@@ -54,6 +54,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         doing.add_argument("delivery")
         doing.add_argument("--reason", required=True, help="why; it is kept in the audit")
         doing.set_defaults(run=_do, act=act)
+    recall = acts.add_parser("recall", help="take a copy back from the wrong recipient")
+    recall.add_argument("delivery")
+    recall.add_argument("--reason", required=True, help="why; it is kept in the audit")
+    recall.set_defaults(run=_recall)
     for act_parser in acts.choices.values():
         arguments_of(act_parser)
 
@@ -106,6 +110,18 @@ def _do(arguments: argparse.Namespace) -> int:
     found = desk(arguments).post(f"deliveries/{arguments.delivery}/{arguments.act}", reason=arguments.reason)
     delivery = found.json()
     return tell(arguments, delivery, [f"delivery {delivery['id']} is now {delivery['state']}"])
+
+
+def _recall(arguments: argparse.Namespace) -> int:
+    found = desk(arguments).post(f"deliveries/{arguments.delivery}/recall", reason=arguments.reason).json()
+    said = f"delivery {found['delivery']} is recalled, now {found['state']}: "
+    if found["recall"]:
+        said += f"cancellation {found['recall']} is queued"
+    elif found["reached"]:
+        said += "its content is forgotten, so no cancellation can go; phone the recipient"
+    else:
+        said += "nothing of it had left"
+    return tell(arguments, found, [said])
 
 
 def tell(arguments: argparse.Namespace, document: dict[str, Any], lines: Any) -> int:  # noqa: ANN401

@@ -46,7 +46,12 @@ SUBJECT_KEY = f"{BASE}/NamingSystem/subject-key"
 ENGINE = "silta"
 """Actor of what is sent by itself."""
 SUCCEEDED, UNCERTAIN, FAILED = "0", "4", "8"
-OUTCOME_OF_ANSWER = {"ok": SUCCEEDED, "transient-error": UNCERTAIN, "fatal-error": FAILED}
+OUTCOME_OF_ANSWER = {
+    "ok": SUCCEEDED,
+    "opened": SUCCEEDED,
+    "transient-error": UNCERTAIN,
+    "fatal-error": FAILED,
+}
 NOT_TAKEN = frozenset({"invalid", "unreadable", "denied"})
 """Outcomes of an intake of which nothing is relayed, though it is kept with its findings."""
 NOTHING_LEFT = frozenset({Class.UNSENT.value})

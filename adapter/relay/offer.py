@@ -20,6 +20,7 @@ from adapter.relay.attempt import MEDIA_TYPE
 from adapter.relay.case import Patience
 from adapter.relay.consent import Deny
 from adapter.relay.message import AuditRecord, DeliveryState, Kind, Level
+from adapter.relay.store.deliveries import RECALLED
 from adapter.relay.store.offers import may_open
 from adapter.relay.store.values import Frozen, Opening
 
@@ -107,6 +108,8 @@ def standing(offer: Offer) -> Standing:
     """Say what an offer is to those who may open it."""
     if offer.kind is Kind.NOTIFICATION and offer.superseded_by is not None:
         return Standing.CANCELLED if offer.is_taken_back else Standing.REPLACED
+    if offer.reason == RECALLED:
+        return Standing.CANCELLED
     if offer.state is DeliveryState.CLOSED:
         return Standing.EXPIRED
     if offer.is_forgotten:

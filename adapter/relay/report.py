@@ -40,6 +40,7 @@ REASON_OF_CODE: dict[str, str] = {
     "DL140": "undelivered",
     "DL141": "undelivered",
     "DL114": "cancelled",
+    "DL123": "recalled",
 }
 """Codes of findings with a not-done-reason of their own."""
 NO_REPLY = "PN530"

@@ -47,6 +47,7 @@ def routes(doors: Doors) -> list[Route]:
         Route("POST", "/operator/messages/{id}/render", desk.render, reveal),
         Route("POST", "/operator/deliveries/{id}/resend", desk.resend, act),
         Route("POST", "/operator/deliveries/{id}/close", desk.close, act),
+        Route("POST", "/operator/deliveries/{id}/recall", desk.recall, route),
         Route("POST", "/operator/partners/resume", desk.resume, act),
         Route("GET", "/operator/consents", desk.consents, consent),
         Route("POST", "/operator/consents", desk.file_consent, consent),
@@ -177,6 +178,14 @@ class _Desk:
         delivery = request.path_params["id"]
         await self._doors.work(self._store.close_delivery, delivery, actor=operator, reason=reason)
         return await self._delivery(delivery)
+
+    async def recall(self, request: Request) -> Response:
+        """Take a copy back from the wrong recipient: incident, cancellation, and a word to the sender."""
+        operator, reason = await self._act(request)
+        found = await self._doors.work(
+            intake.recall, request.path_params["id"], self._relay, actor=operator, reason=reason
+        )
+        return answer(asdict(found))
 
     async def consents(self, request: Request) -> Response:
         """List the consents in force, or those of a message's patient: what decides, and no name."""

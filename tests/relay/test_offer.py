@@ -165,6 +165,30 @@ def test_a_cancellation_of_what_was_opened_waits_to_be_opened(here: World) -> No
     assert opened(here, later.deliveries[0].id) is Opening.SHOWN
 
 
+def test_d21_what_was_recalled_is_shown_to_nobody(here: World) -> None:
+    """D21: who opened a copy that was not theirs sees that it was taken back, and not the copy again."""
+    new = offered(here)
+    one = new.deliveries[0].id
+    opened(here, one)
+    [back] = intake(2, at=NOON, kind=Kind.CANCELLATION).deliveries
+
+    assert here.store.recall(one, back, actor="Aino", reason="other clinic") == back.id
+    here.drain()
+
+    shown = {each.delivery: standing(each) for each in here.store.offers([CLINIC], since=NOON)}
+    assert shown == {one: Standing.CANCELLED, back.id: Standing.WAITS}
+    assert opened(here, one) is Opening.GONE
+
+
+def test_d21_an_unopened_copy_is_closed(here: World) -> None:
+    """D21: what nobody has opened was disclosed to nobody; no cancellation is needed."""
+    new = offered(here)
+    [back] = intake(2, at=NOON, kind=Kind.CANCELLATION).deliveries
+
+    assert here.store.recall(new.deliveries[0].id, back, actor="Aino", reason="other clinic") is None
+    assert row_of(here, new).state is S.CLOSED
+
+
 def test_a_hold_shows_nothing(here: World) -> None:
     """A restored store does not know which consents were withdrawn since."""
     one = offered(here).deliveries[0].id

@@ -49,6 +49,26 @@ def test_a_declined_message_is_closed(adapter: Served, silta: Silta) -> None:
     assert (code, document["state"]) == (0, "closed")
 
 
+def test_d21_a_copy_is_recalled_once(adapter: Served, silta: Silta) -> None:
+    """D21: `messages recall` stops a copy for a reason; a second time there is nothing to recall."""
+    body = (folder("fixtures") / "notification" / "back-surgery.hl7").read_bytes()
+    for number in (b"OB260302-0001", b"V2603-118"):  # a message that no other test here has sent
+        body = body.replace(number, b"DESK-RECALL")
+    assert adapter.post("/ingest/ehr1", body, V2).status_code == 200
+    store = adapter.deployment.store
+    [copy] = [
+        each for each in store.deliveries(store.messages(limit=1)[0].id) if each.kind.value == "notification"
+    ]
+
+    code, document = silta("messages", "recall", copy.id, "--reason", "another clinic's patient")
+    again = adapter.post(
+        f"/operator/deliveries/{copy.id}/recall", b'{"reason": "x"}', "application/json", "operator"
+    )
+
+    assert (code, document["state"], document["reached"]) == (0, "closed", False)
+    assert (again.status_code, "DL124" in again.text) == (409, True)
+
+
 def test_each_recipient_is_assigned_on_a_reason_of_its_own(adapter: Served, silta: Silta) -> None:
     """Two recipients and one reason is a fault of use; nothing is assigned."""
     message = unrouted(adapter, "DESK-5")
@@ -102,7 +122,7 @@ def test_content_is_shown_after_its_audit_row(
     adapter: Served, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     """`--reveal` shows the original bytes, and who asked and why stands in the audit."""
-    message = unrouted(adapter, "DESK-5")
+    message = unrouted(adapter, "DESK-REVEAL")
     token = str(adapter.folder / "tokens" / "operator.token")
     words = ["messages", "show", message, "--reveal", "--part", "original", "--reason", "asked by phone"]
 
@@ -111,7 +131,7 @@ def test_content_is_shown_after_its_audit_row(
     rows = adapter.deployment.store.audit_rows(object=f"message/{message}")
     revealed = [(row.actor, row.reason) for row in rows if row.action == "reveal"]
     assert (code, revealed) == (0, [("operator", "asked by phone")])
-    assert b"DESK-5" in capsysbinary.readouterr().out
+    assert b"DESK-REVEAL" in capsysbinary.readouterr().out
 
 
 def test_other_content_under_an_id_is_shown_with_the_message(
@@ -181,6 +201,7 @@ def test_content_without_a_reason_is_not_shown(adapter: Served) -> None:
     ("path", "body", "status"),
     [
         ("/operator/deliveries/none/resend", b'{"reason": "x"}', 404),
+        ("/operator/deliveries/none/recall", b'{"reason": "x"}', 404),
         ("/operator/queue/none/decline", b'{"reason": "x"}', 404),
         ("/operator/queue/none/assign", b'{"reason": "x", "recipient": "urn:oid:1.2.3.4.5"}', 404),
         ("/operator/queue/none/decline", b"[]", 400),

@@ -137,6 +137,12 @@ def test_what_a_disclosure_is_asks_for_the_person_too(adapter: Served, read: str
         for agent in entry["resource"].get("agent", ())
     ]
     assert "user/pirkko" in agents, got.text[:500]
+    outcomes = {
+        entry["resource"]["outcome"]
+        for entry in got.json()["entry"]
+        if entry["resource"]["subtype"][0]["code"] == "receive"
+    }
+    assert outcomes == {"0"}  # opening is the acknowledgement
 
 
 @contextmanager

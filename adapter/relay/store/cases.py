@@ -63,6 +63,12 @@ def move(book: Book, step: CaseStep, message: str, at: datetime) -> None:
     _advance(book, row, step.event, at=at, actor=row.recipient, reply=message)
 
 
+def state_of(book: Book, case: str) -> CaseState | None:
+    """Return where a case is; None where a copy has none."""
+    row = book.first(_FIND, {"the_case": case})
+    return CaseState(row.state) if row is not None else None
+
+
 def close(book: Book, case: str, *, actor: str, reason: str, at: datetime) -> None:
     """A person calls the matter ended.
 

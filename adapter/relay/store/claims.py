@@ -282,6 +282,8 @@ def _overtaken(book: Book, head: Row, now: datetime) -> tuple[DeliveryEvent | No
         return DeliveryEvent.EXPIRED, "DL110"
     if head.kind == Kind.NOTIFICATION.value and head.superseded_by is not None:
         return DeliveryEvent.SUPERSEDED, "DL111"
+    if head.kind == Kind.NOTIFICATION.value and deliveries.is_recalled(book, head):
+        return DeliveryEvent.CANCELLED, deliveries.RECALLED
     if head.kind == Kind.CANCELLATION.value and not _got_anything(book, head):
         return DeliveryEvent.CANCELLED, "DL112"
     return None, None
@@ -289,7 +291,7 @@ def _overtaken(book: Book, head: Row, now: datetime) -> tuple[DeliveryEvent | No
 
 def _got_anything(book: Book, head: Row) -> bool:
     """Return True if the recipient may hold a copy of what `head` cancels, or of what that superseded."""
-    cancelled = head.cancels
+    cancelled = _taken_back(head)
     while cancelled is not None:
         for row in book.all(_EARLIER, {"the_message": cancelled, "recipient": head.recipient}):
             if row.reached or row.reason == deliveries.REHEARSED:
@@ -297,6 +299,12 @@ def _got_anything(book: Book, head: Row) -> bool:
         before = book.first(_CANCELLED_BEFORE, {"the_message": cancelled})
         cancelled = before.cancels if before else None
     return False
+
+
+def _taken_back(head: Row) -> str | None:
+    """Return the message that a cancellation takes back: what its sender cancels, or its own, recalled."""
+    taken: str | None = head.cancels if head.meaning == Meaning.CANCEL.value else head.message
+    return taken
 
 
 def look(book: Book, delivery: str) -> Claimed:
@@ -394,7 +402,7 @@ def _about(book: Book, head: Row) -> Ended:
 
 def _cancelled_copy(book: Book, head: Row) -> tuple[str | None, str | None]:
     """Return the ids of the newest copy that this recipient may hold of what is cancelled."""
-    cancelled = head.cancels if head.kind == Kind.CANCELLATION.value else None
+    cancelled = _taken_back(head) if head.kind == Kind.CANCELLATION.value else None
     while cancelled is not None:
         for row in book.all(_EARLIER, {"the_message": cancelled, "recipient": head.recipient}):
             if row.reached:

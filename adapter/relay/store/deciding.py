@@ -6,7 +6,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from adapter.relay.message import AuditRecord
-from adapter.relay.store import cases, claims, holds, intake, outcomes, replays
+from adapter.relay.store import cases, claims, holds, intake, outcomes, recalls, replays
 from adapter.relay.store.values import Backup
 from adapter.relay.store.writing import Writing
 
@@ -55,6 +55,13 @@ class Deciding(Writing):
     def close_delivery(self, delivery: str, *, actor: str, reason: str) -> DeliveryState:
         """Close a parked or refused delivery."""
         return self._do(outcomes.close, delivery, actor=actor, reason=reason, at=self._clock.now())
+
+    def recall(self, delivery: str, new: NewDelivery, *, actor: str, reason: str) -> str | None:
+        """Take a copy back from the wrong recipient by a cancellation; None where none is sent.
+
+        Raises NotFound ST121, Conflict DL124.
+        """
+        return self._do(recalls.recall, delivery, new, actor=actor, reason=reason, at=self._clock.now())
 
     def resume(self, partner: str, *, actor: str, reason: str | None = None) -> None:
         """Lift the rest of a partner's route now. Raises NotFound ST121."""

@@ -145,12 +145,25 @@ _REOPEN = (
         changed_at=bindparam("at", type_=schema.Moment),
     )
 )
+_RECALL_OF = (
+    select(_D.id)
+    .where(
+        _D.message == bindparam("the_message"),
+        _D.recipient == bindparam("the_recipient"),
+        _D.kind == Kind.CANCELLATION.value,
+    )
+    .limit(1)
+)
 
 
 REHEARSED = "DL153"
 """Of a copy that would have gone, but for the shadow: no end that the sender has to hear of."""
 NO_END = -1
 """Round of what is told of a copy beside its ends."""
+RECALLED = "DL123"
+"""Of a copy that went to the wrong recipient and was taken back: nobody is shown it any more."""
+RECALL = -2
+"""Round in which it is told that a copy was taken back from the wrong recipient."""
 
 
 def find(book: Book, delivery: str) -> Row:
@@ -318,7 +331,7 @@ def _follow(
     """Do what a new state asks for beyond the delivery itself."""
     if after in LIVE:
         if before in ENDED:
-            book.run(_REOPEN, {"the_message": row.message, "at": at})
+            reopen(book, row.message, at)
         return
     if after is before:
         return
@@ -357,9 +370,14 @@ def _open_case(book: Book, row: Row, at: datetime) -> None:
     book.note("open-case", f"case/{row.id}", state, at=at, message=row.message)
 
 
-def tell(book: Book, row: Row, *, at: datetime, reason: str) -> None:
-    """Tell the sender something of a copy that is no end of it; once for each copy."""
-    _report(book, row, DeliveryState(row.state), at=at, reason=reason, round_=NO_END)
+def reopen(book: Book, message: str, at: datetime) -> None:
+    """Call a settled message accepted again: something of it has to go."""
+    book.run(_REOPEN, {"the_message": message, "at": at})
+
+
+def tell(book: Book, row: Row, *, at: datetime, reason: str, round_: int = NO_END) -> None:
+    """Tell the sender something of a copy that is no end of it; once for each copy and round."""
+    _report(book, row, DeliveryState(row.state), at=at, reason=reason, round_=round_)
 
 
 def _report(
@@ -406,6 +424,16 @@ def _report(
     book.note(
         "report", f"delivery/{report}", DeliveryState.QUEUED.value, at=at, about=row.id, recipient=row.sender
     )
+
+
+def is_recalled(book: Book, row: Row) -> bool:
+    """Return True for a copy that was taken back from its recipient, wherever it has gone since."""
+    if row.reason == RECALLED:
+        return True
+    if not row.reached:
+        return False  # of what never left there is nothing to take back
+    given = {"the_message": row.message, "the_recipient": row.recipient}
+    return book.first(_RECALL_OF, given) is not None
 
 
 def has_step(state: str, event: DeliveryEvent) -> bool:

@@ -31,8 +31,8 @@ _F, _N = schema.form_reply.c, schema.offer_notice.c
 
 UNOPENED = "DL131"
 """Nobody opened it in time; it can still be opened."""
-_ENDED_UNOPENED = ("DL110", "DL111", "DL114")
-"""Expired, corrected, cancelled: shown for a while, without content."""
+_ENDED_UNOPENED = ("DL110", "DL111", "DL114", deliveries.RECALLED)
+"""Expired, corrected, cancelled, recalled: shown for a while, without content."""
 
 _waits = and_(_D.state == DeliveryState.AWAITING.value, _D.reached == 0)
 _stuck = and_(_D.state == DeliveryState.PARKED.value, _D.reason == UNOPENED)
@@ -163,6 +163,8 @@ def is_unopened(state: str, reached: int) -> bool:
 
 def may_open(state: str, reason: str | None) -> bool:
     """Return True for a copy that waits, that waited too long, or that somebody has opened before."""
+    if reason == deliveries.RECALLED:
+        return False
     is_late = state == DeliveryState.PARKED.value and reason == UNOPENED
     return is_late or state in (DeliveryState.AWAITING.value, DeliveryState.ACKNOWLEDGED.value)
 
