@@ -151,13 +151,14 @@ def copy_for(bundle: Element, level: Level, envelope: Envelope) -> Resource:
             is_protected=under_turvakielto,
         ),
     )
+    released = None if is_cancel else released_on(message, pick)
     entries = [
         (f"urn:uuid:{envelope.header_id}", _header(level, envelope, urls)),
         (urls.communication, communication),
         *content,
         (urls.sender, organisation(envelope.sender, "hospital")),
         (urls.recipient, organisation(envelope.recipient, None)),
-        (urls.provenance, provenance(envelope, urls.communication, urls.sender)),
+        (urls.provenance, provenance(envelope, urls.communication, urls.sender, released)),
     ]
     return message_bundle(
         entries,
@@ -320,13 +321,29 @@ def identifier_of(key: str) -> Resource:
     return {"system": REGISTER if key.startswith("urn:oid:") else URI, "value": key}
 
 
-def provenance(envelope: Envelope, target: str, sender: str) -> Resource:
+def released_on(message: Message, pick: Picker) -> Resource | None:
+    """Return the extension that says from which day on the patient may be shown it; None where none says so.
+
+    Where parts of the message have days of their own, the copy is one thing and has the latest.
+    Finnish base profiles 2.0.0-rc2, ReleaseDateForPatientViewing on Provenance.
+    """
+    days: list[Resource] = [
+        extension
+        for _, each in message.of("Provenance")
+        for extension in pick.elements("Provenance", each).get("extension", ())
+        if "valueDate" in extension
+    ]
+    return max(days, key=lambda each: str(each["valueDate"]), default=None)
+
+
+def provenance(envelope: Envelope, target: str, sender: str, released: Resource | None = None) -> Resource:
     """Say who had a copy made and who made it: the sender is the author, the relay assembled it.
 
-    `target`, `sender`: addresses within the copy.
+    `target`, `sender`: addresses within the copy. `released`: what `released_on` found.
     """
     made: Resource = {
         "resourceType": "Provenance",
+        **({"extension": [released]} if released else {}),
         "target": [{"reference": target}],
         "recorded": instant(envelope.at),
         "agent": [

@@ -27,6 +27,7 @@ from adapter.relay.disclosure import (
     labels,
     organisation,
     provenance,
+    released_on,
 )
 from adapter.relay.element import child, children, codes, text
 from adapter.relay.message import Level, Meaning
@@ -377,7 +378,8 @@ class _Copy:
         }
 
     def _provenance(self) -> Resource:
-        made = provenance(self.envelope, self.urls.of(self.focus), self.sender)
+        released = None if self.is_cancel else released_on(self.message, self.pick)
+        made = provenance(self.envelope, self.urls.of(self.focus), self.sender, released)
         if self.artefact is Artefact.PLAN:
             made["agent"] += list(self._custodians()) or [_NO_CUSTODIAN]
         return made

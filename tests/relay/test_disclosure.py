@@ -167,6 +167,36 @@ def test_d7_what_is_not_listed_is_dropped(level: Level) -> None:
     assert "SALAISUUS" not in written(copy(message, level))
 
 
+VIEWING = "https://hl7.fi/fhir/finnish-base-profiles/StructureDefinition/ReleaseDateForPatientViewing"
+
+
+def delayed(message: dict[str, Any], *days: str) -> dict[str, Any]:
+    """The message with its sender's word on when the patient may be shown it, one part after the other."""
+    for number, day in enumerate(days):
+        said = {
+            "resourceType": "Provenance",
+            "extension": [{"url": VIEWING, "valueDate": day}, {"url": "urn:secret", "valueDate": day}],
+            "recorded": "2026-03-02T12:00:00+02:00",
+        }
+        message["entry"].append({"fullUrl": f"urn:provenance:{number}", "resource": said})
+    return message
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_d14_the_day_of_patient_viewing_travels_on(level: Level) -> None:
+    """D14: the latest day of any part is that of the whole copy; no other extension goes with it."""
+    made = copy(delayed(bundle(), "2026-04-01", "2026-05-01"), level)
+
+    assert resource(made, "Provenance")["extension"] == [{"url": VIEWING, "valueDate": "2026-05-01"}]
+
+
+def test_d14_what_the_sender_did_not_delay_is_not_delayed() -> None:
+    """D14: without a word of the sender the copy has none; nor has what is taken back."""
+    assert "extension" not in resource(copy(bundle()), "Provenance")
+    taken_back = copy(delayed(bundle(), "2026-04-01"), meaning=Meaning.CANCEL)
+    assert "extension" not in resource(taken_back, "Provenance")
+
+
 FORBIDDEN = (
     "KIR2",
     "NGD10",

@@ -27,7 +27,7 @@ from adapter.relay.message import Level, Meaning
 from adapter.relay.sector_copy import SECTORS
 from adapter.shipped import folder
 from tests.relay import site
-from tests.relay.test_disclosure import ENVELOPE
+from tests.relay.test_disclosure import ENVELOPE, VIEWING, delayed
 
 HEALTH, SOCIAL, EMPLOYMENT, BENEFITS = SECTORS
 VIEWS = [(sector, level) for sector in SECTORS for level in Level]
@@ -265,6 +265,17 @@ def test_d10_a_unit_is_named_by_the_directory(sector: Register, level: Level) ->
     is_seen = "päihdepsykiatria" in written(made(bundle, sector, level, known))
 
     assert is_seen == (sector is HEALTH and level is Level.CLINICAL)
+
+
+@pytest.mark.parametrize("name", ["assessment/expected/team", "plan/expected/shared-plan"])
+@pytest.mark.parametrize("sector", SECTORS)
+def test_d14_the_day_of_patient_viewing_travels_to_every_sector(name: str, sector: Register) -> None:
+    """D14: what the sender delays for the patient is delayed in every copy of it."""
+    message = delayed(copy.deepcopy(_read(name)), "2026-04-01")
+
+    [found] = [each for each in of(made(message, sector, Level.MINIMAL), "Provenance") if "extension" in each]
+
+    assert found["extension"] == [{"url": VIEWING, "valueDate": "2026-04-01"}]
 
 
 def test_d7_the_narrative_is_written_anew() -> None:

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from adapter.server import page
 from adapter.server.access import RIGHTS, Right
 from adapter.server.app import routes
+from adapter.server.authorization import SMART_PATH, TOKEN_PATH
 from adapter.server.doors import Doors
+from adapter.server.reply_form import HOME
 from adapter.server.route import Anybody, Operators, Organisations, People, Route
 from tests.server.test_consent import consent
 
@@ -63,6 +66,30 @@ def test_the_table_holds_the_doors_we_know_of(adapter: Served) -> None:
     assert guards.count(People) >= 8
     assert guards.count(Organisations) >= 9
     assert guards.count(Operators) >= 18
+
+
+def test_d13_no_door_is_for_patients(adapter: Served) -> None:
+    """D13: organisations, operators and a partner's people come in; what is open to all tells of nobody."""
+    open_to_all = {
+        (route.method, route.path)
+        for route in every_route(adapter)
+        if not isinstance(route.guard, Organisations | Operators | People)
+    }
+    users = adapter.deployment.users
+    assert users is not None
+
+    assert open_to_all == {
+        ("GET", "/healthz"),
+        ("GET", "/readyz"),
+        ("GET", "/metrics"),
+        ("GET", "/fhir/metadata"),
+        ("GET", SMART_PATH),
+        ("POST", TOKEN_PATH),
+        ("GET", page.STYLE),
+        ("GET", f"{HOME}/sign-in"),
+        ("POST", f"{HOME}/sign-in"),
+    }
+    assert {each.organisation for each in users.by_name.values()} <= set(adapter.deployment.relay.partners)
 
 
 def test_nobody_comes_in_without_showing_who_they_are(adapter: Served) -> None:
