@@ -10,6 +10,7 @@ import socket
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from adapter.relay.reliability import PROFILES
 from tests.relay.receiver import acknowledgement, answer, read_request
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class BadNetwork:
         """How often each fault was met."""
         self.taken: list[tuple[str, bytes]] = []
         """What arrived whole at the receiver, in order: its id and its bytes."""
+        self._unsaid: defaultdict[str, int] = defaultdict(int)
+        """How often a message was taken without its acknowledgement; once more parks it."""
         self._server: asyncio.Server | None = None
         self.port = 0
 
@@ -49,9 +52,9 @@ class BadNetwork:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         fault = self._bag.pop() if self._bag else "none"
-        self.met[fault] += 1
         try:
             if fault == "reset mid-body":
+                self.met[fault] += 1
                 await reader.read(400)
                 _reset(writer)
                 return
@@ -60,6 +63,11 @@ class BadNetwork:
                 return
             headers, body = request
             identifier = headers["x-request-id"]
+            if fault in UNSAID and self._unsaid[identifier] == RESENDS:
+                self._bag.insert(0, fault)
+                fault = "none"
+            self._unsaid[identifier] += fault in UNSAID
+            self.met[fault] += 1
             if fault not in NOT_TAKEN:
                 self.taken.append((identifier, body))
             await self._answer(writer, fault, identifier)
@@ -104,6 +112,9 @@ FAULTS = (
     *("redirect", "busy", "cut off", "another's answer"),
 )
 NOT_TAKEN = frozenset({"reset mid-body", "redirect", "busy"})
+UNSAID = frozenset({"200 with garbage", "huge answer", "cut off", "another's answer"})
+"""The status says taken, and nothing acknowledges it."""
+RESENDS = PROFILES["r4"].resends
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
