@@ -153,6 +153,7 @@ def test_a_worker_paused_before_the_socket_sends_nothing_after_its_lease(
         assert store.verify_audit() is None
 
 
+@pytest.mark.long
 def test_a_worker_paused_on_the_wire_changes_nothing_when_its_answer_comes_late(
     tmp_path: Path, cluster: Cluster
 ) -> None:
@@ -177,6 +178,7 @@ def test_a_worker_paused_on_the_wire_changes_nothing_when_its_answer_comes_late(
         assert store.verify_audit() is None
 
 
+@pytest.mark.long
 def test_a_paused_relay_on_a_file_sends_once_when_it_wakes(tmp_path: Path) -> None:
     """Alone on its file it finds its lease ended: it gives the copy back, claims anew, and sends it once."""
     with open_store(tmp_path, SystemClock()) as store:  # type: ignore[arg-type]

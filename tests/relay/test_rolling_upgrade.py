@@ -118,6 +118,7 @@ def release_before(place: Path) -> Path:
     return place
 
 
+@pytest.mark.long
 def test_the_program_before_the_newest_step_and_this_one_lose_nothing_together(
     tmp_path: Path, durable: Cluster
 ) -> None:
