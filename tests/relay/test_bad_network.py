@@ -33,7 +33,7 @@ async def deliver(world: World, network: BadNetwork, *, outage: bool) -> None:
     wire = world.transport = transport.HttpTransport()
     world.partners = {key: replace(partner(key), endpoint=address) for key in (CLINIC, HOSPITAL)}
     relay: Any = world
-    for round_ in range(600):
+    for round_ in range(20_000):
         if outage and round_ in (3, 9):
             await (network.close() if round_ == 3 else network.open())
         if await delivery.deliver_due(relay, pace=PACE, decisions=world.decided):
