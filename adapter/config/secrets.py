@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from adapter.outcome import Issue
 from adapter.relay import webhook
@@ -14,8 +14,9 @@ from adapter.server.password import is_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
     from typing import Any
+
+    from adapter.config.document import Document
 
 KEY_BYTES = 32
 """Length of the store's master key."""
@@ -30,25 +31,11 @@ def key_of(text: str) -> bytes | None:
     return key if len(key) == KEY_BYTES else None
 
 
-class Faults(Protocol):
-    """Where faults of the file go, and what its paths are relative to."""
-
-    warnings: list[Issue]
-
-    def fault(self, code: str, at: str, **params: str | int) -> None:
-        """Note a fault at a key."""
-        ...
-
-    def resolve(self, name: str) -> Path:
-        """Return a path of the file."""
-        ...
-
-
 class Secrets:
     """Reads the secrets that a settings file names."""
 
-    def __init__(self, reading: Faults, *, is_production: bool) -> None:
-        self._reading = reading
+    def __init__(self, document: Document, *, is_production: bool) -> None:
+        self._document = document
         self._is_production = is_production
 
     def credentials(self, lists: Mapping[str, list[dict[str, Any]]]) -> Iterator[Credential]:
@@ -76,7 +63,7 @@ class Secrets:
                 continue
             hexadecimal = line.removeprefix(HASH_PREFIX).lower()
             if not line.startswith(HASH_PREFIX) or not re.fullmatch(r"[0-9a-f]{64}", hexadecimal):
-                self._reading.fault("CF112", f"{at}.token_file")
+                self._document.fault("CF112", f"{at}.token_file")
                 return
             yield hexadecimal
 
@@ -95,7 +82,7 @@ class Secrets:
         except ValueError:
             keys = ()
         if not 1 <= len(keys) <= webhook.MOST_KEYS:
-            self._reading.fault("CF156", f"{at}.signing_key_file", most=webhook.MOST_KEYS)
+            self._document.fault("CF156", f"{at}.signing_key_file", most=webhook.MOST_KEYS)
             return ()
         return keys
 
@@ -105,7 +92,7 @@ class Secrets:
         if text is None:
             return None
         if not is_line(text.strip()):
-            self._reading.fault("CF164", f"{at}.password_file")
+            self._document.fault("CF164", f"{at}.password_file")
             return None
         return text.strip()
 
@@ -116,7 +103,7 @@ class Secrets:
             return None
         key = key_of(text)
         if key is None:
-            self._reading.fault("CF119", "store.key_file", bytes=KEY_BYTES)
+            self._document.fault("CF119", "store.key_file", bytes=KEY_BYTES)
         return key
 
     def _secret(
@@ -131,24 +118,24 @@ class Secrets:
         """Read `{kind}_file` or `{kind}_env`. `is_private`: nobody else may be able to read the file."""
         name, variable = one[f"{kind}_file"], one[f"{kind}_env"]
         if name is not None and variable is not None:
-            self._reading.fault("CF116", f"{at}.{kind}_file", kind=kind)
+            self._document.fault("CF116", f"{at}.{kind}_file", kind=kind)
         elif name is not None:
             return self._file(name, f"{at}.{kind}_file", is_private=is_private)
         elif variable is not None:
             found = os.environ.get(variable)
             if not found:
-                self._reading.fault("CF121", f"{at}.{kind}_env", variable=variable)
+                self._document.fault("CF121", f"{at}.{kind}_env", variable=variable)
             return found
         elif is_required:
-            self._reading.fault("CF105", f"{at}.{kind}_file", key=f"{kind}_file")
+            self._document.fault("CF105", f"{at}.{kind}_file", key=f"{kind}_file")
         return None
 
     def _file(self, name: str, at: str, *, is_private: bool) -> str | None:
-        path = self._reading.resolve(name)
+        path = self._document.resolve(name)
         try:
             text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError):
-            self._reading.fault("CF110", at, path=name)
+            self._document.fault("CF110", at, path=name)
             return None
         if is_private and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             self._open_to_others(name, at)
@@ -157,6 +144,6 @@ class Secrets:
     def _open_to_others(self, name: str, at: str) -> None:
         """A secret others can read stops a production deployment, and is said in a test one."""
         if self._is_production:
-            self._reading.fault("CF111", at, path=name)
+            self._document.fault("CF111", at, path=name)
         else:
-            self._reading.warnings.append(Issue("CF111", at, {"path": name}, level="warning"))
+            self._document.warnings.append(Issue("CF111", at, {"path": name}, level="warning"))
