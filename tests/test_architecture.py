@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,17 @@ def test_no_room_is_a_lumber_room(file):
     refused = {"utils", "util", "helpers", "helper", "common", "manager", "handler", "misc"}
 
     assert not refused & set(file.relative_to(PACKAGE).with_suffix("").parts)
+
+
+def test_no_test_gives_up_on_an_answer_after_five_seconds():
+    """Unless told, httpx waits five seconds: every client of the tests says how long it has patience."""
+    opened = re.compile(r"httpx\.(?:(?:Async)?Client|get|post|put|delete|request)\((?:[^()]|\([^()]*\))*\)")
+    tests = Path(__file__).parent
+    calls = [
+        f"{file.relative_to(tests)}: {call}"
+        for file in sorted(tests.rglob("*.py"))
+        for call in opened.findall(file.read_text("utf-8"))
+    ]
+
+    assert len(calls) > 10
+    assert [call for call in calls if "timeout=" not in call] == []

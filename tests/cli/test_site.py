@@ -18,6 +18,7 @@ from adapter.conformance.actors.send import Door, send, wait_for
 from adapter.errors import ConfigurationError
 from adapter.server.listen import bind
 from adapter.shipped import folder
+from tests.patience import PATIENCE
 
 SILTA = Path(sys.executable).parent / "silta"
 
@@ -169,7 +170,7 @@ def test_a_stub_shows_and_lists_what_it_got() -> None:
         door = Door(address=address, source=None)
         wait_for(door, 60)
         answered = send(body, "application/fhir+json", door, request_id="x")
-        inbox = httpx.get(f"{address}/inbox", trust_env=False).json()
+        inbox = httpx.get(f"{address}/inbox", trust_env=False, timeout=PATIENCE).json()
         process.send_signal(signal.SIGTERM)
         printed = process.communicate(timeout=60)[0].decode()
 

@@ -19,6 +19,7 @@ from adapter.relay import intake
 from adapter.relay.message import Submission
 from adapter.server.listen import bind
 from adapter.shipped import folder
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +48,7 @@ def test_content_goes_when_its_time_has_come(tmp_path: Path) -> None:
         later = RunningClock(BEGINS + timedelta(hours=25), time.monotonic())
         async with running(settings, bind("127.0.0.1", 0), clock=later) as adapter:
             store = adapter.deployment.store
-            for _ in range(200):
+            for _ in range(int(PATIENCE / 0.05)):
                 if store.message(message).forgotten_at is not None:
                     break
                 await asyncio.sleep(0.05)

@@ -12,6 +12,7 @@ import pytest
 from adapter.conformance.actors.app import Stub
 from adapter.conformance.actors.script import Act
 from tests.conformance.test_stub import MESSAGE, inbox
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from adapter.conformance.actors.inbox import Inbox
@@ -27,7 +28,7 @@ def call(box: Inbox, *requests: httpx.Request, token: str | None = None) -> list
 
     async def run() -> list[httpx.Response]:
         transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport) as client:
+        async with httpx.AsyncClient(transport=transport, timeout=PATIENCE) as client:
             return [await client.send(request) for request in requests]
 
     return asyncio.run(run())

@@ -8,6 +8,7 @@ import httpx
 
 from adapter.shipped import folder
 from tests.journeys.conftest import types
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,7 @@ def test_a_hospital_is_answered_by_a_message_of_its_own(play: Callable[..., None
             "Content-Type": "application/fhir+json",
         }
         door = f"{stage.world.adapter}/fhir/$process-message?async=true"
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
             taken = await client.post(door, content=body, headers=headers)
             await stage.settled()
             again = await client.post(door, content=body, headers=headers)

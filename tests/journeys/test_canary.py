@@ -18,6 +18,7 @@ from adapter.server import log
 from adapter.server.app import routes
 from adapter.server.doors import Doors
 from adapter.shipped import folder
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,7 +105,7 @@ def test_no_canary_sings_outside_the_copies(play: Play, logged: list[str], answe
             "/fhir/Patient?identifier=120574-902Y",
             "/operator/messages/120574-902Y",
         ]
-        async with httpx.AsyncClient(trust_env=False, headers=operator) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE, headers=operator) as client:
             told = [await client.get(world.adapter + path) for path in paths]
             told += [
                 await client.post(f"{world.adapter}/operator/{path}", json={"reason": "a look"} | more)

@@ -15,6 +15,7 @@ import pytest
 from adapter.cli import site
 from adapter.shipped import folder
 from tests.journeys.test_nodes import until
+from tests.patience import PATIENCE
 from tests.relay.cluster import running_cluster
 from tests.relay.torture import process
 
@@ -58,7 +59,7 @@ class Stage:
                 "Authorization": f"Bearer {self.token}",
             },
             trust_env=False,
-            timeout=60,
+            timeout=PATIENCE,
         )
 
     def arrived(self) -> list[str]:

@@ -14,6 +14,7 @@ import httpx
 from adapter.cli import site
 from adapter.server.listen import bind
 from adapter.shipped import folder
+from tests.patience import PATIENCE
 from tests.relay.cluster import running_cluster
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def until(asked: Callable[[], bool]) -> None:
 def answers(address: str, status: int = 200) -> bool:
     """Say whether something answers there."""
     try:
-        return httpx.get(address, trust_env=False, timeout=5).status_code == status
+        return httpx.get(address, trust_env=False, timeout=PATIENCE).status_code == status
     except httpx.TransportError:
         return False
 
@@ -83,13 +84,17 @@ def test_two_adapters_share_one_store_and_one_may_be_killed(tmp_path: Path) -> N
         headers = {"Content-Type": "x-application/hl7-v2+er7", "Authorization": f"Bearer {token}"}
 
         told = [
-            httpx.post(f"{address}/ingest/ehr1", content=body, headers=headers, trust_env=False, timeout=60)
+            httpx.post(
+                f"{address}/ingest/ehr1", content=body, headers=headers, trust_env=False, timeout=PATIENCE
+            )
             for address, _ in nodes
         ]
         nodes[0][1].send_signal(signal.SIGKILL)
         with process("tests.benchmarks.receiver", str(receiver)):
             arrived = f"http://127.0.0.1:{receiver}"
-            until(lambda: answers(arrived) and httpx.get(arrived, trust_env=False).text != "0")
+            until(
+                lambda: answers(arrived) and httpx.get(arrived, trust_env=False, timeout=PATIENCE).text != "0"
+            )
 
         assert [answer.status_code for answer in told] == [200, 200]
         assert told[0].content == told[1].content

@@ -11,6 +11,7 @@ import pytest
 
 from adapter.conformance.actors.script import Act
 from tests.journeys.conftest import codes, types
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -222,7 +223,7 @@ def test_other_content_under_the_same_id_is_a_conflict(play: Play) -> None:
         }
         changed = body.replace(b"2026-03-23", b"2026-03-24")
         assert changed != body
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
             answer = await client.post(
                 f"{stage.world.adapter}/fhir/$process-message", content=changed, headers=headers
             )
@@ -241,7 +242,7 @@ def test_an_acknowledgement_may_come_later(play: Play) -> None:
         sent = await stage.send("back-surgery.hl7")
 
         [delivery] = stage.deliveries(sent)
-        for _ in range(100):
+        for _ in range(int(PATIENCE / 0.05)):
             if stage.world.oh_stub.inbox.items[0].acknowledged:
                 break
             await asyncio.sleep(0.05)
@@ -275,7 +276,7 @@ def test_nobody_settles_what_was_sent_to_another(play: Play) -> None:
             ],
         }
         headers = {"Authorization": f"Bearer {stage.world.token('havuniemi')}"}
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
             await client.post(
                 f"{stage.world.adapter}/fhir/$process-message",
                 content=json.dumps(response).encode(),
@@ -300,7 +301,7 @@ def test_an_hl7_v2_sender_gets_an_acknowledgement_of_its_own_kind(play: Play) ->
             "Content-Type": kind,
             "Accept": kind,
         }
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
             answer = await client.post(f"{stage.world.adapter}/ingest/ehr1", content=body, headers=headers)
 
         segments = answer.text.split("\r")
@@ -317,7 +318,7 @@ def test_a_person_names_the_recipient_of_an_unrouted_message(play: Play) -> None
         sent = await stage.send("no-route.hl7")
         headers = {"Authorization": f"Bearer {stage.world.token('operator')}"}
         address = f"{stage.world.adapter}/operator/queue"
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
             waiting = (await client.get(address, headers=headers)).json()["items"]
             answer = await client.post(
                 f"{address}/{sent.message}/assign",

@@ -16,6 +16,7 @@ from adapter.relay import overdue
 from adapter.shipped import folder
 from adapter.validation import Validator
 from tests.journeys.conftest import step, types
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +58,7 @@ async def answer(stage: Played, bundle: dict[str, Any], caller: str = "kaskela")
         "Content-Type": "application/fhir+json",
         "Accept": "application/fhir+json",
     }
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
         got = await client.post(
             f"{stage.world.adapter}/fhir/$process-message", content=json.dumps(bundle), headers=headers
         )
@@ -167,7 +168,7 @@ def test_silence_is_told_once_and_a_person_may_close_the_case(play: Play) -> Non
 
         headers = {"Authorization": f"Bearer {stage.world.token('operator')}"}
         async with httpx.AsyncClient(
-            trust_env=False, base_url=stage.world.adapter, headers=headers
+            trust_env=False, timeout=PATIENCE, base_url=stage.world.adapter, headers=headers
         ) as client:
             waiting = await client.get("/operator/cases?overdue=true")
             await client.post(f"/operator/cases/{case.id}/close", json={"reason": "told by phone"})
@@ -185,7 +186,7 @@ def test_a_reply_may_overtake_the_acknowledgement(play: Play) -> None:
 
     async def journey(stage: Played) -> None:
         sent = await send(stage.world, step("back-surgery.hl7"))
-        for _ in range(200):
+        for _ in range(int(PATIENCE / 0.05)):
             if [one.state.value for one in stage.deliveries(sent)] == ["awaiting"]:
                 break
             await asyncio.sleep(0.05)

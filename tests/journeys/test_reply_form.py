@@ -13,6 +13,7 @@ from adapter.cli.stage import arrived, send
 from adapter.validation import Validator
 from tests.journeys.conftest import step
 from tests.journeys.test_canary import CODE, NAMES, logged
+from tests.patience import PATIENCE
 from tests.server.people import PASSWORD, Browser, line, read_here, user
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ async def offered(stage: Played, fixture: str) -> tuple[Sent, str]:
     """Send a fixture and wait until its copy waits to be opened; return its delivery too."""
     sent = await send(stage.world, step(fixture))
     assert sent.message is not None, sent.answered.body
-    for _ in range(400):
+    for _ in range(int(PATIENCE / 0.02)):
         rows = [row for row in stage.deliveries(sent) if row.recipient == KASKELA]
         if rows and rows[0].state.value == "awaiting":
             return sent, rows[0].id
@@ -52,7 +53,7 @@ async def visit(stage: Played, cookies: dict[str, str], do: Callable[[Browser], 
     """Do something as Maija, in a thread as a browser would be elsewhere; sign in the first time."""
 
     def run() -> Any:
-        with httpx.Client(trust_env=False, timeout=30) as client:
+        with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
             browser = Browser(stage.world.adapter, client, cookies)
             if not cookies:
                 browser.get("/reply/sign-in")

@@ -12,6 +12,7 @@ from adapter.relay import delivery
 from adapter.relay.clock import SystemClock
 from adapter.relay.message import DeliveryState
 from adapter.relay.transport import HttpTransport, Inbound, Outbound
+from tests.patience import PATIENCE
 from tests.relay.receiver import Receiver
 from tests.relay.world import CLINIC, HOSPITAL, OTHER_CLINIC, World, intake, ok_reply, open_store, partner
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 S = DeliveryState
 
 
-async def until(asked: Callable[[], bool], seconds: float = 20.0) -> None:
+async def until(asked: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """Wait until `asked` is true, and not for ever."""
     async with asyncio.timeout(seconds):
         while not asked():  # noqa: ASYNC110 - the store is asked from outside

@@ -19,6 +19,7 @@ import pytest
 from adapter.relay import delivery
 from adapter.relay.clock import SystemClock
 from adapter.relay.message import DeliveryState
+from tests.patience import PATIENCE
 from tests.relay import sleeper
 from tests.relay.receiver import acknowledgement, answer, read_request
 from tests.relay.world import CLINIC, HOSPITAL, OTHER_CLINIC, World, intake, ok_reply, open_store, settle_on
@@ -84,7 +85,7 @@ class Peer:
         writer.close()
 
 
-def until(asked: Callable[[], bool], seconds: float = 30.0) -> None:
+def until(asked: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """Wait until `asked` is true, and not for ever."""
     deadline = time.monotonic() + seconds
     while not asked():

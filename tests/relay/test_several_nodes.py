@@ -23,6 +23,7 @@ from adapter.relay.message import DeliveryState, MessageState
 from adapter.relay.store import Store, claims, process
 from adapter.relay.store.postgres import PostgresGround
 from adapter.relay.store.values import Freeze, Frozen, NewConsent
+from tests.patience import PATIENCE
 from tests.relay.world import (
     CLINIC,
     HOSPITAL,
@@ -70,7 +71,7 @@ def nodes(folder: Path) -> Iterator[tuple[World, World]]:
         yield one, two
 
 
-def until(asked: Callable[[], bool], seconds: float = 20.0) -> None:
+def until(asked: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """Wait until `asked` is true, and not for ever."""
     deadline = time.monotonic() + seconds
     while not asked():

@@ -18,6 +18,7 @@ from adapter.cli.stage import RunningClock
 from adapter.config.run import running
 from adapter.server.access import RIGHTS, hash_line, new_token
 from adapter.server.listen import address_of, bind
+from tests.patience import PATIENCE
 from tests.server import keys, people
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def serving(folder: Path, begins: datetime) -> Iterator[Served]:
     thread.start()
     assert begun.wait(60)
     assert ready, "the adapter did not start"
-    with httpx.Client(trust_env=False, timeout=60) as client:
+    with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
         yield Served(
             address=base,
             folder=folder / "site",

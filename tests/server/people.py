@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from adapter.cli.site import write_secret
 from adapter.server.password import line_of
 from adapter.shipped import folder
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,7 +155,7 @@ def offered(adapter: Served, **changes: Any) -> str:
     assert got.status_code == 200, got.text
     store = adapter.deployment.store
     [newest] = store.find_deliveries(recipient=PIHLAJA, limit=1)
-    for _ in range(400):
+    for _ in range(int(PATIENCE / 0.02)):
         if store.delivery(newest.id).state.value != "queued" and store.offer(newest.id, (PIHLAJA,)):
             return newest.id
         time.sleep(0.02)

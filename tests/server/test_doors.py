@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from adapter.shipped import folder
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     import httpx
@@ -131,7 +132,7 @@ def test_a_body_that_grows_too_large_is_refused_while_it_comes(adapter: Served) 
     head += f"Authorization: Bearer {adapter.token('tuulilahti')}\r\n\r\n"
     chunk = b"%x\r\n%s\r\n" % (50_000, b"M" * 50_000)
     sent = 0
-    with socket.create_connection((host, port), timeout=20) as wire:
+    with socket.create_connection((host, port), timeout=PATIENCE) as wire:
         wire.sendall(head.encode())
         wire.settimeout(0.001)
         answer = b""
@@ -155,7 +156,7 @@ def test_whoever_goes_on_sending_after_a_refusal_is_cut_off(adapter: Served) -> 
     head = f"POST /ingest/ehr1 HTTP/1.1\r\nHost: x\r\nContent-Type: {V2}\r\nContent-Length: 900000000\r\n"
     head += f"Authorization: Bearer {adapter.token('tuulilahti')}\r\n\r\n"
     sent = 0
-    with socket.create_connection((host, port), timeout=20) as wire, suppress(ConnectionError):
+    with socket.create_connection((host, port), timeout=PATIENCE) as wire, suppress(ConnectionError):
         wire.sendall(head.encode())
         while sent < 300:
             wire.sendall(b"M" * 1_000_000)
@@ -299,7 +300,7 @@ RAW = {
 def test_what_is_no_clean_http_is_not_served(adapter: Served, raw: bytes) -> None:
     """Ambiguous or oversized requests get 400 or a closed connection, never an answer of a door."""
     host, port = urlsplit(adapter.address).hostname, urlsplit(adapter.address).port
-    with socket.create_connection((host, port), timeout=20) as wire:
+    with socket.create_connection((host, port), timeout=PATIENCE) as wire:
         try:
             wire.sendall(raw)
             answer = wire.recv(65536)

@@ -16,6 +16,7 @@ from adapter.server.access import Access
 from adapter.server.doors import Doors
 from adapter.server.inbox_folder import Inbox
 from adapter.shipped import folder
+from tests.patience import PATIENCE
 from tests.server.test_mllp import message
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.server.conftest import Served
-
-SOON = 20.0
 
 
 def taken(
@@ -35,7 +34,7 @@ def taken(
     async def main() -> None:
         doors = Doors(relay=adapter.deployment.relay, access=Access())
         async with inbox.watching(doors, [Inbox(path=place, source=source)], poll=poll):
-            end = time.monotonic() + SOON
+            end = time.monotonic() + PATIENCE
             while not await asyncio.to_thread(until) and time.monotonic() < end:
                 await asyncio.to_thread(time.sleep, 0.02)
         doors.close()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from adapter.server import log
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +113,7 @@ def test_a_request_is_known_by_its_door(adapter: Served, everybodys: list[loggin
     )
 
     # The line is written once the answer is out, so it may come after the caller has read it.
-    until = time.monotonic() + 20
+    until = time.monotonic() + PATIENCE
     while not (said := [line for line in map(log.Lines().format, everybodys) if given in line]):
         assert time.monotonic() < until, "no line for the request"
         time.sleep(0.01)

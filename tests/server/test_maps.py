@@ -16,6 +16,7 @@ import pytest
 from adapter import cli
 from adapter.server import maps
 from adapter.shipped import folder
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,7 +126,7 @@ def test_a_watched_folder_is_read_when_it_has_come_to_rest(adapter: Served, own:
         watching = asyncio.create_task(maps.watch(reloader, adapter.deployment.relay, stop, every=0.02))
         await asyncio.sleep(0.05)
         (own / "ward.map").write_text(WARD)
-        for _ in range(500):
+        for _ in range(int(PATIENCE / 0.02)):
             if "ward-by-hand" in adapter.deployment.relay.maps:
                 break
             await asyncio.sleep(0.02)

@@ -23,6 +23,7 @@ from adapter.server.access import Access
 from adapter.server.doors import Doors
 from adapter.server.mllp_listener import Listener
 from adapter.shipped import folder
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +68,7 @@ class Wire:
 
 @contextmanager
 def calling(adapter: Served) -> Iterator[Wire]:
-    with socket.create_connection(adapter.mllp, timeout=30) as wire:
+    with socket.create_connection(adapter.mllp, timeout=PATIENCE) as wire:
         yield Wire(wire)
 
 

@@ -12,6 +12,7 @@ from adapter import cli
 from adapter.relay.message import DeliveryEvent, DeliveryState
 from adapter.relay.store import deliveries
 from adapter.shipped import folder
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +55,7 @@ def parked(adapter: Served, name: str, finding: str) -> str:
         deliveries.move(book, found, event, at=at, action="park", reason=finding)
         return True
 
-    ends = time.monotonic() + 30
+    ends = time.monotonic() + PATIENCE
     while not store.submit(park).result():
         assert time.monotonic() < ends
         time.sleep(0.02)
@@ -71,7 +72,7 @@ def test_one_prepares_and_another_releases(adapter: Served, silta: Silta, second
 
     assert (code, replay["preview"]["count"], replay["now"]["permitted"]) == (0, 1, 1)
     assert (own, other, released["state"]) == (cli.REMOTE, 0, "released")
-    ends = time.monotonic() + 30
+    ends = time.monotonic() + PATIENCE
     while adapter.deployment.store.delivery(copy).state is DeliveryState.PARKED:
         assert time.monotonic() < ends
         time.sleep(0.05)

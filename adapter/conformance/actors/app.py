@@ -114,7 +114,7 @@ class Stub:
         if later.token is not None:
             headers["Authorization"] = f"Bearer {later.token}"
         try:
-            async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+            async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
                 answer = await client.post(later.address, content=fhir_json.write(message), headers=headers)
             record.acknowledged = f"later, answered {answer.status_code}"
         except httpx.HTTPError as error:
