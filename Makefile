@@ -10,6 +10,9 @@ ifneq ($(CORPUS),)
 export SILTA_CORPUS ?= $(abspath $(CORPUS))
 endif
 
+# Hundreds of short processes run here: each would compile the whole program again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The stamp is newer than what it was made from, or the set-up runs again.
 setup: $(VENV)/.ready
 

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import socket
 import threading
 from datetime import UTC
+from selectors import EVENT_READ, DefaultSelector
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, func, select
@@ -261,13 +263,16 @@ class _Listener:
         self._address = url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._heard = heard
         self._stopped = threading.Event()
+        self._bell, self._rung = socket.socketpair()
         self._thread = threading.Thread(target=self._work, name="silta-listener", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread."""
+        """End the thread, now."""
         self._stopped.set()
+        self._bell.close()
         self._thread.join()
+        self._rung.close()
 
     def _work(self) -> None:
         while not self._stopped.is_set():
@@ -280,9 +285,13 @@ class _Listener:
     def _hear(self) -> None:
         with self._psycopg.connect(self._address, autocommit=True, **_SESSION) as connection:
             connection.execute(f"LISTEN {CHANNEL}")
-            while not self._stopped.is_set():
-                for _ in connection.notifies(timeout=LISTEN_AGAIN_SECONDS / 4, stop_after=1):
-                    self._heard()
+            with DefaultSelector() as waiting:
+                waiting.register(connection, EVENT_READ)
+                waiting.register(self._rung, EVENT_READ)
+                while not self._stopped.is_set():
+                    waiting.select(LISTEN_AGAIN_SECONDS)
+                    for _ in connection.notifies(timeout=0):
+                        self._heard()
 
 
 def _name(cause: object) -> str:
