@@ -150,6 +150,8 @@ def message_lines(message: dict[str, Any], *, is_whole: bool = False) -> Iterato
         reason = f"  {delivery['reason']}" if delivery["reason"] else ""
         level = delivery["level"] or "-"
         yield f"    {delivery['state']:<13} {level:<9} {delivery['recipient']}{reason}  {delivery['id']}"
+        if is_whole and (confidence := delivery.get("confidence")):
+            yield f"        found by {delivery['evidence']}  ({confidence})"
         if is_whole and (would := delivery.get("would")):
             yield "        would have gone: " + "  ".join(f"{name} {value}" for name, value in would.items())
         for attempt in delivery.get("attempts_made", ()) if is_whole else ():

@@ -31,6 +31,7 @@ from adapter.relay.notification import (
     SICK_LEAVE,
     TURVAKIELTO,
 )
+from adapter.relay.referral import is_put_to_others
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,6 @@ Resource = dict[str, Any]
 CATEGORY = code_system("communication-category")
 CORE_CATEGORY = ("http://terminology.hl7.org/CodeSystem/communication-category", "notification")
 CONTACT_POINT = profile("contact-point")
-OH_REQUEST = code_system("oh-request")
 REGISTER = "urn:oid:1.2.246.537.6.202"
 """Identifier.system of the SOTE organisation register, the spelling we write."""
 PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
@@ -177,19 +177,22 @@ def _chosen(message: Message, level: Level, *, is_cancel: bool) -> Iterator[tupl
     """The resources of the message that may be copied from, the person first."""
     for kind in (each for each in CONTENT if _lines(each, level)):
         for _, resource in message.of(kind):
-            if kind == "Patient" or (not is_cancel and _is_ours(kind, resource)):
+            if kind == "Patient" or (not is_cancel and _is_ours(message, kind, resource)):
                 yield kind, resource
             if kind == "Patient":
                 break
 
 
-def _is_ours(kind: str, resource: Element) -> bool:
-    """Of Observations only the sick leave, of ServiceRequests only those put to occupational health."""
+def _is_ours(message: Message, kind: str, resource: Element) -> bool:
+    """Of Observations only the sick leave, of ServiceRequests only those put to occupational health.
+
+    The referral that came in was put to the hospital, whatever it asks.
+    """
     found = list(codes(child(resource, "code")))
     if kind == "Observation":
         return SICK_LEAVE in found
     if kind == "ServiceRequest":
-        return any(system == OH_REQUEST for system, _ in found)
+        return is_put_to_others(message, resource)
     return True
 
 

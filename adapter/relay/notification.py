@@ -20,6 +20,7 @@ from adapter.relay.care_team import TeamMember, members_of
 from adapter.relay.element import child, children, codes, day_of, extension, numbered, text
 from adapter.relay.message import Meaning, Mode
 from adapter.relay.message_bundle import Message
+from adapter.relay.referral import Referral, referrals_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -144,6 +145,8 @@ class Notification:
     artefact: Artefact = Artefact.NOTIFICATION
     team: tuple[TeamMember, ...] = ()
     """Who stands in the care team, where the artefact has one."""
+    referrals: tuple[Referral, ...] = ()
+    """The referrals that a notification is based on."""
     assessed: str | None = None
     """When an assessment was made, as the sender wrote it (FHIR dateTime)."""
     version: str | None = None
@@ -219,6 +222,7 @@ def read(bundle: Element) -> Notification:
         sent=text(focus, "sent") or text(bundle, "timestamp"),
         artefact=artefact,
         team=tuple(members_of(message, at, focus)),
+        referrals=tuple(referrals_of(message)),
         assessed=_assessed(focus) if artefact is Artefact.ASSESSMENT else None,
         version=text(child(focus, "meta"), "versionId") if artefact is Artefact.PLAN else None,
         base=_base(focus),

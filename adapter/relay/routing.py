@@ -3,18 +3,22 @@
 A ladder, the first rung that holds wins:
 
 1. the organisation named in the message;
-2. of an assessment or a plan: the organisations of its care team;
-3. of a notification: the employer named in the message, and the provider the directory gives that employer.
+2. of an assessment or a plan: the organisations of its care team; of a notification: the occupational health
+   that the hospital has the patient's referral from;
+3. (an earlier message to somebody is a proposal to a person, and no rung that is stood on;)
+4. of a notification: the employer named in the message, and the provider the directory gives that employer;
+5. of a notification: the same for the employer that the referral's register is kept for.
 
 A recipient found must exist in the directory, be active and be reachable, and the directory must have been
-heard of lately if it is another server's. Otherwise the message is unrouted and a person assigns it. Nothing
-is ever guessed: several candidates are none, history alone is none, and
-there is neither a broadcast nor a default recipient.
+heard of lately if it is another server's. Otherwise the message is unrouted and a person assigns it. A
+referral that proves nothing leaves the message to the next rung; one that proves a provider which cannot be
+reached does not, because the next rung would find somebody else. Nothing is ever guessed: several candidates
+are none, history alone is none, and there is neither a broadcast nor a default recipient.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 
     from adapter.relay.directory import Affiliation, Directory, Party
     from adapter.relay.notification import Notification
+    from adapter.relay.referral import Referral
 
 
 class Rung(StrEnum):
@@ -37,15 +42,42 @@ class Rung(StrEnum):
     """The sender named the organisation in this message."""
     CARE_TEAM = "care-team"
     """The organisation is in the care team of the plan or the assessment."""
+    REFERRAL = "referral"
+    """Occupational health that sent the referral which the notification is based on."""
     EMPLOYER = "employer"
     """The directory gives this provider to the employer named in the message."""
+    REGISTER = "register"
+    """As EMPLOYER, of the employer that the register names in which the referral was kept."""
     ASSIGNED = "assigned"
     """A person assigned it, with evidence."""
     HISTORY = "history"
     """An earlier message went there. A proposal to a person, never a route."""
 
 
-PROVES_CARE = frozenset({Rung.NAMED, Rung.CARE_TEAM, Rung.EMPLOYER, Rung.ASSIGNED})
+class Confidence(StrEnum):
+    """How near the evidence is to the patient's own word."""
+
+    STATED = "stated"
+    """Somebody who has the patient before them says it of this recipient in this episode."""
+    DOCUMENTED = "documented"
+    """A document of this episode shows the recipient at work in it."""
+    DERIVED = "derived"
+    """It follows from the employer, by what the directory says today."""
+    PROPOSED = "proposed"
+    """It was so once."""
+
+
+CONFIDENCE = {
+    Rung.NAMED: Confidence.STATED,
+    Rung.ASSIGNED: Confidence.STATED,
+    Rung.CARE_TEAM: Confidence.DOCUMENTED,
+    Rung.REFERRAL: Confidence.DOCUMENTED,
+    Rung.EMPLOYER: Confidence.DERIVED,
+    Rung.REGISTER: Confidence.DERIVED,
+    Rung.HISTORY: Confidence.PROPOSED,
+}
+
+PROVES_CARE = frozenset(rung for rung in Rung if CONFIDENCE[rung] is not Confidence.PROPOSED)
 """Rungs that are evidence of a care relationship in this episode."""
 
 
@@ -56,6 +88,11 @@ class Evidence:
     rung: Rung
     detail: str
     """What proves it: the FHIRPath of the name, or `OrganizationAffiliation/<id>`."""
+
+    @property
+    def confidence(self) -> Confidence:
+        """How near it is to the patient's own word."""
+        return CONFIDENCE[self.rung]
 
     def __str__(self) -> str:
         return f"{self.rung.value}:{self.detail}"
@@ -75,6 +112,8 @@ class Recipient:
     recipient_class: RecipientClass
     register: Register
     evidence: Evidence
+    passed: tuple[Issue, ...] = ()
+    """What the rungs above said that did not hold, for the operator and the sender."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +131,8 @@ def recipients_for(
 ) -> list[Recipient] | Unrouted:
     """Return who is to get the message on the day `at`.
 
-    `sender`: key of the organisation that sends it, which gets no copy as a member of the team.
+    `sender`: key of the organisation that sends it, which gets no copy as a member of the team, and whose own
+    order is no referral that came in.
 
     Every organisation the sender names must be found, else the whole message is unrouted: a sender who
     names two is not to believe that both were told. The same holds for those in the care team today. An
@@ -104,17 +144,90 @@ def recipients_for(
         return _named(asked, Rung.NAMED, notification, directory)
     if notification.artefact is not Artefact.NOTIFICATION:
         return _of_team(notification, directory, at, sender)
+    referred, passed = _referrer(notification, directory, at, sender)
+    if referred is None:
+        referred = _by_employer(notification, directory, at)
+    if isinstance(referred, Unrouted):
+        return replace(referred, issues=(*referred.issues, *passed))
+    return [replace(each, passed=passed) for each in referred]
+
+
+def _referrer(
+    notification: Notification, directory: Directory, at: date, sender: str | None
+) -> tuple[list[Recipient] | Unrouted | None, tuple[Issue, ...]]:
+    """Whose referral brought the patient, and what was said of the referrals that prove nothing.
+
+    None where none proves anything. The hospital's own order is no referral that came in.
+    """
+    own = _keys_of(sender, directory)
+    passed: list[Issue] = []
+    found: dict[str, Recipient] = {}
+    faults: list[Issue] = []
+    for each in notification.referrals:
+        if each.requester in own:
+            continue
+        doubt = _doubt_of_referral(each, notification.employer, directory, at)
+        party = directory.party(each.requester)
+        if doubt is not None or party is None:
+            passed.append(Issue(doubt or "RT121", at=each.at))
+        elif party.key not in found:
+            found[party.key] = _recipient(party, Evidence(rung=Rung.REFERRAL, detail=each.at))
+            faults.extend(_party_faults(party, each.at, directory))
+    if len(found) > 1:
+        issue = Issue("RT123", params={"count": len(found)})
+        return Unrouted(reason=issue.code, issues=(issue,)), tuple(passed)
+    if faults:
+        return Unrouted(reason=faults[0].code, issues=tuple(faults)), tuple(passed)
+    return list(found.values()) or None, tuple(passed)
+
+
+def _doubt_of_referral(
+    referral: Referral, employer: str | None, directory: Directory, at: date
+) -> str | None:
+    """Why a referral proves nobody; None if it does."""
+    party = directory.party(referral.requester)
+    if not referral.is_in_force:
+        return "RT120"
+    if referral.requester is None:
+        return "RT119"
+    if party is None or party.recipient_class is not RecipientClass.OCCUPATIONAL_HEALTH:
+        return "RT121"
+    return None if party.is_active and not _has_ended(party, employer, directory, at) else "RT122"
+
+
+def _has_ended(party: Party, employer: str | None, directory: Directory, at: date) -> bool:
+    """True if the provider looked after the people of the message's employer, and does not today."""
+    known = directory.providers_of(employer) if employer else ()
+    own = [each for each in known if each.role == OCCUPATIONAL_HEALTH_FOR and each.provider in party.keys]
+    return bool(own) and not any(each.holds(at) for each in own)
+
+
+def _by_employer(notification: Notification, directory: Directory, at: date) -> list[Recipient] | Unrouted:
+    """The provider of the employer that the message names, else of the one its referral's register names."""
     if notification.employer:
-        return _provider_of(notification.employer, directory, at)
-    return Unrouted(reason="RT101", issues=(Issue("RT101"),))
+        return _provider_of(notification.employer, directory, at, Rung.EMPLOYER)
+    standing = [each for each in notification.referrals if each.is_in_force]
+    employers = dict.fromkeys(key for each in standing for key in each.employers)
+    if len(employers) > 1:
+        issue = Issue("RT124", params={"count": len(employers)})
+        return Unrouted(reason=issue.code, issues=(issue,))
+    employer = next(iter(employers), None)
+    if employer is None:
+        return Unrouted(reason="RT101", issues=(Issue("RT101"),))
+    return _provider_of(employer, directory, at, Rung.REGISTER)
+
+
+def _keys_of(key: str | None, directory: Directory) -> tuple[str | None, ...]:
+    """Every key of an organisation, its own where the directory does not know it."""
+    party = directory.party(key)
+    return party.keys if party else ((key,) if key else ())
 
 
 def _of_team(
     notification: Notification, directory: Directory, at: date, sender: str | None
 ) -> list[Recipient] | Unrouted:
     """The organisations of the care team today, without the one that sends."""
-    party = directory.party(sender)
-    own = party.keys if party else (sender,)
+    own = _keys_of(sender, directory)
     team = [each for each in notification.team if each.key not in own or each.key is None]
     now = [each for each in team if not each.has_left(at)]
     stale = [each for each in now if not each.is_in_force or each.is_to_come(at)]
@@ -170,7 +283,7 @@ def _named_faults(key: str | None, party: Party | None, at: str, directory: Dire
         yield from _party_faults(party, at, directory)
 
 
-def _provider_of(employer: str, directory: Directory, at: date) -> list[Recipient] | Unrouted:
+def _provider_of(employer: str, directory: Directory, at: date, rung: Rung) -> list[Recipient] | Unrouted:
     """The provider of an employer: one that holds today, or nobody."""
     known = [each for each in directory.providers_of(employer) if each.role == OCCUPATIONAL_HEALTH_FOR]
     holding = [each for each in known if each.holds(at)]
@@ -192,7 +305,7 @@ def _provider_of(employer: str, directory: Directory, at: date) -> list[Recipien
     faults = tuple(_party_faults(party, where, directory))
     if faults:
         return Unrouted(reason=faults[0].code, issues=faults)
-    return [_recipient(party, Evidence(rung=Rung.EMPLOYER, detail=where))]
+    return [_recipient(party, Evidence(rung=rung, detail=where))]
 
 
 def _key(directory: Directory, affiliation: Affiliation) -> str:

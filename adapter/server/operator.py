@@ -16,6 +16,7 @@ from adapter.relay import consent_filing, consent_record, intake, rendering
 from adapter.relay.case import CaseState
 from adapter.relay.event import CLIENT_PLAN
 from adapter.relay.message import AuditRecord, DeliveryState, MessageState
+from adapter.relay.routing import Evidence
 from adapter.server.access import Right
 from adapter.server.desk import LONGEST_PAGE, answer, limit_of, read_object, read_words, reason_of
 from adapter.server.route import Operators, Route, operator_of
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from adapter.relay.store.values import ConsentVersion, MessageRow
+    from adapter.relay.store.values import ConsentVersion, DeliveryRow, MessageRow
     from adapter.server.doors import Doors
 
 PARTS = ("original", "content", "lineage")
@@ -297,7 +298,7 @@ class _Desk:
         conflicts = await self._doors.work(self._store.conflicts, row.id)
         cases = await self._doors.work(self._store.cases, message=row.id)
         said = asdict(row) | {
-            "deliveries": [asdict(delivery) for delivery in deliveries],
+            "deliveries": [asdict(delivery) | _found(delivery) for delivery in deliveries],
             "conflicts": [asdict(conflict) for conflict in conflicts],
             "cases": [asdict(case) for case in cases],
         }
@@ -351,6 +352,12 @@ def _consent(version: ConsentVersion, zone: ZoneInfo) -> dict[str, Any]:
         "filer": version.filer,
         "received_at": version.received_at,
     }
+
+
+def _found(delivery: DeliveryRow) -> dict[str, Any]:
+    """How sure it is that the recipient has the patient in its care, by the rung it was found on."""
+    evidence = Evidence.read(delivery.evidence)
+    return {"confidence": evidence.confidence.value if evidence else None}
 
 
 def _case_state(given: str | None) -> str | None:

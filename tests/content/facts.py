@@ -107,7 +107,9 @@ def facts(bundle: dict[str, Any]) -> dict[str, Any]:
             (_concept(each["code"]), each.get("recordedDate")) for each in _of(bundle, "Condition")
         ],
         "leave": [_leave(bundle, each) for each in _of(bundle, "Observation")],
-        "asked": [each["code"]["coding"][0]["code"] for each in _of(bundle, "ServiceRequest")],
+        "asked": [
+            each["code"]["coding"][0]["code"] for each in _of(bundle, "ServiceRequest") if "code" in each
+        ],
         "notes": [each["contentString"] for each in communication.get("payload", [])],
         "call": [
             each["valueContactPoint"]["value"].replace(" ", "")

@@ -46,6 +46,7 @@ EMPLOYER = _of("Organization", "where(type.coding.code = 'employer')")
 UNIT = _of("Organization", "where(name = 'Toinen yksikkö')")
 PIHLAJA = _of("Organization", "where(name.startsWith('Työterveys')).id")
 COMMUNICATION = _of("Communication", "")[:-1]
+REFERRAL = _of("ServiceRequest", "where(code.empty())")
 BASE = "https://silta.example/fhir"
 
 
@@ -127,6 +128,7 @@ V2_ROWS: list[Row] = [
     ("OBX who continues", LAST, f"OBX|7|XON|continues-by^^99SILTA||Toinen yksikkö^^^^^{XON}||||||F\r{LAST}", f"{UNIT}.type.coding.code", ["occupational-health"]),
     ("OBX who continues, referred to", LAST, f"OBX|7|XON|continues-by^^99SILTA||Toinen yksikkö^^^^^{XON}||||||F\r{LAST}", f"{_of('Observation', 'extension.value.reference')} = 'urn:uuid:' & {UNIT}.id", [True]),
     ("OBX other recipient", LAST, f"OBX|7|XON|requested-recipient^^99SILTA||Toinen yksikkö^^^^^{XON}||||||F\r{LAST}", f"{COMMUNICATION}.recipient.reference = 'urn:uuid:' & {UNIT}.id", [True]),
+    ("OBX who referred", LAST, f"OBX|7|XON|referred-by^^99SILTA||Toinen yksikkö^^^^^{XON}||||||F\r{LAST}", f"{REFERRAL}.requester.reference = 'urn:uuid:' & {UNIT}.id and {COMMUNICATION}.basedOn.reference = 'urn:uuid:' & {REFERRAL}.id", [True]),
     ("OBX review date", LAST, f"OBX|7|DT|review-date^^99SILTA||20260320||||||F\r{LAST}", _of("Observation", "component[2].value"), ["2026-03-20"]),
     ("CON limited", "||||||V|A||", "||||||V|L||", f"{_extension('disclosure-basis')}.coding.code", ["explicit-consent"]),
     ("CON refused", "||||||V|A||", "||||||V|R||", _extension("disclosure-basis"), []),
@@ -160,6 +162,12 @@ RELATED = (
     'codeSystem="1.2.3.4"/></procedure></entryRelationship>'
 )
 PROCEDURE_CODES = _of("Procedure", "code.coding.code")
+REFERRER = (
+    '  <componentOf><encompassingEncounter><effectiveTime/><encounterParticipant typeCode="{}"><assignedEntity>'
+    '<id nullFlavor="NI"/><representedOrganization><id root="1.2.3.4"/><name>Toinen yksikkö</name>'
+    "</representedOrganization></assignedEntity></encounterParticipant></encompassingEncounter></componentOf>\n"
+    "  <hl7fi:localHeader>"
+)
 
 
 CDA_ROWS: list[Row] = [
@@ -183,6 +191,8 @@ CDA_ROWS: list[Row] = [
     ("full name", TEL, TEL, _of("Patient", "name.text"), ["Siiri Päivikki Lehtimäki"]),
     ("male", '<administrativeGenderCode code="2"', '<administrativeGenderCode code="1"', _of("Patient", "gender"), ["male"]),
     ("service event", "  <hl7fi:localHeader>", '  <componentOf><encompassingEncounter><id root="1.2.246.10.1.14.2026.1"/><effectiveTime/></encompassingEncounter></componentOf>\n  <hl7fi:localHeader>', f"{COMMUNICATION}.extension.where(url.contains('service-event')).value", ["urn:oid:1.2.246.10.1.14.2026.1"]),
+    ("who referred", "  <hl7fi:localHeader>", REFERRER.format("REF"), f"{REFERRAL}.requester.reference = 'urn:uuid:' & {UNIT}.id and {COMMUNICATION}.basedOn.reference = 'urn:uuid:' & {REFERRAL}.id", [True]),
+    ("who discharged did not refer", "  <hl7fi:localHeader>", REFERRER.format("DIS"), f"{REFERRAL} | {COMMUNICATION}.basedOn", []),
     ("code of another system", CODE, 'code="X1" codeSystem="1.2.3.4">', _of("Procedure", "code.coding.system"), ["urn:oid:1.2.3.4"]),
     ("code of SNOMED CT", CODE, 'code="1" codeSystem="2.16.840.1.113883.6.96">', _of("Procedure", "code.coding.system"), ["http://snomed.info/sct"]),
     ("display name as text", CODE, 'code="JAB10" displayName="Tyrä" codeSystem="1.2.246.537.6.2">', _of("Procedure", "code.text"), ["Tyrä"]),
@@ -236,6 +246,7 @@ JSON_ROWS: list[Row] = [
     ("certifier", ID, ID, _of("Observation", "performer.display"), ["Reino Kallio"]),
     ("without a time", DONE_AT, "", _of("Procedure", "performed"), []),
     ("who continues", ID, ID, f"{_of('Observation', 'extension.value.reference')} = 'urn:uuid:' & {PIHLAJA}", [True]),
+    ("who referred", '"request": [', '"referral": {"sentOn": "2026-02-11", "from": {"id": {"system": "urn:x", "value": "1"}, "name": "Toinen yksikkö"}}, "request": [', f"{REFERRAL}.authoredOn | {UNIT}.identifier.value", ["2026-02-11", "1"]),
     ("recipient", '"request": [', '"recipient": [{"id": {"system": "urn:x", "value": "1"}, "name": "Toinen yksikkö", "sector": "kela"}], "request": [', f"{UNIT}.type.coding.code", ["kela"]),
     ("consent", ID, ID, f"{_extension('disclosure-consent')}.identifier.value", ["H-2026-0042"]),
     ("note", ID, ID, f"{COMMUNICATION}.payload.content", ["Ei raskasta käsityötä neljään viikkoon."]),

@@ -37,6 +37,7 @@ def bundle(
     ward: str = "KIR2",
     recipients: tuple[str, ...] = (CLINIC,),
     employer: str | None = None,
+    referrers: tuple[str | None, ...] = (),
     leave: tuple[str, str] | None = ("2026-03-02", "2026-03-31"),
     patient: dict[str, Any] | None = None,
     notification: str = "V-1",
@@ -145,6 +146,20 @@ def bundle(
         entries[f"urn:recipient-{number}"] = organisation(key, f"Vastaanottaja {number}")
     if employer:
         entries["urn:employer"] = organisation(employer, "Keksitty Oy")
+    if referrers:
+        entries["urn:communication"]["basedOn"] = [
+            {"reference": f"urn:referral-{number}"} for number in range(len(referrers))
+        ]
+    for number, key in enumerate(referrers):
+        entries[f"urn:referral-{number}"] = {
+            "resourceType": "ServiceRequest",
+            "status": "active",
+            "intent": "order",
+            "subject": {"reference": "urn:patient"},
+            "requester": {"reference": f"urn:referrer-{number}"},
+        }
+        if key:
+            entries[f"urn:referrer-{number}"] = organisation(key, f"Lähettäjä {number}")
     tag = {"tag": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HTEST"}]}
     return {
         "resourceType": "Bundle",

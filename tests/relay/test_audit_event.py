@@ -291,6 +291,7 @@ def test_a_denial_says_to_whom_and_why_and_nothing_of_what(told: tuple[Relay, st
         "event",
         "recipient",
         "evidence",
+        "confidence",
         "reasons",
     }
 

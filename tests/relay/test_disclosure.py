@@ -84,6 +84,17 @@ def test_the_clinical_copy_says_what_was_done() -> None:
     assert resource(made, "Procedure")["code"]["coding"][0]["code"] == "NGD10"
 
 
+@pytest.mark.parametrize("level", list(Level))
+def test_a_referral_that_came_in_stays_with_the_hospital(level: Level) -> None:
+    """Whatever it asks, it was put to the hospital: no recipient is asked it in the hospital's name."""
+    message = bundle(referrers=(CLINIC,))
+    for each in message["entry"]:
+        if each["fullUrl"] == "urn:referral-0":
+            each["resource"]["code"] = concept(f"{BASE}/CodeSystem/oh-request", "assess-work-ability")
+
+    assert copy(message, level) == copy(bundle(), level)
+
+
 def test_the_event_of_a_minimal_copy_is_a_care_episode() -> None:
     """Whatever the message's own event was."""
     made = [

@@ -11,8 +11,18 @@ from hypothesis import strategies as st
 
 from adapter.relay import directory, notification, routing
 from adapter.relay.directory import RecipientClass
-from adapter.relay.routing import Evidence, Recipient, Rung, Unrouted
-from tests.relay.notes import BASE, CLINIC, EMPLOYER, OTHER_CLINIC, bundle, concept, organisation, resource
+from adapter.relay.routing import Confidence, Evidence, Recipient, Rung, Unrouted
+from tests.relay.notes import (
+    BASE,
+    CLINIC,
+    EMPLOYER,
+    HOSPITAL,
+    OTHER_CLINIC,
+    bundle,
+    concept,
+    organisation,
+    resource,
+)
 
 TODAY = date(2026, 3, 4)
 
@@ -71,6 +81,184 @@ def test_ladder_4_the_employer_leads_to_its_provider() -> None:
             evidence=Evidence(rung=Rung.EMPLOYER, detail="OrganizationAffiliation/affiliation-1"),
         )
     ]
+
+
+REFERRED = {"recipients": (), "employer": EMPLOYER, "referrers": (CLINIC,)}
+
+
+def referral(message: dict[str, Any]) -> dict[str, Any]:
+    """The referral that came in."""
+    [found] = [each["resource"] for each in message["entry"] if each["fullUrl"] == "urn:referral-0"]
+    return found
+
+
+REGISTER = "urn:oid:1.2.246.537.5.40150"
+
+
+def kept_for(
+    message: dict[str, Any], *employers: str, register: str = "4", system: str = REGISTER
+) -> dict[str, Any]:
+    """The message with a Provenance of its referral: kept in a register of occupational health."""
+    for each in employers:
+        named = [(system, register), ("urn:oid:1.2.246.10", each)]
+        entity = [
+            {"role": "source", "what": {"identifier": {"system": kind, "value": value}}}
+            for kind, value in named
+        ]
+        custody = {
+            "resourceType": "Provenance",
+            "target": [{"reference": "urn:referral-0"}],
+            "recorded": "2026-02-20T10:00:00+02:00",
+            "entity": entity,
+        }
+        message["entry"].append({"fullUrl": f"urn:custody-{each}", "resource": custody})
+    return message
+
+
+def test_ladder_2_the_referral_leads_back_to_occupational_health() -> None:
+    """Who sent the referral comes before the employer's provider, with the referral as evidence."""
+    found = route(bundle(**REFERRED), party(CLINIC), party(OTHER_CLINIC), affiliation(OTHER_CLINIC))
+
+    assert [(each.organisation, each.evidence.rung, each.evidence.confidence) for each in found] == [
+        (CLINIC, Rung.REFERRAL, Confidence.DOCUMENTED)
+    ]
+    assert found[0].evidence.detail.endswith("].resource.requester")
+
+
+def test_ladder_2_the_referral_that_a_visit_satisfies_counts_too() -> None:
+    """R4 Encounter.basedOn is the referral that brought the patient."""
+    message = bundle(**REFERRED)
+    communication = resource(message, "Communication")
+    visit = {"resourceType": "Encounter", "basedOn": communication.pop("basedOn")}
+    communication["encounter"] = {"reference": "urn:visit"}
+    message["entry"].append({"fullUrl": "urn:visit", "resource": visit})
+
+    assert keys(route(message, party(CLINIC))) == [CLINIC]
+
+
+OVER = [{"period": {"end": "2026-03-03"}}, {"active": False}]
+PASSED_OVER: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
+    "unknown": ([], {}, "RT121"),
+    "a health centre": ([party(CLINIC, "primary-care")], {}, "RT121"),
+    "an employer": ([party(CLINIC, "employer")], {}, "RT121"),
+    "not active": ([party(CLINIC, active=False)], {}, "RT122"),
+    **{
+        f"no contract: {over}": ([party(CLINIC), affiliation(CLINIC, 2, **over)], {}, "RT122")
+        for over in OVER
+    },
+    "no requester": ([party(CLINIC)], {"requester": {"display": "Työterveys"}}, "RT119"),
+    "revoked": ([party(CLINIC)], {"status": "revoked"}, "RT120"),
+    "never sent": ([party(CLINIC)], {"status": "draft"}, "RT120"),
+    "forbids": ([party(CLINIC)], {"doNotPerform": True}, "RT120"),
+    "about nobody": ([party(CLINIC)], {"subject": {"display": "Erkki"}}, "RT120"),
+    "about somebody else": ([party(CLINIC)], {"subject": {"reference": "urn:hospital"}}, "RT120"),
+}
+
+
+@pytest.mark.parametrize(("resources", "changed", "code"), PASSED_OVER.values(), ids=PASSED_OVER)
+def test_ladder_2_a_referral_that_proves_nothing_leaves_it_to_the_next_rung(
+    resources: list[dict[str, Any]], changed: dict[str, Any], code: str
+) -> None:
+    """The employer decides then, and what was passed over is said; without an employer it is a person's."""
+    message, alone = bundle(**REFERRED), bundle(**REFERRED | {"employer": None})
+    for each in (message, alone):
+        referral(each).update(changed)
+
+    found = route(message, *resources, party(OTHER_CLINIC), affiliation(OTHER_CLINIC))
+    nobody = route(alone)
+
+    assert (keys(found), found[0].evidence.rung) == ([OTHER_CLINIC], Rung.EMPLOYER)
+    assert [each.code for each in found[0].passed] == [code]
+    assert nobody.reason == "RT101"
+
+
+HELD_UP: dict[str, tuple[dict[str, Any], list[str], str]] = {
+    "it has no connection": (REFERRED, [OTHER_CLINIC], "RT105"),
+    "two sent one": (REFERRED | {"referrers": (CLINIC, OTHER_CLINIC)}, [CLINIC, OTHER_CLINIC], "RT123"),
+}
+
+
+@pytest.mark.parametrize(("message", "reachable", "reason"), HELD_UP.values(), ids=HELD_UP)
+def test_ladder_2_a_referral_that_proves_somebody_out_of_reach_waits_for_a_person(
+    message: dict[str, Any], reachable: list[str], reason: str
+) -> None:
+    """The next rung would find somebody else than the one that has the patient in its care."""
+    resources = [party(CLINIC), party(OTHER_CLINIC), affiliation(OTHER_CLINIC)]
+
+    assert route(bundle(**message), *resources, reachable=reachable).reason == reason
+
+
+def test_ladder_2_the_hospitals_own_order_is_no_referral() -> None:
+    """Nor is it said to have been passed over."""
+    message = bundle(**REFERRED | {"referrers": (HOSPITAL,)})
+    known = directory.read([party(CLINIC), affiliation(CLINIC)], reachable=[CLINIC])
+
+    [found] = routing.recipients_for(notification.read(message), known, TODAY, HOSPITAL)
+
+    assert (found.evidence.rung, found.passed) == (Rung.EMPLOYER, ())
+
+
+@pytest.mark.parametrize("requester", [{"requester": {"reference": "urn:hospital"}}, {"requester": {}}])
+def test_ladder_2_a_referral_that_the_message_sends_on_came_from_nobody(requester: dict[str, Any]) -> None:
+    """A work-ability referral is based on what the hospital asks of occupational health."""
+    message = bundle(**REFERRED)
+    referral(message).update(
+        {"code": concept(f"{BASE}/CodeSystem/oh-request", "assess-work-ability"), **requester}
+    )
+
+    assert notification.read(message).referrals == ()
+
+
+def test_ladder_2_a_referral_that_is_not_in_the_message_is_said_to_prove_nothing() -> None:
+    """A number of a referral names no organisation; a plan that it is based on is no referral."""
+    message = bundle(**EMPLOYER_ONLY)
+    resource(message, "Communication")["basedOn"] = [
+        {"type": "ServiceRequest", "identifier": {"system": "urn:referrals", "value": "7"}},
+        {"reference": "CarePlan/1"},
+    ]
+
+    [found] = route(message, party(CLINIC), affiliation(CLINIC))
+
+    assert [each.code for each in found.passed] == ["RT119"]
+
+
+NO_EMPLOYER = {"recipients": (), "referrers": (None,)}
+REGISTERS: dict[str, tuple[dict[str, Any], Any]] = {
+    "one employer": (kept_for(bundle(**NO_EMPLOYER), "1234567-8"), Rung.REGISTER),
+    "edition of the codes": (
+        kept_for(bundle(**NO_EMPLOYER), "1234567-8", system=f"{REGISTER}.2009"),
+        Rung.REGISTER,
+    ),
+    "the message names it": (
+        kept_for(bundle(**NO_EMPLOYER | {"employer": EMPLOYER}), "7654321-0"),
+        Rung.EMPLOYER,
+    ),
+    "another register": (kept_for(bundle(**NO_EMPLOYER), "1234567-8", register="2"), "RT101"),
+    "no business id": (kept_for(bundle(**NO_EMPLOYER), "Keksitty Oy"), "RT101"),
+    "two employers": (kept_for(bundle(**NO_EMPLOYER), "1234567-8", "7654321-0"), "RT124"),
+    "an employer nobody serves": (kept_for(bundle(**NO_EMPLOYER), "7654321-0"), "RT106"),
+}
+
+
+@pytest.mark.parametrize(("message", "expected"), REGISTERS.values(), ids=REGISTERS)
+def test_ladder_5_the_register_of_the_referral_names_the_employer(
+    message: dict[str, Any], expected: Rung | str
+) -> None:
+    """A register of occupational health is kept for an employer; the directory gives that one's provider."""
+    found = route(message, party(CLINIC), affiliation(CLINIC))
+
+    assert (found.reason if isinstance(found, Unrouted) else found[0].evidence.rung) == expected
+
+
+def test_ladder_5_a_register_says_nothing_of_a_referral_that_was_taken_back() -> None:
+    """Nor does the register of anything else in the message: it may be of a job long past."""
+    revoked, other = (kept_for(bundle(**NO_EMPLOYER), "1234567-8") for _ in range(2))
+    referral(revoked)["status"] = "revoked"
+    other["entry"][-1]["resource"]["target"] = [{"reference": "urn:diagnosis"}]
+
+    found = [route(each, party(CLINIC), affiliation(CLINIC)) for each in (revoked, other)]
+
+    assert [each.reason for each in found] == ["RT101", "RT101"]
 
 
 EMPLOYER_ONLY = {"recipients": (), "employer": EMPLOYER}
@@ -183,30 +371,48 @@ def test_the_employer_beside_a_provider_does_not_stop_the_provider() -> None:
 
 
 def test_ladder_3_history_proves_no_care() -> None:
-    """An earlier message is a proposal to a person and nothing else."""
-    assert Rung.HISTORY not in routing.PROVES_CARE
+    """An earlier message is a proposal to a person and nothing else; every other rung is evidence."""
+    assert set(Rung) - routing.PROVES_CARE == {Rung.HISTORY}
 
 
 @settings(max_examples=150, deadline=None)
 @given(
     named=st.lists(st.sampled_from([CLINIC, OTHER_CLINIC, EMPLOYER, "urn:oid:1.2.246.99.1.2.3"]), max_size=3),
     employer=st.sampled_from([None, EMPLOYER]),
+    referrers=st.lists(st.sampled_from([CLINIC, OTHER_CLINIC, HOSPITAL, None]), max_size=2),
+    status=st.sampled_from(["active", "revoked"]),
+    sector=st.sampled_from(["occupational-health", "primary-care"]),
     active=st.booleans(),
     providers=st.lists(st.sampled_from([CLINIC, OTHER_CLINIC]), max_size=3),
 )
-def test_whoever_is_found_is_named_or_the_employers_provider(
-    named: list[str], employer: str | None, active: bool, providers: list[str]
+def test_whoever_is_found_is_named_or_the_referrer_or_the_employers_provider(
+    named: list[str],
+    employer: str | None,
+    referrers: list[str | None],
+    status: str,
+    sector: str,
+    active: bool,
+    providers: list[str],
 ) -> None:
     """No recipient comes out that neither the message nor the directory names, and none by history."""
-    resources = [party(CLINIC, active=active), party(OTHER_CLINIC)]
+    resources = [party(CLINIC, active=active), party(OTHER_CLINIC, sector)]
     resources += [affiliation(each, number) for number, each in enumerate(providers)]
+    message = bundle(recipients=tuple(named), employer=employer, referrers=tuple(referrers))
+    if referrers:
+        referral(message)["status"] = status
 
-    found = route(bundle(recipients=tuple(named), employer=employer), *resources)
+    found = route(message, *resources)
 
     if isinstance(found, list):
-        allowed = set(named) if named else set(providers)
-        assert {each.organisation for each in found} <= allowed
-        assert all(each.evidence.rung in (Rung.NAMED, Rung.EMPLOYER) for each in found)
+        live = set(referrers[1:] if status == "revoked" else referrers) & {CLINIC, OTHER_CLINIC}
+        live -= set() if active else {CLINIC}
+        live -= set() if sector == "occupational-health" else {OTHER_CLINIC}
+        allowed = {
+            Rung.NAMED: set(named),
+            Rung.REFERRAL: set() if named else live,
+            Rung.EMPLOYER: set(providers) if employer and not named else set(),
+        }
+        assert all(each.organisation in allowed[each.evidence.rung] for each in found)
         assert len(found) <= max(len(named), 1)
 
 

@@ -74,7 +74,11 @@ def _record(
         object=f"message/{message}",
         outcome=delivery.state.value,
         reason=delivery.reason,
-        detail=(("recipient", recipient.organisation), ("evidence", str(recipient.evidence))),
+        detail=(
+            ("recipient", recipient.organisation),
+            ("evidence", str(recipient.evidence)),
+            ("confidence", recipient.evidence.confidence.value),
+        ),
     )
 
 

@@ -48,6 +48,8 @@ def notify(work: Work, content: Content, meaning: Meaning, earlier: MessageRow |
         )
         for each in routed
     ]
+    # What the rungs above said is said of all that were found by one.
+    issues = (*(routed[0].passed if routed else ()), *content.issues)
     fates = tuple(fate_of(recipient, answer) for recipient, answer in answers)
     eligible = [(each, answer) for each, answer in answers if not isinstance(answer, NotEligible)]
     if not any(_is_not_employer(each) for each, _ in eligible) and len(eligible) < len(answers):
@@ -56,7 +58,7 @@ def notify(work: Work, content: Content, meaning: Meaning, earlier: MessageRow |
     subject = decision.subject_of(facts, relay)
     return Judged(
         state=advance(MESSAGE_TRANSITIONS, MessageState.RECEIVED, MessageEvent.ROUTED),
-        issues=content.issues,
+        issues=issues,
         content=content,
         meaning=meaning,
         fates=fates,
@@ -119,7 +121,11 @@ def _never_eligible(work: Work, facts: Notification, meaning: Meaning) -> tuple[
 
 def _record(work: Work, recipient: Recipient, decided: Permit | Deny | NotEligible) -> AuditRecord:
     """Who was decided upon, with what result, on what ground."""
-    detail = {"recipient": recipient.organisation, "evidence": str(recipient.evidence)}
+    detail = {
+        "recipient": recipient.organisation,
+        "evidence": str(recipient.evidence),
+        "confidence": recipient.evidence.confidence.value,
+    }
     if isinstance(decided, Permit):
         return work.record(
             "decide", "permitted", None, **detail, level=decided.level, basis=decided.reference
