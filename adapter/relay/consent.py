@@ -87,6 +87,8 @@ class Deny:
 
     reasons: tuple[str, ...]
     """Codes of the catalogue, the weightiest first."""
+    purpose: str | None = field(default=None, compare=False)
+    """What it was asked for, v3-ActReason; None if it was not asked."""
 
     @property
     def reason(self) -> str:
@@ -101,10 +103,16 @@ def decide(request: Request, consents: Iterable[ConsentRecord], rules: Rules) ->
     level decides; between equals the later one. Rules D1-D8, D20 and D24 of the project's rule list; the
     wording of each stands with its code in the catalogue.
     """
+    answer = _weighed(request, list(consents), rules)
+    if isinstance(answer, Deny):
+        return replace(answer, purpose=request.purpose)
+    return replace(answer, purpose=request.purpose, rules=rules.version)
+
+
+def _weighed(request: Request, records: list[ConsentRecord], rules: Rules) -> Permit | Deny:
     at_the_door = tuple(_standing_reasons(request, rules))
     if at_the_door:
         return Deny(reasons=at_the_door)
-    records = list(consents)
     if any(_verdict(record, request) is Verdict.DENY for record in records):
         return Deny(reasons=("CO102",))
     permits: list[tuple[int, datetime, Permit]] = []
@@ -121,9 +129,7 @@ def decide(request: Request, consents: Iterable[ConsentRecord], rules: Rules) ->
         else:
             reasons.add(answer)
     if permits:
-        return replace(
-            max(permits, key=lambda each: each[:2])[2], purpose=request.purpose, rules=rules.version
-        )
+        return max(permits, key=lambda each: each[:2])[2]
     return Deny(reasons=tuple(sorted(reasons, key=_WEIGHT.index)) or ("CO101",))
 
 
@@ -154,6 +160,8 @@ def _standing_reasons(request: Request, rules: Rules) -> Iterator[str]:
         yield "CO110"
     elif request.purpose is None:
         yield "CO112"
+    elif not rules.receives_for(request.recipient_class, request.purpose):
+        yield "CO123"
     elif not rules.has_purpose(request.event, request.register, request.purpose):
         yield "CO113"
     if request.evidence is None or request.evidence.rung not in PROVES_CARE:

@@ -292,6 +292,7 @@ def test_a_denial_says_to_whom_and_why_and_nothing_of_what(told: tuple[Relay, st
         "recipient",
         "evidence",
         "confidence",
+        "purpose",
         "reasons",
     }
 

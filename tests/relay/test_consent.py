@@ -18,7 +18,7 @@ from adapter.errors import ConfigurationError
 from adapter.relay import consent, consent_record, disclosure_rules
 from adapter.relay.consent import Deny, Permit, Request
 from adapter.relay.directory import REGISTER_OF, RecipientClass, Register
-from adapter.relay.disclosure_rules import Basis, Needs, Rules
+from adapter.relay.disclosure_rules import Basis, Needs, Role, Rules
 from adapter.relay.message import Level
 from adapter.relay.notification import BASIS, DISCLOSURE_BASIS
 from adapter.relay.routing import Evidence, Rung
@@ -427,9 +427,9 @@ def test_d8_no_rule_can_be_written_for_an_employer() -> None:
     assert [issue.code for issue in caught.value.issues] == ["CO302"]
 
 
-@pytest.mark.parametrize(("purpose", "reason"), [(None, "CO112"), ("HMARKT", "CO113"), ("PATRQT", "CO113")])
+@pytest.mark.parametrize(("purpose", "reason"), [(None, "CO112"), ("HMARKT", "CO123"), ("PATRQT", "CO113")])
 def test_d20_a_purpose_is_needed_and_must_be_the_recipients(purpose: str | None, reason: str) -> None:
-    """No purpose, one of no rule, or one of another basis."""
+    """No purpose, one of no role, or one of another basis."""
     assert decide(request(purpose=purpose), record()) == Deny(reasons=(reason,))
 
 
@@ -471,9 +471,16 @@ def test_the_table_is_one_csv() -> None:
 def test_a_table_names_all_its_faults() -> None:
     """An unknown basis, a missing purpose, and a rule that stands twice."""
     good = "cancel,luovutuslupa,health,minimal,TREAT,consent,"
+    role = "*,*,*,*,TREAT,*,,kela,"
     rows = [
         "cancel,hearsay,health,minimal,TREAT,consent,",
         "cancel,statutory,health,minimal,,consent,",
+        "cancel,explicit-consent,health,minimal,TREAT,consent,,kela,",
+        role.replace("kela", "employer"),
+        role.replace("TREAT", ""),
+        role.replace("*,*,*,*", "*,*,health,*"),
+        role,
+        role,
         good,
         good,
     ]
@@ -481,7 +488,8 @@ def test_a_table_names_all_its_faults() -> None:
     with pytest.raises(ConfigurationError) as caught:
         disclosure_rules.read("\n".join([",".join(disclosure_rules.COLUMNS), *rows]))
 
-    assert [issue.code for issue in caught.value.issues] == ["CO302", "CO304", "CO303"]
+    codes = ["CO302", "CO304", "CO302", "CO302", "CO304", "CO302", "CO303", "CO303"]
+    assert [issue.code for issue in caught.value.issues] == codes
 
 
 def test_every_rule_removed_is_noticed() -> None:
@@ -496,11 +504,41 @@ def test_every_rule_removed_is_noticed() -> None:
         )
         provision = {"actor": to(CLINIC), "extension": level("clinical"), "class": about(rule.event)}
         own = record(rule.basis, provision=provision)
-        without = Rules(tuple(RULES.rows[:number]) + tuple(RULES.rows[number + 1 :]))
+        without = Rules(tuple(RULES.rows[:number]) + tuple(RULES.rows[number + 1 :]), RULES.roles)
 
         answers = [decide(asked, own, rules=rules) for rules in (RULES, without)]
 
         assert [type(answer) for answer in answers] == [Permit, Deny], rule
+
+
+KINDS_TOLD = {role.recipient for role in RULES.roles}
+
+
+@pytest.mark.parametrize("kind", RecipientClass)
+def test_d20_each_kind_of_recipient_receives_for_the_purposes_of_its_role(kind: RecipientClass) -> None:
+    """Whatever event, basis and consent: without its line, and for another purpose, the answer is no."""
+    rule = next((each for each in RULES.rows if each.register is REGISTER_OF[kind]), RULES.rows[0])
+    bases = frozenset({rule.basis.value}) if rule.needs is Needs.AGREEMENT else frozenset[str]()
+    provision = {"actor": to(CLINIC), "extension": level("clinical"), "class": about(rule.event)}
+    own = record(rule.basis, provision=provision)
+    asked = request(kind, event=rule.event, purpose=min(rule.purposes), agreed_bases=bases)
+    others = tuple(each for each in RULES.roles if each.recipient is not kind)
+    elsewhere = Role(recipient=kind, purposes=frozenset({"HMARKT"}))
+
+    answers = [
+        decide(asked, own, rules=replace(RULES, roles=roles)) for roles in (others, (*others, elsewhere))
+    ]
+
+    refused = "CO123" if kind in KINDS_TOLD else "CO109" if kind is RecipientClass.EMPLOYER else "CO110"
+    assert [(type(each), getattr(each, "reasons", ())) for each in answers] == [(Deny, (refused,))] * 2
+    assert isinstance(decide(asked, own), Permit) is (kind in KINDS_TOLD)
+
+
+def test_d20_a_table_that_was_signed_without_roles_has_the_shipped_ones() -> None:
+    """So that no own table opens more by saying less."""
+    own = replace(RULES, roles=()).as_csv()
+
+    assert disclosure_rules.read(own).roles == RULES.roles
 
 
 FAULTS = {
@@ -540,8 +578,15 @@ WHEN = {
 }
 
 
-def naive(asked: Request, consents: list[dict[str, Any]], rules: list[dict[str, str]]) -> str | None:
+def naive(
+    asked: Request,
+    consents: list[dict[str, Any]],
+    rules: list[dict[str, str]],
+    roles: dict[str, list[str]] | None = None,
+) -> str | None:
     """The level that may go, or None: slow and plain, over consents made by `random_consent`."""
+    if asked.purpose not in (roles or ROLE_ROWS).get(asked.recipient_class.value, []):
+        return None
     if asked.recipient_class.value == "employer" or asked.purpose is None or asked.evidence is None:
         return None
     if asked.evidence.rung.value == "history" or not asked.agreed_levels:
@@ -659,6 +704,24 @@ RULE_ROWS = [
 ]
 
 
+ROLE_ROWS = {role.recipient.value: sorted(role.purposes) for role in RULES.roles}
+NARROW = {**ROLE_ROWS, "occupational-health": ["CAREMGT"], "hospital": ["TREAT"], "kela": ["PATRQT"]}
+"""Roles of which some receive for less than the lines of their register allow."""
+TABLES = (
+    (RULES, ROLE_ROWS),
+    (
+        replace(
+            RULES,
+            roles=tuple(
+                Role(recipient=RecipientClass(each), purposes=frozenset(purposes))
+                for each, purposes in NARROW.items()
+            ),
+        ),
+        NARROW,
+    ),
+)
+
+
 class Draw:
     """Draws that repeat, quicker than `random.choice`: a hundred thousand Consents are many choices."""
 
@@ -703,9 +766,10 @@ def _differences(seed: int, consents: int) -> list[Any]:
         )
         own = [random_consent(draw, number) for number in range(draw.one_of(0, 1, 2, 3, 4))]
         judged += len(own)
-        answer = decide(asked, *own)
+        rules, roles = draw.one_of(*TABLES)
+        answer = decide(asked, *own, rules=rules)
         said = answer.level.value if isinstance(answer, Permit) else None
-        if said != naive(asked, own, RULE_ROWS):
+        if said != naive(asked, own, RULE_ROWS, roles):
             found.append((asked, own, answer))
     return found
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from adapter.errors import AdapterError
-from adapter.relay import delivery, intake
+from adapter.relay import delivery, disclosure_rules, intake
 from adapter.relay.message import Kind
 from tests.relay import site
 from tests.relay.world import raw_rows
@@ -57,6 +58,25 @@ def test_d9_an_employer_learns_of_no_message(tmp_path: Path, name: str) -> None:
     assert EMPLOYER not in kinds
     assert all(EMPLOYER not in json.dumps(dict(each.headers)) + each.url for each in wire.sent)
     assert Kind.DELIVERY_REPORT not in {each.kind for each in rows if each.recipient == EMPLOYER}
+
+
+def test_d20_a_purpose_that_is_not_the_recipients_is_denied_and_written_down(tmp_path: Path) -> None:
+    """D20: the copy is withheld with a finding of its own, and the audit says which purpose was asked for."""
+    roles = [replace(each, purposes=frozenset({"CAREMGT"})) for each in disclosure_rules.shipped().roles]
+    relay = site.relay_in(tmp_path, rules=replace(disclosure_rules.shipped(), roles=tuple(roles)))
+    message = intake.accept(site.case("back-surgery").submission, relay).message or ""
+
+    [(state, reason)] = {
+        (each.state.value, each.reason)
+        for each in relay.store.deliveries(message)
+        if each.kind is Kind.NOTIFICATION
+    }
+    [row] = [each for each in relay.store.audit_rows() if each.action == "decide"]
+    relay.store.close()
+
+    said = dict(row.pairs)
+    assert (state, reason, row.outcome, row.reason) == ("withheld", "CO123", "denied", "CO123")
+    assert (said["purpose"], said["recipient"]) == ("TREAT", site.KASKELA)
 
 
 def test_d15_without_the_audit_nothing_leaves(world: World) -> None:

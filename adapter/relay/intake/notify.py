@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from adapter.relay import decision, eligibility, routing
-from adapter.relay.consent import Permit
+from adapter.relay.consent import Deny, Permit
 from adapter.relay.directory import RecipientClass
 from adapter.relay.eligibility import Eligible, NotEligible
 from adapter.relay.intake.decided import delivery_of, fate_of
@@ -17,7 +17,6 @@ from adapter.relay.routing import Unrouted
 from adapter.relay.transitions import advance
 
 if TYPE_CHECKING:
-    from adapter.relay.consent import Deny
     from adapter.relay.intake.work import Content, Work
     from adapter.relay.message import AuditRecord, Meaning
     from adapter.relay.notification import Notification
@@ -130,5 +129,7 @@ def _record(work: Work, recipient: Recipient, decided: Permit | Deny | NotEligib
         return work.record(
             "decide", "permitted", None, **detail, level=decided.level, basis=decided.reference
         )
+    if isinstance(decided, Deny) and decided.purpose is not None:
+        detail["purpose"] = decided.purpose
     outcome = "not-eligible" if isinstance(decided, NotEligible) else "denied"
     return work.record("decide", outcome, decided.reasons[0], **detail, reasons=" ".join(decided.reasons))
