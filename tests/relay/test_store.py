@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import sqlite3
 import stat
 import subprocess
@@ -26,7 +27,7 @@ from adapter.relay.message import ConsentFiling, DeliveryState, Meaning, Message
 from adapter.relay.store import Store, claims, consents, schema, sqlite
 from adapter.relay.store import intake as accepts
 from adapter.relay.store.cipher import Vault
-from adapter.relay.store.upgrade import newest
+from adapter.relay.store.upgrade import STEPS, newest
 from adapter.relay.store.values import Freeze, Frozen, NewConsent, Retention
 from tests.relay.world import (
     CLINIC,
@@ -273,6 +274,13 @@ def test_the_migrations_make_the_tables_of_the_schema(tmp_path: Path) -> None:
     plain.dispose()
     assert difference == []
     assert {_plain(row) for row in ours} == {_plain(row) for row in theirs}
+
+
+def test_an_empty_file_gets_the_tables_that_the_steps_make() -> None:
+    """What is drawn for an empty file is what every step, one after the other, leaves."""
+    drawn = runpy.run_path(str(Path(__file__).parents[2] / "tools" / "draw_schema.py"))["drawn"]
+
+    assert (STEPS / "sqlite.sql").read_text("utf-8") == drawn()
 
 
 def _plain(row: tuple[str, ...]) -> tuple[str, str, frozenset[str]]:

@@ -9,15 +9,11 @@ import asyncio
 import json
 import random
 import sqlite3
-import tempfile
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from sqlalchemy.engine import make_url
 
 from adapter.errors import DeliveryError
 from adapter.relay import delivery
@@ -41,12 +37,11 @@ from adapter.relay.message import (
 from adapter.relay.replay import Bounds
 from adapter.relay.retry import RetrySchedule
 from adapter.relay.store import Store
-from adapter.relay.store.sqlite import SqliteGround
-from adapter.relay.store.upgrade import upgrade
 from adapter.relay.transport import Inbound, Outbound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
     from zoneinfo import ZoneInfo
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -70,28 +65,9 @@ def address_of(folder: Path) -> str:
     return place.read_text() if place.exists() else f"sqlite:///{folder / 'silta.db'}"
 
 
-@cache
-def _migrated() -> bytes:
-    with tempfile.TemporaryDirectory() as place:
-        file = Path(place) / "silta.db"
-        ground = SqliteGround(make_url(f"sqlite:///{file}"))
-        upgrade(ground)
-        ground.abandon()
-        return file.read_bytes()
-
-
-def make_empty(file: Path) -> None:
-    """Put a store without content there if there is none: to migrate a file takes five times as long."""
-    if not file.exists():
-        file.touch(mode=0o600)
-        file.write_bytes(_migrated())
-
-
 def open_store(folder: Path, clock: SetClock | None = None, **more: Any) -> Store:
     """Open the store of `folder`, the same one every time; leases go by a clock that is set."""
     clock = clock or SetClock(NOON)
-    if address_of(folder).startswith("sqlite"):
-        make_empty(folder / "silta.db")
     times = clock if isinstance(clock, SetClock) else None
     return Store.open(address_of(folder), key=KEY, clock=clock, lease_times=times, **more)
 

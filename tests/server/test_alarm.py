@@ -16,7 +16,7 @@ from adapter.relay.alarm import Limits
 from adapter.relay.message import Mode
 from adapter.relay.transport import Inbound
 from adapter.server.alarm import AlarmSettings, MailBell, Mailbox, Watch, Webhook, WebhookBell
-from tests.relay.world import KEY, NOON, make_empty
+from tests.relay.world import KEY, NOON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,6 @@ def relay(tmp_path: Path) -> Iterator[Any]:
     from adapter.relay.clock import SetClock
     from adapter.relay.store import Store
 
-    make_empty(tmp_path / "silta.db")
     clock = SetClock(NOON)
     with Store.open(f"sqlite:///{tmp_path / 'silta.db'}", key=KEY, clock=clock) as store:
         store.begin_hold(actor="Aino", reason="120574-902Y must not be told")
