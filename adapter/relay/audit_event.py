@@ -280,6 +280,9 @@ def _copy(one: Disclosed) -> dict[str, Any]:
             ("attempt", one.attempt),
             ("rules", one.rules),
             ("content", one.content),
+            ("register", one.register),
+            ("register-type", one.register_type),
+            ("controller", one.controller),
         ),
     }
 

@@ -17,6 +17,7 @@ from adapter.fhir import json as fhir_json
 from adapter.relay import (
     consent,
     consent_record,
+    custody,
     directory,
     directory_feed,
     disclosure,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from adapter.relay.consent_record import ConsentRecord
+    from adapter.relay.custody import Custody
     from adapter.relay.deployment import Relay
     from adapter.relay.directory import Directory
     from adapter.relay.notification import Notification
@@ -323,6 +325,30 @@ def copy_of(
     ground = ground_of(relay)
     sector = register_of(claimed.recipient, ground)
     return sector_copy.copy_for(bundle, facts.artefact, sector, level, envelope, ground.directory)
+
+
+def custody_of(bundle: Mapping[str, Any], claimed: Claimed, relay: Relay) -> Custody:
+    """Return whose register comes out with a claimed delivery, as message and directory say."""
+    return custody.custody_of(bundle, claimed.sender, ground_of(relay).directory)
+
+
+def versions_of(
+    bundle: Mapping[str, Any], claimed: Claimed, permit: Permit | None, relay: Relay, at: datetime
+) -> dict[str, str]:
+    """Return which version of the sender's each resource of the copy is made of, by its id in the copy.
+
+    Arguments as of `copy_of`, which makes that copy.
+    """
+    if claimed.kind is Kind.FEEDBACK or not custody.has_versions(bundle):
+        return {}
+    facts = notification.read(bundle)
+    level = permit.level if permit else claimed.level or Level.MINIMAL
+    envelope = _envelope(facts, claimed, permit, relay, at)
+    if facts.artefact is Artefact.NOTIFICATION:
+        return disclosure.versions_of(bundle, level, envelope)
+    ground = ground_of(relay)
+    sector = register_of(claimed.recipient, ground)
+    return sector_copy.versions_of(bundle, facts.artefact, sector, level, envelope, ground.directory)
 
 
 def ask_for_reply(message: str, relay: Relay, at: datetime) -> Permit | Deny:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from adapter.relay.consent import Deny, Permit
+    from adapter.relay.custody import Custody
     from adapter.relay.deployment import Relay
     from adapter.relay.store.values import Claimed
 
@@ -40,4 +41,19 @@ class Decisions(Protocol):
         at: datetime,
     ) -> dict[str, Any]:
         """Build what is sent; `bundle` is None for a delivery report."""
+        ...
+
+    def custody_of(self, bundle: Mapping[str, Any], claimed: Claimed, relay: Relay) -> Custody:
+        """Say whose register comes out with it."""
+        ...
+
+    def versions_of(
+        self,
+        bundle: Mapping[str, Any],
+        claimed: Claimed,
+        permit: Permit | None,
+        relay: Relay,
+        at: datetime,
+    ) -> dict[str, str]:
+        """Say which version of the sender's each resource of the copy is made of, by its id in the copy."""
         ...

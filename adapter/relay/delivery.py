@@ -33,6 +33,7 @@ from adapter.relay.attempt import (
     resent,
 )
 from adapter.relay.consent import Deny, Permit
+from adapter.relay.custody import content_of, written_down
 from adapter.relay.mailbox import Mailbox
 from adapter.relay.message import DeliveryEvent
 from adapter.relay.store import claims, holds, offers, outcomes, replays, seals
@@ -337,7 +338,7 @@ class _Engine:
                     return None
             at = self._relay.clock.now()
             if self._relay.is_shadow:
-                await self._rehearse(claimed, copy, permit, level, at)
+                await self._rehearse(claimed, bundle, copy, permit, level, at)
                 return None
             if not has_time(claimed.lease_until, at, self._pace):
                 break
@@ -349,7 +350,7 @@ class _Engine:
                 seen=seen,
                 until=at + self._pace.deadline + self._pace.margin,
                 at=at,
-                detail=self._written_down(claimed, level, permit),
+                detail=self._written_down(claimed, bundle, level, permit),
             )
             if answer is Freeze.GO:
                 return copy or claimed.frozen
@@ -375,7 +376,7 @@ class _Engine:
             await self._withhold(claimed, error.code, at)
             return
         if self._relay.is_shadow:
-            await self._rehearse(claimed, copy, permit, level, at)
+            await self._rehearse(claimed, bundle, copy, permit, level, at)
             return
         await self._write(
             offers.place,
@@ -389,6 +390,7 @@ class _Engine:
     async def _rehearse(
         self,
         claimed: Claimed,
+        bundle: Mapping[str, Any] | None,
         copy: Frozen | None,
         permit: Permit | None,
         level: Level | None,
@@ -396,7 +398,7 @@ class _Engine:
     ) -> None:
         """Keep what would have gone where, and how much of it; the copy itself is not kept."""
         basis = permit.reference if permit is not None else claimed.basis
-        would = dict(self._written_down(claimed, level, permit))
+        would = dict(self._written_down(claimed, bundle, level, permit))
         if basis is not None:
             would["basis"] = basis
         if copy is not None:
@@ -404,19 +406,17 @@ class _Engine:
         await self._write(outcomes.rehearse, claimed, would=would, at=at)
 
     def _written_down(
-        self, claimed: Claimed, level: Level | None, permit: Permit | None
+        self,
+        claimed: Claimed,
+        bundle: Mapping[str, Any] | None,
+        level: Level | None,
+        permit: Permit | None,
     ) -> tuple[tuple[str, str], ...]:
-        """Return what the audit keeps of a sending beside its ids: where it goes, how much of it, what for.
-
-        And by which version of the rule table that was decided, where it was.
-        """
-        said = {
-            "endpoint": self._relay.partners[claimed.recipient].endpoint,
-            "level": level.value if level is not None else None,
-            "purpose": permit.purpose if permit is not None else None,
-            "rules": permit.rules if permit is not None else None,
-        }
-        return tuple((name, value) for name, value in said.items() if value is not None)
+        """Return what the audit keeps of a sending beside its ids and its content."""
+        said = written_down(self._relay.partners[claimed.recipient].endpoint, level, permit)
+        if bundle is None:
+            return said
+        return (*said, *self._decisions.custody_of(bundle, claimed, self._relay).pairs())
 
     def _build(
         self,
@@ -432,7 +432,15 @@ class _Engine:
             body, media_type = fhir_json.write(resource), MEDIA_TYPE
         else:
             body, media_type = form.written(resource, wanted, self._relay.maps)
-        return Frozen(body=body, media_type=media_type, level=level, content=_content_of(resource))
+        return Frozen(
+            body=body,
+            media_type=media_type,
+            level=level,
+            content=content_of(
+                resource,
+                self._decisions.versions_of(bundle, claimed, permit, self._relay, at) if bundle else {},
+            ),
+        )
 
     async def _send(self, claimed: Claimed, partner: Partner, copy: Frozen) -> None:
         async with self._wires.to(claimed.recipient):
@@ -521,12 +529,6 @@ class _Steady:
             return False
         log.warning("delivery: the clock was set by %d s; nothing is claimed for a lease", round(jump))
         return True
-
-
-def _content_of(copy: Mapping[str, Any]) -> str:
-    """Name each resource of a copy by type and id: what the trail keeps of its content."""
-    resources = [each.get("resource", {}) for each in copy.get("entry", ())]
-    return " ".join(f"{each.get('resourceType')}/{each.get('id')}" for each in resources)
 
 
 def _bundle(claimed: Claimed) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ from adapter.relay import event, narrative
 from adapter.relay.allow_list import Listed, Picker, Urls, rows_of
 from adapter.relay.artefact import MESSAGE_PROFILE, Artefact
 from adapter.relay.bundling import instant, message_bundle
+from adapter.relay.custody import version_of
 from adapter.relay.element import child, children, codes, text
 from adapter.relay.message import Level, Meaning, Mode
 from adapter.relay.message_bundle import Message
@@ -34,7 +35,7 @@ from adapter.relay.notification import (
 from adapter.relay.referral import is_put_to_others
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from adapter.outcome import Language
@@ -131,10 +132,7 @@ def copy_for(bundle: Element, level: Level, envelope: Envelope) -> Resource:
     """
     message = Message(bundle)
     is_cancel = envelope.meaning is Meaning.CANCEL
-    chosen = list(_chosen(message, level, is_cancel=is_cancel))
-    urls = _Urls(envelope.bundle_id)
-    for _, resource in chosen:
-        urls.give(resource)
+    urls, chosen = _placed(message, level, envelope)
     under_turvakielto = TURVAKIELTO in labels(message)
     pick = Picker(message, lambda kind: _lines(kind, level), urls, under_turvakielto=under_turvakielto)
     content = [(urls.of(each), _completed(pick.resource(kind, each), level, urls)) for kind, each in chosen]
@@ -170,7 +168,32 @@ def copy_for(bundle: Element, level: Level, envelope: Envelope) -> Resource:
     )
 
 
+def versions_of(bundle: Element, level: Level, envelope: Envelope) -> dict[str, str]:
+    """Return the version of the sender's resource that each of the copy is made of, by id in the copy."""
+    message = Message(bundle)
+    urls, chosen = _placed(message, level, envelope)
+    made_of = {urls.of(each): each for _, each in chosen}
+    if envelope.meaning is not Meaning.CANCEL:
+        made_of[urls.communication] = message.first("Communication")
+    return versions(made_of)
+
+
+def versions(made_of: Mapping[str, Element]) -> dict[str, str]:
+    """Return the versions of the resources that say one, by id. `made_of`: by address in the copy."""
+    found = {url.removeprefix("urn:uuid:"): version_of(each) for url, each in made_of.items()}
+    return {id: version for id, version in found.items() if version}
+
+
 # What is taken over ---------------------------------------------------------------------------------------
+
+
+def _placed(message: Message, level: Level, envelope: Envelope) -> tuple[_Urls, list[tuple[str, Element]]]:
+    """The resources that are copied from, each with its address in the copy."""
+    chosen = list(_chosen(message, level, is_cancel=envelope.meaning is Meaning.CANCEL))
+    urls = _Urls(envelope.bundle_id)
+    for _, resource in chosen:
+        urls.give(resource)
+    return urls, chosen
 
 
 def _chosen(message: Message, level: Level, *, is_cancel: bool) -> Iterator[tuple[str, Element]]:

@@ -19,6 +19,7 @@ from adapter.relay import case, decision
 from adapter.relay.attempt import MEDIA_TYPE
 from adapter.relay.case import Patience
 from adapter.relay.consent import Deny
+from adapter.relay.custody import content_of, written_down
 from adapter.relay.message import AuditRecord, DeliveryState, Kind, Level
 from adapter.relay.store.deliveries import RECALLED
 from adapter.relay.store.offers import may_open
@@ -155,7 +156,10 @@ def show(delivery: str, organisation: str, person: str, relay: Relay) -> Shown |
             copy=copy,
             basis=permit.reference if permit is not None else offered.basis,
             seen=seen,
-            detail=_written_down(offered, level, relay),
+            detail=(
+                *written_down(relay.partners[offered.recipient].endpoint, level, permit),
+                *decision.custody_of(bundle, offered, relay).pairs(),
+            ),
         )
         if opening is Opening.SHOWN:
             return Shown(bundle=_resource(copy.body), level=level)
@@ -186,12 +190,13 @@ def _copy(
     if offered.frozen is not None and offered.frozen.level is level:
         return offered.frozen
     made = decision.copy_of(bundle, offered, permit, relay, at)
-    return Frozen(body=fhir_json.write(made), media_type=MEDIA_TYPE, level=level)
-
-
-def _written_down(offered: Claimed, level: Level | None, relay: Relay) -> tuple[tuple[str, str], ...]:
-    endpoint = ("endpoint", relay.partners[offered.recipient].endpoint)
-    return (endpoint, ("level", level.value)) if level is not None else (endpoint,)
+    versions = decision.versions_of(bundle, offered, permit, relay, at)
+    return Frozen(
+        body=fhir_json.write(made),
+        media_type=MEDIA_TYPE,
+        level=level,
+        content=content_of(made, versions),
+    )
 
 
 def _resource(body: bytes) -> dict[str, Any]:

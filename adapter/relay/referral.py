@@ -55,23 +55,28 @@ class Referral:
 
 def referrals_of(message: Message) -> Iterator[Referral]:
     """Yield each referral that the notification says it is based on, once."""
-    seen: list[Element] = []
     for at, reference in _references(message):
-        request = message.resolve(reference)
-        if request.get("resourceType") != "ServiceRequest":
-            if not request and _kind_of(reference) in ("", "ServiceRequest"):
-                # It is elsewhere: nothing of it is known but that it is.
-                yield Referral(at=at, requester=None, is_in_force=True)
-            continue
-        if is_put_to_others(message, request) or any(request is each for each in seen):
-            continue
-        seen.append(request)
+        if not message.resolve(reference) and _kind_of(reference) in ("", "ServiceRequest"):
+            # It is elsewhere: nothing of it is known but that it is.
+            yield Referral(at=at, requester=None, is_in_force=True)
+    for request in referrals_in(message):
         yield Referral(
             at=f"{_place_of(message, request)}.requester",
             requester=message.organisation(child(request, "requester")),
             is_in_force=_is_in_force(message, request),
             employers=tuple(dict.fromkeys(_employers(message, request))),
         )
+
+
+def referrals_in(message: Message) -> list[Element]:
+    """Return the ServiceRequests of the message that came in, each once."""
+    found: list[Element] = []
+    for _, reference in _references(message):
+        request = message.resolve(reference)
+        is_request = request.get("resourceType") == "ServiceRequest"
+        if is_request and not is_put_to_others(message, request) and not any(request is e for e in found):
+            found.append(request)
+    return found
 
 
 def is_put_to_others(message: Message, request: Element) -> bool:

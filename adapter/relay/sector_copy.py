@@ -28,6 +28,7 @@ from adapter.relay.disclosure import (
     organisation,
     provenance,
     released_on,
+    versions,
 )
 from adapter.relay.element import child, children, codes, text
 from adapter.relay.message import Level, Meaning
@@ -145,6 +146,18 @@ def copy_for(
     return _Copy(bundle, artefact, sector, level, envelope, directory).made()
 
 
+def versions_of(
+    bundle: Element,
+    artefact: Artefact,
+    sector: Register,
+    level: Level,
+    envelope: Envelope,
+    directory: Directory,
+) -> dict[str, str]:
+    """Return the version of the sender's resource that each of the copy is made of, by id in the copy."""
+    return versions(_Copy(bundle, artefact, sector, level, envelope, directory).made_of())
+
+
 class _Copy:
     """The making of one copy."""
 
@@ -174,12 +187,16 @@ class _Copy:
         )
         self.level = level
 
-    def made(self) -> Resource:
-        envelope = self.envelope
+    def made_of(self) -> dict[str, Element]:
+        """Return the resources that are copied from, by their address in the copy."""
         chosen = list(self._chosen())
         for resource in chosen:
             self.urls.give(resource)
-        content = {self.urls.of(each): self._completed(each) for each in chosen}
+        return {self.urls.of(each): each for each in chosen}
+
+    def made(self) -> Resource:
+        envelope = self.envelope
+        content = {url: self._completed(each) for url, each in self.made_of().items()}
         if self.focus:
             self._finish(content)
         content = {url: each for url, each in content.items() if _is_whole(each)}

@@ -99,13 +99,14 @@ EXPORT, IMPORT, DENIAL, LOOK = "110106", "110107", "110113", "110110"
 
 
 def test_d16_the_trail_says_what_for_and_by_which_rules(told: tuple[Relay, str]) -> None:
-    """D16, D20: each sending keeps purpose, version of the rule table, and type and id of each resource."""
+    """D16, D20: each sending keeps purpose, version of the rules, register, controller and each resource."""
     relay, message = told
     [sending] = relay.store.disclosed(subject=relay.store.subject_key(*PATIENT), recipient=site.KASKELA)
     [body] = [relay.store.content(message, f"copy/{each.id}") for each in relay.store.deliveries(message)]
     copied = [each["resource"] for each in json.loads(body or b"{}")["entry"]]
 
     assert (sending.purpose, sending.rules) == ("TREAT", relay.rules.version)
+    assert (sending.register, sending.controller) == ("health", site.TUULILAHTI)
     assert sending.content == " ".join(f"{each['resourceType']}/{each['id']}" for each in copied)
 
 

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from adapter.relay.store.values import Offer
 
 S = DeliveryState
-COPY = Frozen(body=b"{}", media_type="application/fhir+json", level=Level.MINIMAL)
+COPY = Frozen(
+    body=b"{}", media_type="application/fhir+json", level=Level.MINIMAL, content="Procedure/7/_history/2"
+)
 PERSON = "user/maija"
 NEXT_MIDNIGHT = datetime(2026, 3, 3, 22, 0, tzinfo=UTC)
 """The end of Tuesday 3.3.2026 in Helsinki: the working day after NOON's."""
@@ -45,7 +47,8 @@ def opened(world: World, delivery: str, seen: int | None = None) -> Opening:
     """Open it, as the page does once it has decided that it may be shown."""
     looked = world.store.look(delivery)
     mark = looked.consents_seen if seen is None else seen
-    return world.store.open_offer(looked, person=PERSON, copy=COPY, basis="b", seen=mark)[0]
+    copy = looked.frozen or COPY
+    return world.store.open_offer(looked, person=PERSON, copy=copy, basis="b", seen=mark)[0]
 
 
 def row_of(world: World, new: Intake) -> Any:
@@ -78,13 +81,17 @@ def test_opening_is_the_acknowledgement(here: World) -> None:
 
 
 def test_a_second_look_is_written_down_and_changes_nothing(here: World) -> None:
-    """Each showing is a disclosure; the acknowledgement was the first."""
+    """Each showing is a disclosure of the same content (D16); the acknowledgement was the first."""
     one = offered(here).deliveries[0].id
     answers = [opened(here, one), opened(here, one)]
 
-    rows = [each.action for each in here.store.audit_rows(object=f"delivery/{one}")]
+    acts = here.store.audit_rows(object=f"delivery/{one}")
+    rows = [each.action for each in acts]
     assert answers == [Opening.SHOWN, Opening.SHOWN]
-    assert rows.count("disclose") == 2
+    assert [dict(each.pairs).get("content") for each in acts if each.action == "disclose"] == [
+        COPY.content,
+        COPY.content,
+    ]
     assert rows.count("acknowledge") == 1
 
 

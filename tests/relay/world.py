@@ -19,7 +19,9 @@ from adapter.errors import DeliveryError
 from adapter.relay import delivery
 from adapter.relay.clock import CountedIds, SetClock
 from adapter.relay.consent import Deny, Permit
+from adapter.relay.custody import Custody
 from adapter.relay.deployment import HELSINKI, Partner
+from adapter.relay.directory import Register
 from adapter.relay.disclosure_rules import Basis
 from adapter.relay.message import (
     Answer,
@@ -177,6 +179,12 @@ class Decided:
             "about": claimed.about.state.value if claimed.about else None,
             "reason": claimed.about.reason if claimed.about else None,
         }
+
+    def custody_of(self, bundle: Any, claimed: Any, relay: Any) -> Custody:
+        return Custody(register=Register.HEALTH, controllers=(claimed.sender,))
+
+    def versions_of(self, bundle: Any, claimed: Any, permit: Any, relay: Any, at: Any) -> dict[str, str]:
+        return {}
 
 
 def partner(key: str, **more: Any) -> Partner:

@@ -16,6 +16,7 @@ from itertools import chain, zip_longest
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from sqlalchemy import (
     ColumnElement,
     and_,
@@ -181,6 +182,12 @@ _CHECK = (
     .where(Among(_D.id, "the_deliveries"))
     .order_by(_D.number)
     .with_for_update(of=schema.delivery)
+)
+_U = schema.audit.c
+_DISCLOSED = (
+    select(_U.detail)
+    .where(_U.object == bindparam("the_object"), _U.action == "disclose")
+    .order_by(_U.at.desc(), _U.node, _U.sequence.desc())
 )
 _DROP_PAYLOAD = schema.payload.delete().where(
     _Y.owner == bindparam("owner"), _Y.part == bindparam("the_part")
@@ -477,10 +484,21 @@ def freeze(
         consents=mark or None,
         attempt=claimed.tries + 1,
         envelope=copy.envelope if copy is not None else None,
-        content=copy.content if copy is not None else None,
+        content=content_of(book, claimed, copy),
         **dict(detail),
     )
     return Freeze.GO, mark
+
+
+def content_of(book: Book, claimed: Claimed, copy: Frozen | None) -> str | None:
+    """Return which resources go out: those of the copy, or of the sending it repeats, as the audit has it."""
+    if copy is not None and copy.content is not None:
+        return copy.content
+    if not claimed.reached:
+        return None
+    rows = book.all(_DISCLOSED, {"the_object": f"delivery/{claimed.delivery}"})
+    found = (dict(orjson.loads(row.detail)).get("content") for row in rows)
+    return next((each for each in found if each), None)
 
 
 def keep_copy(book: Book, claimed: Claimed, copy: Frozen, wrapped: bytes | None, *, had_one: bool) -> None:

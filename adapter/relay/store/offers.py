@@ -209,6 +209,7 @@ def open_(
         recipient=row.recipient,
         basis=basis,
         consents=mark or None,
+        content=claims.content_of(book, offered, copy),
         **dict(detail),
     )
     kept: dict[str, Any] = {

@@ -236,6 +236,9 @@ def _disclosed(row: Row, ended: Mapping[tuple[str, int], str]) -> Disclosed:
         purpose=said.get("purpose"),
         rules=said.get("rules"),
         content=said.get("content"),
+        register=said.get("register"),
+        register_type=said.get("register-type"),
+        controller=said.get("controller"),
         attempt=ended.get((row.delivery, int(number))) if number.isdecimal() else None,
     )
 

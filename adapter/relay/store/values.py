@@ -55,7 +55,7 @@ class Frozen:
     envelope: str | None = None
     """Its Bundle.id, where that is not the delivery's own."""
     content: str | None = None
-    """Which resources it holds: type and id of each. None where it was frozen before."""
+    """Which resources it holds: type, id and version of each. None where it was frozen before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +217,13 @@ class Disclosed:
     rules: str | None = None
     """Version of the rule table it was decided by."""
     content: str | None = None
-    """Type and id of each resource of the copy, where it was made for this sending."""
+    """Type, id and version of each resource of the copy."""
+    register: str | None = None
+    """Kind of the sender's register it came from."""
+    register_type: str | None = None
+    """`system|code` of its national type, where the message said it."""
+    controller: str | None = None
+    """Keys of who controls that register."""
     attempt: str | None
     """What became of it, a `retry.Class`; None where nobody lived to write it down."""
 
