@@ -7,6 +7,7 @@ import re
 import socket
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ import httpx
 from adapter.errors import RefusedDelivery, TransientDelivery
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -89,7 +91,7 @@ def send(body: bytes, media_type: str, door: Door, *, request_id: str) -> Answer
     if door.token is not None:
         headers["Authorization"] = f"Bearer {door.token}"
     try:
-        with httpx.Client(trust_env=False, timeout=30) as client:
+        with httpx.Client(trust_env=False, timeout=30, verify=_trusted()) as client:
             answer = client.post(door.url, content=body, headers=headers)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise RefusedDelivery("KT132") from error
@@ -98,6 +100,12 @@ def send(body: bytes, media_type: str, door: Door, *, request_id: str) -> Answer
     return Answered(
         status=answer.status_code, media_type=answer.headers.get("content-type", ""), body=answer.content
     )
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Return the authorities we trust, read once: that takes longer than a message."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _send_mllp(body: bytes, door: Door) -> Answered:
@@ -132,7 +140,7 @@ def wait_for(door: Door, seconds: float) -> None:
                 place = urlsplit(door.address)
                 socket.create_connection((place.hostname or "", place.port or 0), timeout=1).close()
             else:
-                httpx.get(door.address, trust_env=False, timeout=1)
+                httpx.get(door.address, trust_env=False, timeout=1, verify=_trusted())
         except (httpx.TransportError, OSError):
             time.sleep(0.2)
         else:

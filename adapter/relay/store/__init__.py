@@ -46,7 +46,7 @@ from adapter.relay.store.accepting import Accepting
 from adapter.relay.store.book import Book, newest_head
 from adapter.relay.store.deciding import Deciding
 from adapter.relay.store.importing import Importing
-from adapter.relay.store.library import Library
+from adapter.relay.store.library import library_of
 from adapter.relay.store.offering import Offering
 from adapter.relay.store.room import room_at
 from adapter.relay.store.upgrade import upgrade
@@ -93,7 +93,7 @@ class Store(Accepting, Deciding, Importing, Offering):
         """Name of this process in audit and leases; where others have it too, with a number behind."""
         self._is_successor = False
         self.findings = ground.findings
-        self._statements = Library(ground.writing.dialect)
+        self._statements = library_of(ground.writing.dialect)
         self._writer = Writer(
             ground,
             self._connect,

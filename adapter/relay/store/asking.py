@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adapter.errors import NotFound
 from adapter.relay.store import schema
-from adapter.relay.store.library import Library
+from adapter.relay.store.library import library_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ class Asking:
     def __init__(self, ground: Ground, vault: Vault) -> None:
         self._ground = ground
         self._engine = ground.reading
-        self._library = Library(ground.reading.dialect)
+        self._library = library_of(ground.reading.dialect)
         self._vault = vault
 
     def rows(self, statement: Select[Any], parameters: Mapping[str, Any] | None = None) -> Sequence[Row]:

@@ -1,4 +1,4 @@
-"""Every statement of one engine, compiled when it is first used."""
+"""Every statement of one kind of engine, compiled when it is first used, then known to the whole process."""
 
 from __future__ import annotations
 
@@ -13,8 +13,17 @@ if TYPE_CHECKING:
     from sqlalchemy.sql import ClauseElement
 
 
+_SHELF: dict[tuple[Any, ...], Library] = {}
+
+
+def library_of(dialect: Dialect) -> Library:
+    """Return the statements of engines like this one: same database, same driver, same version."""
+    kind = (dialect.name, dialect.driver, dialect.server_version_info)
+    return _SHELF.setdefault(kind, Library(dialect))
+
+
 class Library:
-    """The statements of one engine, by what they say and the parameters they are given."""
+    """The statements of one kind of engine, by what they say and the parameters they are given."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
