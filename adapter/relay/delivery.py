@@ -35,7 +35,7 @@ from adapter.relay.attempt import (
 from adapter.relay.consent import Deny, Permit
 from adapter.relay.custody import content_of, written_down
 from adapter.relay.mailbox import Mailbox
-from adapter.relay.message import DeliveryEvent
+from adapter.relay.message import DeliveryEvent, Kind
 from adapter.relay.store import claims, holds, offers, outcomes, replays, seals
 from adapter.relay.store.book import ENGINE
 from adapter.relay.store.values import Freeze, Frozen
@@ -292,7 +292,8 @@ class _Engine:
     async def deliver(self, claimed: Claimed) -> None:
         """Lead one claimed delivery to the end of an attempt, or to where it must not go out."""
         partner = self._relay.partners.get(claimed.recipient)
-        if partner is None:
+        if partner is None or (partner.reads_here and claimed.kind is Kind.ANSWER):
+            # An answer is for a system: its sender had one when it asked for it.
             await self._park(claimed, "DL116")
             return
         if not may_repeat(claimed, partner):

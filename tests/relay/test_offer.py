@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from adapter.relay import offer
+from adapter.relay.clock import CountedIds
 from adapter.relay.consent import Deny
 from adapter.relay.deployment import HELSINKI
 from adapter.relay.message import DeliveryState, Kind, Level, Meaning
 from adapter.relay.offer import Standing, open_by, standing
 from adapter.relay.store.values import Frozen, NewConsent, Opening
-from tests.relay.world import CLINIC, HOSPITAL, NOON, SUBJECT, World, intake, partner
+from tests.relay.world import CLINIC, HOSPITAL, NOON, SUBJECT, World, intake, new_delivery, partner
 
 if TYPE_CHECKING:
     from adapter.relay.message import Intake
@@ -222,6 +223,23 @@ def test_a_report_to_a_provider_that_reads_here_counts_as_delivered(here: World)
 
     assert report.state is S.DELIVERED
     assert here.store.offers([HOSPITAL], since=NOON) == []
+
+
+def test_an_answer_to_a_sender_that_reads_here_by_now_is_no_offer(here: World) -> None:
+    """It had a system when it asked: an operator sees that the answer goes nowhere, its people do not."""
+    new = here.take(1)
+    way = new_delivery(
+        CountedIds(prefix=7), HOSPITAL, NOON, kind=Kind.ANSWER, level=None, basis=None, evidence=None
+    )
+    here.store.queue_answer(replace(new.answer, message=new.message), way, NOON)
+    here.partners[HOSPITAL] = partner(HOSPITAL, reads_here=True)
+    here.drain()
+
+    row = here.store.delivery(way.id)
+    assert (row.state, row.reason) == (S.PARKED, "DL116")
+    assert (
+        here.store.offers([HOSPITAL], since=NOON) == here.store.offers_to_tell(timedelta(0), [HOSPITAL]) == []
+    )
 
 
 def test_a_partner_is_told_of_what_is_new_and_again_after_a_day(here: World) -> None:

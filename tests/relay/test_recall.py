@@ -14,6 +14,7 @@ from adapter.relay import delivery, intake
 from adapter.relay.case import CaseState
 from adapter.relay.message import DeliveryState, Kind, MessageState
 from adapter.relay.transport import Inbound
+from adapter.shipped import folder
 from tests.relay import site
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from adapter.relay.deployment import Relay
+    from adapter.relay.message import Submission
     from adapter.relay.store.values import DeliveryRow
 
 S = DeliveryState
@@ -174,3 +176,37 @@ def test_a_recalled_copy_is_not_repeated(relay: Relay, wire: Wire) -> None:
     assert relay.store.delivery(one.id).state is S.CLOSED
     codes = [header(each)["eventCoding"]["code"] for each in wire.came]
     assert codes.count("procedure-notification") == 1
+
+
+def test_a_late_ok_after_a_recall_opens_no_case(relay: Relay) -> None:
+    """The wrong recipient says that it has it: that is kept, and nobody waits for its answer."""
+    one = copy_in(relay)
+    asyncio.run(delivery.deliver_due(relay))
+    recall(relay, one)
+
+    relay.store.acknowledgement(site.KASKELA, one.header_id, "ok", b"", relay.clock.now())
+
+    row = relay.store.delivery(one.id)
+    assert (row.state, row.reason) == (S.ACKNOWLEDGED, "DL123")
+    assert relay.store.cases(message=one.message) == []
+
+
+def answering(one: DeliveryRow) -> Submission:
+    """A business reply of the copy's recipient."""
+    body = (folder("fixtures") / "messages" / "feedback-accepted.json").read_bytes()
+    return site.submission_of(body, "application/fhir+json", one.recipient)
+
+
+@pytest.mark.parametrize("acknowledges_late", [True, False])
+def test_the_wrong_recipients_answer_moves_nothing(relay: Relay, acknowledges_late: bool) -> None:
+    """It is refused as one to a case that is closed, whether or not the copy was acknowledged."""
+    one = copy_in(relay)
+    asyncio.run(delivery.deliver_due(relay))
+    recall(relay, one)
+    if acknowledges_late:
+        relay.store.acknowledgement(site.KASKELA, one.header_id, "ok", b"", relay.clock.now())
+
+    answer = intake.accept(answering(one), relay)
+
+    assert (answer.status, "PN521" in site.codes(answer.body)) == (422, True)
+    assert relay.store.cases(message=one.message) == []

@@ -12,6 +12,7 @@ from adapter.relay.intake.decided import reply_of
 from adapter.relay.intake.ends import invalid
 from adapter.relay.intake.work import Judged
 from adapter.relay.message import MESSAGE_TRANSITIONS, DeliveryState, Fate, Kind, MessageEvent, MessageState
+from adapter.relay.store.deliveries import RECALLED
 from adapter.relay.transitions import advance
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ def take(work: Work, content: Content, found: tuple[Issue, ...]) -> Judged:
         return invalid(work, content, None, (*found, Issue("PN520", at=f"{_AT}.inResponseTo")))
     delivery, about = told
     seen = next((case.state for case in relay.store.cases(message=about.id) if case.id == delivery.id), None)
+    if seen is None and delivery.reason == RECALLED:
+        seen = CaseState.CLOSED  # it was taken back before anybody had answered
     if (seen or CaseState.AWAITING_REPLY, said.reply) not in CASE_TRANSITIONS:
         issue = Issue("PN521", at=f"{_AT}.extension", params={"state": str(seen), "reply": said.reply.value})
         return invalid(work, content, None, (*found, issue))

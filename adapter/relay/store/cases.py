@@ -42,9 +42,11 @@ REASON = "PN530"
 
 
 def stands_as(book: Book, step: CaseStep) -> bool:
-    """Return True if the case is still as it was when the step was decided."""
+    """Return True if the case is still as it was when the step was decided; a recall has closed it."""
     row = book.first(_FIND, {"the_case": step.case})
-    return (CaseState(row.state) if row is not None else None) is step.seen
+    if row is not None:
+        return CaseState(row.state) is step.seen
+    return step.seen is None and deliveries.find(book, step.case).reason != deliveries.RECALLED
 
 
 def move(book: Book, step: CaseStep, message: str, at: datetime) -> None:

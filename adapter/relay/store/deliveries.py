@@ -291,7 +291,9 @@ def move(
     for event in events:
         after = advance(DELIVERY_TRANSITIONS, after, event)
     ended = after in ENDED and after is not before
-    values: dict[str, Any] = {"state": after.value, "reason": reason, "changed_at": at, **changes}
+    # A copy that was recalled stays so, whatever its recipient says of it later.
+    kept = RECALLED if row.reason == RECALLED else None
+    values: dict[str, Any] = {"state": after.value, "reason": kept or reason, "changed_at": at, **changes}
     if after is DeliveryState.QUEUED:
         values.setdefault("due_at", at)
     else:
@@ -336,7 +338,8 @@ def _follow(
     if after is before:
         return
     if after in SUCCESS:
-        if row.kind == Kind.NOTIFICATION.value and row.event not in WITHOUT_CASE:
+        is_answered_for = row.kind == Kind.NOTIFICATION.value and row.event not in WITHOUT_CASE
+        if is_answered_for and row.reason != RECALLED:  # of the wrong recipient nobody waits for an answer
             _open_case(book, row, at)
     elif reason != REHEARSED:
         _report(book, row, after, at=at, reason=reason)

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import (
     insert as insert_or_not,
 )  # what it adds, SQLite says in the same words
 
-from adapter.relay.message import DeliveryEvent, DeliveryState, Kind
+from adapter.relay.message import TO_THE_SENDER, DeliveryEvent, DeliveryState, Kind
 from adapter.relay.store import claims, deliveries, holds, schema
 from adapter.relay.store.values import OfferNotice, Opening, Written
 
@@ -34,6 +34,8 @@ UNOPENED = "DL131"
 _ENDED_UNOPENED = ("DL110", "DL111", "DL114", deliveries.RECALLED)
 """Expired, corrected, cancelled, recalled: shown for a while, without content."""
 
+_is_for_people = and_(*(_D.kind != kind.value for kind in TO_THE_SENDER))
+"""What a sender is told is told on its page, or goes to its system: it is no copy to open."""
 _waits = and_(_D.state == DeliveryState.AWAITING.value, _D.reached == 0)
 _stuck = and_(_D.state == DeliveryState.PARKED.value, _D.reason == UNOPENED)
 _newer = schema.message.alias("newer")
@@ -64,7 +66,7 @@ SHOWN = (
     .outerjoin(_newer, _newer.c.id == _M.superseded_by)
     .outerjoin(schema.case, _C.id == _D.id)
     .where(
-        _D.kind != Kind.DELIVERY_REPORT.value,
+        _is_for_people,
         or_(
             _D.reached > 0,
             _waits,
@@ -77,7 +79,7 @@ SHOWN = (
 _OF_SUBJECT = (
     select(_D.id)
     .join(schema.message, _M.id == _D.message)
-    .where(_M.subject == bindparam("subject"), _waits, _D.kind != Kind.DELIVERY_REPORT.value)
+    .where(_M.subject == bindparam("subject"), _waits, _is_for_people)
 )
 _TO_TELL = (
     select(
@@ -86,7 +88,7 @@ _TO_TELL = (
         func.max(_D.number).label("newest"),
         func.min(_D.changed_at).label("since"),
     )
-    .where(or_(_waits, _stuck), _D.kind != Kind.DELIVERY_REPORT.value)
+    .where(or_(_waits, _stuck), _is_for_people)
     .group_by(_D.recipient)
 )
 _TOLD = select(schema.offer_notice)
@@ -127,7 +129,7 @@ def place(
     row = deliveries.find(book, claimed.delivery)
     if row.token != claimed.token or row.state != DeliveryState.SENDING.value:
         return False
-    is_report = claimed.kind is Kind.DELIVERY_REPORT
+    is_report = claimed.kind in TO_THE_SENDER
     deliveries.move(
         book,
         row,
