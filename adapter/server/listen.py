@@ -27,6 +27,14 @@ HEADER_DEADLINE = 10.0
 HEADER_BYTES = 32 * 1024
 """All header names and values of one request together."""
 HEADERS = 64
+FRAMING_BYTES = 64 * 1024
+FRAMING_SHARE = 8
+"""What a request may hold beside its body: so many bytes, and so many more for each byte of the body.
+
+Headers that have not ended, chunk sizes, chunk extensions (RFC 9112, section 7.1.1) and trailers. The parser
+drops extensions as they come and tells of none, so that what came is counted instead. A chunk of one byte has
+five others around it.
+"""
 CONNECTIONS = 500
 """Of one listener at a time: for one more, the one that has waited longest without a request is closed."""
 SHUTDOWN_SECONDS = 15
@@ -91,6 +99,8 @@ class _Protocol(HttpToolsProtocol):
 
     _deadline: asyncio.TimerHandle | None = None
     _header_bytes = 0
+    _framing_bytes = 0
+    _body_bytes = 0
     _lingering: _Lingering
     waits_since: float | None = None
     """Since when no request is at hand, by the loop's clock; None while one is."""
@@ -117,8 +127,11 @@ class _Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._lingering.lingers:
             self._lingering.let_go(len(data))
-        else:
-            super().data_received(data)
+            return
+        self._framing_bytes += len(data)
+        super().data_received(data)
+        if self._framing_bytes > FRAMING_BYTES + FRAMING_SHARE * self._body_bytes:
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._headers_are_here()
@@ -126,7 +139,7 @@ class _Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        self._header_bytes = 0
+        self._header_bytes = self._framing_bytes = self._body_bytes = 0
         self._wait_for_headers()
         super().on_message_begin()
 
@@ -135,6 +148,11 @@ class _Protocol(HttpToolsProtocol):
         self._header_bytes += len(name) + len(value)
         if self._header_bytes > HEADER_BYTES or len(self.headers) > HEADERS:
             self.transport.abort()
+
+    def on_body(self, body: bytes) -> None:
+        self._framing_bytes -= len(body)
+        self._body_bytes += len(body)
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         self._headers_are_here()
