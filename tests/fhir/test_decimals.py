@@ -8,6 +8,8 @@ from decimal import Decimal
 
 import pytest
 
+from adapter import fhir
+from adapter.errors import ContentError
 from adapter.fhir.decimals import ExactDecimal, number
 
 
@@ -57,3 +59,34 @@ def test_a_format_is_that_of_the_number():
     number = ExactDecimal("1e2")
 
     assert (f"{number:f}", f"{number}") == ("100", "1e2")
+
+
+NUMBERS = {
+    "J3 1.10": ("1.10", None),
+    "J3 -0": ("-0", None),
+    "J3 128 digits": ("1" * 128, None),
+    "J3 128 characters with a point": ("0." + "1" * 126, None),
+    "J3 129 digits": ("1" * 129, "FH107"),
+    "J3 129 characters with a point": ("0." + "1" * 127, "FH107"),
+    "J3 5,000 digits": ("1" * 5_000, "FH107"),
+    "J3 an exponent of 400": ("1e400", None),
+    "J3 an exponent of 401": ("1e401", "FH108"),
+    "J3 an exponent of a million": ("1e1000000", "FH108"),
+}
+SHAPES = {
+    "application/fhir+json": '{"resourceType":"Observation","valueQuantity":{"value":%s}}',
+    "application/fhir+xml": '<Observation xmlns="http://hl7.org/fhir"><valueQuantity><value value="%s"/>'
+    "</valueQuantity></Observation>",
+}
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize(("number", "code"), NUMBERS.values(), ids=NUMBERS)
+def test_j3_a_number_is_kept_to_its_last_digit_or_refused(number, code, kind):
+    """J3: in the budget each digit comes back; beyond it a finding; nothing is ever rounded."""
+    body = (SHAPES[kind] % number).encode()
+    if code is not None:
+        with pytest.raises(ContentError, match=code):
+            fhir.decode(body, kind)
+    else:
+        assert number.encode() in fhir.encode(fhir.decode(body, kind), kind)

@@ -50,6 +50,9 @@ ESCAPES = {
     r"\H\bold\N\ plain": "bold plain",
     r"\X41C3A4\ ": "Aä ",
     r"\.sp2\x": "\n\nx",
+    r"\.sp+ 2\x": "\n\nx",
+    "\\.sp\N{SUPERSCRIPT TWO}\\x": "\nx",
+    "\\.sk" + "9" * 5_000 + "\\x": " x",
     r"C:\path": "C:\\path",
     r"odd \Q99\ kept": r"odd \Q99\ kept",
 }

@@ -141,6 +141,25 @@ ISSUES: dict[str, tuple[str, str, Any, list[tuple[str, str | None]]]] = {
         {"a": "x"},
         [("MP321", "/a")],
     ),
+    "J3 an integer of 5,000 digits": (
+        OBSERVATION,
+        "src.a as a -> tgt.value = cast(a, 'integer');",
+        {"a": "9" * 5_000},
+        [("MP321", "/a")],
+    ),
+    **{
+        f"J3 {name}": (
+            OBSERVATION,
+            "src.a as a -> tgt.value = create('Quantity') as q, q.value = cast(a, 'decimal');",
+            {"a": number},
+            [("MP321", "/a")],
+        )
+        for name, number in {
+            "a decimal of 129 digits": "0." + "1" * 127,
+            "an exponent of 401": "1e401",
+            "an exponent beyond numbers": "1e" + "9" * 20,
+        }.items()
+    },
     "several for one": (
         PATIENT,
         "src -> tgt.birthDate = (src.a);",

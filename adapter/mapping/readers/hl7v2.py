@@ -63,6 +63,7 @@ SPENT = (("MSH", "f1"), ("MSH", "f2"), ("MSH", "f18"))
 SEGMENTS_AT_MOST = 100_000
 _BLOCK = b"\x0b\x1c"
 _SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}")
+_COUNT = re.compile(r"[+ ]*([0-9]{1,4})[+ ]*")
 _VERSION = re.compile(r"2(\.[1-9](\.[12])?)?")
 _MOJIBAKE = re.compile(
     "[\u00c2\u00c3][\u0080-\u00bf\u0152\u0153\u0160\u0161\u017d\u017e\u0178\u0192\u2013-\u2026\u20ac\u2122]"
@@ -292,8 +293,8 @@ class _Message:
             if mark[:1] == "X" and (decoded := self.hexadecimal(mark[1:])):
                 return decoded
             if mark[:3] in (".sp", ".sk"):
-                count = int(mark[3:]) if mark[3:].strip("+ ").isdigit() else 1
-                return ("\n" if mark[2] == "p" else " ") * min(count, 80)
+                count = _COUNT.fullmatch(mark, 3)
+                return ("\n" if mark[2] == "p" else " ") * min(int(count[1]) if count else 1, 80)
             if mark[:3] in (".in", ".ti"):
                 return ""
             unknown = True

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from adapter.fhir.budget import DEFAULT
 from adapter.fhir.decimals import ExactDecimal
 from adapter.mapping import moments, patterns
 from adapter.mapping.conceptmap import Unfound
@@ -241,19 +242,23 @@ def to_integer(value: Item) -> int:
     """Read a whole number. Raises RunFault MP321."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+    if isinstance(value, str) and len(value) <= DEFAULT.digits and _WHOLE.fullmatch(value.strip()):
         return int(value)
     raise RunFault("MP321", type="integer")
 
 
 def to_decimal(value: Item) -> Item:
-    """Read a number; its digits stay as they are written. Raises RunFault MP321."""
+    """Read a number; its digits stay as they are written.
+
+    Raises RunFault MP321, also for one that no reader of FHIR here would take: too many digits, or too large
+    an exponent.
+    """
     if isinstance(value, (int, ExactDecimal)) and not isinstance(value, bool):
         return value
     if isinstance(value, str):
         number = value.strip()
-        match = _NUMBER.fullmatch(number)
-        if match is not None:
+        match = _NUMBER.fullmatch(number) if len(number) <= DEFAULT.digits else None
+        if match is not None and abs(int((match[2] or "e0")[1:])) <= DEFAULT.exponent:
             # JSON knows neither a plus sign nor leading zeros.
             return ExactDecimal(re.sub(r"^\+?(-?)0+(?=\d)", r"\1", number).removeprefix("+"))
     raise RunFault("MP321", type="decimal")
