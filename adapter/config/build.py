@@ -99,6 +99,7 @@ def build(
             schedule=settings.schedule,
             time_to_live=settings.time_to_live,
             remembers=settings.remembers,
+            oldest=settings.oldest,
             zone=settings.zone,
             patience=settings.patience,
             bounds=settings.bounds,

@@ -228,6 +228,9 @@ SECTIONS: Mapping[str, Mapping[str, Key]] = {
         "listen": Key(_listen, ("127.0.0.1", 8080), note="host and port"),
         "address": Key(_web_address, note="base under which partners reach the FHIR doors"),
         "body_limit": Key(_size, 10_000_000, note="largest body a door takes"),
+        "oldest": Key(
+            _duration, timedelta(days=90), note="in production: a message sent longer ago is not taken"
+        ),
         "proxies": Key(
             _networks, (), note="networks of the reverse proxies whose certificate header is true"
         ),
@@ -282,6 +285,9 @@ SECTIONS: Mapping[str, Mapping[str, Key]] = {
         "language": Key(_one_of("en", "fi", "sv"), "en", note="language of the alarms"),
         "queue_age": Key(_duration, timedelta(minutes=5), note="a copy that waits longer is an alarm"),
         "routing_age": Key(_duration, timedelta(hours=4), note="a message without recipient, likewise"),
+        "cancel_age": Key(
+            _duration, timedelta(hours=24), note="a cancellation of what has not come, likewise"
+        ),
         "remind": Key(_duration, timedelta(hours=24), note="an alarm that lasts is told of again"),
         "audit_every": Key(_duration, timedelta(hours=24), note="how often the whole trail is verified"),
     },

@@ -37,7 +37,7 @@ def alarm(document: Document, one: dict[str, Any], mode: str | None, secrets: Se
             password=password,
             is_local=is_loopback(host),
         )
-    limits = {name: one[name] for name in ("queue_age", "routing_age", "remind", "audit_every")}
+    limits = {name: one[name] for name in ("queue_age", "routing_age", "cancel_age", "remind", "audit_every")}
     return AlarmSettings(
         limits=Limits(**limits),
         language=one["language"],

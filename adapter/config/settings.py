@@ -82,6 +82,8 @@ class Settings:
     """Who is told when something waits there, by the partner's key."""
     schedule: RetrySchedule
     time_to_live: timedelta
+    oldest: timedelta | None
+    """A message that was sent longer ago is not taken; None in test, where old ones are sent on purpose."""
     patience: Patience
     """How long occupational health may take to answer."""
     bounds: Bounds
@@ -194,6 +196,7 @@ def _settings(document: Document, table: dict[str, Any]) -> Settings | None:
         notices=notices,
         schedule=RetrySchedule(first=retry["first"], longest=retry["longest"], give_up=retry["give_up"]),
         time_to_live=retry["expire"],
+        oldest=server["oldest"] if mode == Mode.PRODUCTION else None,
         patience=Patience(**parts["case"]),
         bounds=Bounds(**parts["replay"]),
         alarm=alarm,

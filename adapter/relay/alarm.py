@@ -38,6 +38,8 @@ class Limits:
     """A copy waits longer than this to be sent."""
     routing_age: timedelta = timedelta(hours=4)
     """A message waits longer than this for a person to name its recipient."""
+    cancel_age: timedelta = timedelta(hours=24)
+    """A cancellation waits longer than this for the notification that it takes back."""
     remind: timedelta = timedelta(hours=24)
     """An alarm that lasts is told of again after this."""
     audit_every: timedelta = timedelta(hours=24)
@@ -60,6 +62,8 @@ class Facts:
     """Why a route rests, by the partner's key: a code of the catalogue."""
     unrouted_since: datetime | None = None
     """Since when the oldest message without a recipient waits."""
+    unmatched_since: datetime | None = None
+    """Since when the oldest cancellation of the last week waits for the notification that it takes back."""
     overdue: int = 0
     """Cases nobody has answered in time."""
     is_disk_low: bool = False
@@ -133,6 +137,8 @@ def standing(facts: Facts, now: datetime, limits: Limits) -> list[Alarm]:
         stand("AL107", count=facts.waiting_for_person)
     if facts.unrouted_since is not None and now - facts.unrouted_since > limits.routing_age:
         stand("AL108", hours=int((now - facts.unrouted_since) / timedelta(hours=1)))
+    if facts.unmatched_since is not None and now - facts.unmatched_since > limits.cancel_age:
+        stand("AL115", hours=int((now - facts.unmatched_since) / timedelta(hours=1)))
     if facts.overdue:
         stand("AL109", count=facts.overdue)
     if facts.is_held:

@@ -34,6 +34,7 @@ from adapter.relay.consent import Deny, Permit, Request
 from adapter.relay.directory import RecipientClass, Register
 from adapter.relay.eligibility import Agreement, Eligible, NotEligible
 from adapter.relay.message import Kind, Level, Meaning
+from adapter.relay.protection import protected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -155,8 +156,13 @@ def ask_first(
     at: datetime,
     brought: Iterable[tuple[str, ConsentRecord]] = (),
 ) -> Permit | Deny | NotEligible:
-    """Decide as a message comes in: as `ask`, and a person known by another family name is for a person."""
+    """Decide as a message comes in: as `ask`, and an identity that is not certain is for a person.
+
+    A record that another one has replaced (PN152), another family name than before (PN151).
+    """
     decided = ask(facts, meaning, recipient, relay, sender=sender, at=at, brought=brought)
+    if isinstance(decided, Permit) and any(each.is_replaced for each in facts.patients):
+        return Deny(reasons=("PN152",))
     subject, family = subject_of(facts, relay), family_of(facts, relay)
     if isinstance(decided, Permit) and subject is not None and family is not None:
         return Deny(reasons=("PN151",)) if relay.store.has_another_family(subject, family) else decided
@@ -317,6 +323,7 @@ def copy_of(
     if claimed.kind is Kind.FEEDBACK:
         return _copy_of_reply(bundle or {}, claimed, permit, relay, at)
     assert bundle is not None  # noqa: S101 - a message with deliveries has content
+    bundle = protected(bundle, claimed, relay)
     facts = notification.read(bundle)
     level = permit.level if permit else claimed.level or Level.MINIMAL
     envelope = _envelope(facts, claimed, permit, relay, at)

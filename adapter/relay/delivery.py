@@ -36,6 +36,7 @@ from adapter.relay.consent import Deny, Permit
 from adapter.relay.custody import content_of, written_down
 from adapter.relay.mailbox import Mailbox
 from adapter.relay.message import DeliveryEvent, Kind
+from adapter.relay.protection import is_outdated
 from adapter.relay.store import claims, holds, offers, outcomes, replays, seals
 from adapter.relay.store.book import ENGINE
 from adapter.relay.store.values import Freeze, Frozen
@@ -324,12 +325,12 @@ class _Engine:
                 await self._withhold(claimed, permit.reason, at)
                 return None
             level = permit.level if permit is not None else claimed.level
-            copy = None
-            if claimed.frozen is not None and may_reuse(claimed, level):
+            copy, is_unlabelled = None, is_outdated(claimed, self._relay)
+            if claimed.frozen is not None and may_reuse(claimed, level) and not is_unlabelled:
                 copy = resent(claimed.frozen, claimed, partner, self._relay.ids.new(), at)
             else:
                 if not may_rebuild(claimed):
-                    await self._withhold(claimed, "DL115", at)
+                    await self._withhold(claimed, "DL125" if is_unlabelled else "DL115", at)
                     return None
                 try:
                     copy = self._build(claimed, bundle, permit, level, at)

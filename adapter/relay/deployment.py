@@ -160,6 +160,8 @@ class Relay:
     """A copy that has not arrived after this is closed as expired."""
     remembers: timedelta = timedelta(days=90)
     """For how long, at least, a repeat gets its first answer: ids and answers outlive any content."""
+    oldest: timedelta | None = None
+    """A message that was sent longer ago is not taken; None takes any."""
     patience: Patience = field(default_factory=Patience)
     """How long occupational health may take to answer."""
     bounds: Bounds = field(default_factory=Bounds)

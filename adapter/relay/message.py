@@ -206,6 +206,9 @@ class Kind(StrEnum):
     """The answer to a message that was handed in to be answered later."""
 
 
+PROTECTED = "protected"
+"""In a message's `extra`: it says that the person's address is protected."""
+
 TO_THE_SENDER = frozenset({Kind.DELIVERY_REPORT, Kind.ANSWER})
 """Tells a sender of its own message: discloses nothing, is acknowledged by nobody and told of to nobody."""
 

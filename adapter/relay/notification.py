@@ -8,7 +8,7 @@ be done that cannot be) is found by `faults`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from adapter.fhir import hetu
@@ -17,7 +17,7 @@ from adapter.outcome import Issue
 from adapter.relay import event
 from adapter.relay.artefact import EVENT_OF, FOCUS_OF, Artefact, artefact_of, focus_of
 from adapter.relay.care_team import TeamMember, members_of
-from adapter.relay.element import child, children, codes, day_of, extension, numbered, text
+from adapter.relay.element import child, children, codes, day_of, extension, moment_of, numbered, text
 from adapter.relay.message import Meaning, Mode
 from adapter.relay.message_bundle import Message
 from adapter.relay.referral import Referral, referrals_of
@@ -63,6 +63,8 @@ class PatientFacts:
     """The Finnish personal identity code, where there is one."""
     replaced: tuple[Code, ...]
     """Identifiers this person had before: a merge or a change of ids."""
+    is_replaced: bool
+    """True if another record stands in the place of this one, which is not to be used any more."""
     birth_date: str | None
     sex: str | None
     family: str | None
@@ -230,9 +232,18 @@ def read(bundle: Element) -> Notification:
 
 
 def faults(
-    notification: Notification, meaning: Meaning, mode: Mode, *, now: datetime, zone: ZoneInfo
+    notification: Notification,
+    meaning: Meaning,
+    mode: Mode,
+    *,
+    now: datetime,
+    zone: ZoneInfo,
+    oldest: timedelta | None = None,
 ) -> list[Issue]:
-    """Return what the content contradicts: identity, test and production, done and not done."""
+    """Return what the content contradicts: identity, test and production, done and not done.
+
+    `oldest`: how long ago a message may have been sent; None for any time.
+    """
     kind = FOCUS_OF[notification.artefact]
     identifier = Issue("PN112", at=f"Bundle.entry.resource.ofType({kind}).identifier")
     is_notification = notification.artefact is Artefact.NOTIFICATION
@@ -241,6 +252,7 @@ def faults(
         *(_done_faults(notification, meaning, now, zone) if is_notification else ()),
         *(_version_faults(notification, meaning) if notification.artefact is Artefact.PLAN else ()),
         *([] if notification.identifier else [identifier]),
+        *_age_faults(notification, now, zone, oldest),
     ]
 
 
@@ -280,6 +292,15 @@ def _mode_faults(notification: Notification, mode: Mode) -> Iterator[Issue]:
         yield Issue("PN110", at="Bundle.meta.tag")
     if not notification.is_test and mode is Mode.TEST:
         yield Issue("PN111", at="Bundle.meta.tag")
+
+
+def _age_faults(
+    notification: Notification, now: datetime, zone: ZoneInfo, oldest: timedelta | None
+) -> Iterator[Issue]:
+    """A message that was sent long ago may be one that somebody has kept to send it again."""
+    sent = moment_of(notification.sent, zone)
+    if oldest is not None and sent is not None and now - sent > oldest:
+        yield Issue("PN113", at="Bundle.timestamp", params={"days": oldest.days})
 
 
 def _done_faults(
@@ -353,6 +374,7 @@ def _patient(at: str, patient: Element) -> PatientFacts:
         identifiers=tuple(each for each, _ in identifiers),
         identity_code=identity_codes[0] if identity_codes else None,
         replaced=tuple(_replaced(patient)),
+        is_replaced=any(link.get("type") == "replaced-by" for link in children(patient, "link")),
         birth_date=text(patient, "birthDate"),
         sex=text(patient, "gender"),
         family=next((name for name in names if name), None),

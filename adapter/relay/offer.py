@@ -21,6 +21,7 @@ from adapter.relay.case import Patience
 from adapter.relay.consent import Deny
 from adapter.relay.custody import content_of, written_down
 from adapter.relay.message import AuditRecord, DeliveryState, Kind, Level
+from adapter.relay.protection import is_outdated
 from adapter.relay.store.deliveries import RECALLED
 from adapter.relay.store.offers import may_open
 from adapter.relay.store.values import Frozen, Opening
@@ -187,7 +188,7 @@ def _copy(
     at: datetime,
 ) -> Frozen:
     """Return the copy that was shown before, if it is of the same level, else a new one."""
-    if offered.frozen is not None and offered.frozen.level is level:
+    if offered.frozen is not None and offered.frozen.level is level and not is_outdated(offered, relay):
         return offered.frozen
     made = decision.copy_of(bundle, offered, permit, relay, at)
     versions = decision.versions_of(bundle, offered, permit, relay, at)

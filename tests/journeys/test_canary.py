@@ -86,7 +86,7 @@ def found(sinks: dict[str, str]) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("answer", [Act.OK, Act.FATAL_ERROR, Act.STATUS_400])
-def test_no_canary_sings_outside_the_copies(play: Play, logged: list[str], answer: Act) -> None:
+def test_l2_no_canary_sings_outside_the_copies(play: Play, logged: list[str], answer: Act) -> None:
     """L2, K1: logs, answers, every page of the operator, reports, names of files, store and backup."""
 
     async def journey(stage: Played) -> None:

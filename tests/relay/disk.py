@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Iterator
 
-OK, IO_ERROR, FULL = 0, 10, 13
+OK, READ_ONLY, IO_ERROR, FULL = 0, 8, 10, 13
 IO_ERROR_OF = {"write": IO_ERROR | 3 << 8, "sync": IO_ERROR | 4 << 8, "truncate": IO_ERROR | 6 << 8}
 SECTOR = 512
 
@@ -113,6 +113,7 @@ class Disk:
         self.fails_once = False
         self.room: int | None = None
         """Bytes by which files may still grow; None: no end of room."""
+        self.is_read_only = False
         self.given_up: dict[Path, int] = {}
         """Files that are not ours to write, by the room that comes free when they are gone."""
         self.when: Callable[[str, str], None] | None = None
@@ -137,6 +138,8 @@ class Disk:
             if self.when is not None:
                 self.when(kind, name)
             self.operations += 1
+            if self.is_read_only:
+                return READ_ONLY
             if self.fails_from is not None and (
                 self.operations == self.fails_from if self.fails_once else self.operations >= self.fails_from
             ):

@@ -38,6 +38,11 @@ RAISED: dict[str, tuple[Facts, list[tuple[str, str]]]] = {
     "copies wait for a person": (Facts(waiting_for_person=3), [("AL107", "")]),
     "a message has no recipient": (Facts(unrouted_since=NOON - timedelta(hours=5)), [("AL108", "")]),
     "a message has no recipient yet": (Facts(unrouted_since=NOON - timedelta(hours=4)), []),
+    "Q2 a cancellation of what has not come": (
+        Facts(unmatched_since=NOON - timedelta(hours=25)),
+        [("AL115", "")],
+    ),
+    "Q2 a cancellation of what may still come": (Facts(unmatched_since=NOON - timedelta(hours=24)), []),
     "nobody has answered": (Facts(overdue=2), [("AL109", "")]),
 }
 
@@ -150,6 +155,21 @@ def test_a_message_without_recipient_is_told_after_its_time(world: World) -> Non
     world.clock.move(timedelta(hours=5))
 
     assert (before, told(look(world))) == ([], [("AL108", Phase.BEGUN)])
+
+
+def test_q2_a_cancellation_of_what_has_not_come_is_told_after_its_time(world: World) -> None:
+    """Q2: begun once the configured time is over, and over when the notification comes."""
+    from adapter.relay.message import Meaning, MessageState
+
+    ends = {"state": MessageState.NOT_APPLICABLE, "deliveries": ()}
+    world.take(1, meaning=Meaning.CANCEL, notification="n2", **ends)
+    before = look(world)
+    world.clock.move(timedelta(hours=25))
+    after = look(world)
+    world.take(2, **ends)
+
+    assert [told(each) for each in (before, after)] == [[], [("AL115", Phase.BEGUN)]]
+    assert told(look(world)) == [("AL115", Phase.OVER)]
 
 
 def test_what_could_not_be_told_is_told_at_the_next_look(world: World) -> None:

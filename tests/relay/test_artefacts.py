@@ -187,7 +187,7 @@ def two_revisions(relay: Relay) -> tuple[Relay, str, Any]:
     return relay, newest, send(relay, TYOLLISYYS, BY_EMPLOYMENT)
 
 
-def test_a_stale_base_is_refused_and_says_why(two_revisions: tuple[Relay, str, Any]) -> None:
+def test_q2_a_stale_base_is_refused_and_says_why(two_revisions: tuple[Relay, str, Any]) -> None:
     """409 with the place of the version in the sender's own file."""
     _, newest, answer = two_revisions
 

@@ -141,7 +141,7 @@ def test_d2_an_old_explicit_consent_needs_no_renewal() -> None:
     assert isinstance(decide(request(), old), Permit)
 
 
-def test_d2_the_end_of_a_period_is_included() -> None:
+def test_d2_h2_the_end_of_a_period_is_included() -> None:
     """A permit holds until the last moment of its last day."""
     last_day = record(provision={"period": {"end": "2026-03-04"}})
     late = datetime(2026, 3, 4, 21, 59, 59, tzinfo=UTC)
@@ -164,7 +164,7 @@ D3 = {
 
 
 @pytest.mark.parametrize("change", D3.values(), ids=D3)
-def test_d3_a_denial_overrides_any_permit(change: dict[str, Any]) -> None:
+def test_d3_h2_a_denial_overrides_any_permit(change: dict[str, Any]) -> None:
     """It wins wherever it may cover the sender, the recipient or the encounter."""
     denial = record(number=2, type="deny", **change)
     explicit = record("explicit-consent", provision={"actor": to(CLINIC)})
@@ -187,11 +187,59 @@ def test_d3_a_denial_that_surely_does_not_cover_denies_nothing(change: dict[str,
     assert isinstance(decide(request(), record(), record(number=2, type="deny", **change)), Permit)
 
 
-def test_d3_a_denial_within_a_permit_wins() -> None:
+def test_d3_h2_a_denial_within_a_permit_wins() -> None:
     """A permit for all with one exception denies the exception."""
     permit = record(provision={"provision": [{"type": "deny", "actor": to(CLINIC)}]})
 
     assert [type(decide(request(recipient=key), permit)) for key in (CLINIC, OTHER_CLINIC)] == [Deny, Permit]
+
+
+SCOPE = "http://terminology.hl7.org/CodeSystem/consentscope"
+TONIGHT = record(provision={"period": {"end": "2026-03-04"}})
+BUT_CLINIC = record(type="deny", provision={"provision": [{"type": "permit", "actor": to(CLINIC)}]})
+H2: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str | None]] = {
+    "H2 it expires tonight, before midnight": (
+        [TONIGHT],
+        {"at": datetime(2026, 3, 4, 21, 59, tzinfo=UTC)},
+        None,
+    ),
+    "H2 it expires tonight, after midnight": (
+        [TONIGHT],
+        {"at": datetime(2026, 3, 4, 22, 0, tzinfo=UTC)},
+        "CO104",
+    ),
+    "H2 a period without end": (
+        [record(provision={"period": {"start": "2025-05-01"}})],
+        {"at": datetime(2046, 3, 4, tzinfo=UTC)},
+        None,
+    ),
+    "H2 for research": ([record(scope=concept(SCOPE, "research"))], {}, "CO118"),
+    "H2 for treatment": ([record(scope=concept(SCOPE, "treatment"))], {}, "CO118"),
+    "H2 a permit nested in a denial, for whom it is": ([BUT_CLINIC], {}, None),
+    "H2 a permit nested in a denial, for another": ([BUT_CLINIC], {"recipient": OTHER_CLINIC}, "CO102"),
+    "H2 a permit and a denial": ([record(), record(number=2, type="deny")], {}, "CO102"),
+    "H2 a newer permit and an older denial": (
+        [record(dateTime="2026-03-01"), record(number=2, type="deny", dateTime="2024-03-01")],
+        {},
+        "CO102",
+    ),
+    "H2 a permit, and a denial nested in another": (
+        [record(), record(number=2, provision={"provision": [{"type": "deny", "actor": to(CLINIC)}]})],
+        {},
+        "CO102",
+    ),
+}
+"""By case: what the patient has said, what is asked, and why not, None if it may go."""
+
+
+@pytest.mark.parametrize(("records", "asked", "reason"), H2.values(), ids=H2)
+def test_h2_the_hard_cases_of_consent(
+    records: list[dict[str, Any]], asked: dict[str, Any], reason: str | None
+) -> None:
+    """H2: a denial wins whatever stands beside it, and every denial has its reason."""
+    answer = decide(request(**asked), *records)
+
+    assert (answer.reason if isinstance(answer, Deny) else None) == reason
 
 
 def test_d4_the_countys_own_occupational_health_is_external() -> None:
@@ -333,7 +381,7 @@ def test_d3_a_denial_is_about_all_unless_it_says(provision: dict[str, Any], deni
     assert [each for each, answer in answers.items() if isinstance(answer, Deny)] == denied
 
 
-def test_d6_an_explicit_consent_names_its_recipient() -> None:
+def test_d6_h5_an_explicit_consent_names_its_recipient() -> None:
     """One that names nobody, or somebody else, permits nothing."""
     nobody = record("explicit-consent")
     another = record("explicit-consent", provision={"actor": to(OTHER_CLINIC)})
@@ -408,7 +456,7 @@ def test_d7_a_consent_without_a_level_is_minimal() -> None:
 
 
 @pytest.mark.parametrize("basis", list(Basis))
-def test_d8_an_employer_never_receives(basis: Basis) -> None:
+def test_d8_h5_an_employer_never_receives(basis: Basis) -> None:
     """No consent, no agreement and no rule makes an employer a recipient."""
     own = record(basis, provision={"actor": to(CLINIC), "extension": level("clinical")})
     asked = request(RecipientClass.EMPLOYER, agreed_bases=frozenset({"statutory", "purchased-service"}))

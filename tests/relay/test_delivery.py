@@ -84,7 +84,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("name", ENDS)
-def test_an_answer_leads_where_the_table_says(world: World, name: str) -> None:
+def test_r3_an_answer_leads_where_the_table_says(world: World, name: str) -> None:
     """Each answer or failure of the wire has its state and its reason."""
     acknowledgement, step, state, reason = ENDS[name]
     world.partners[CLINIC] = partner(CLINIC, acknowledgement=acknowledgement)

@@ -75,7 +75,7 @@ def test_an_organisation_that_does_not_say_so_is_not_active() -> None:
     assert not party.is_active
 
 
-def test_only_configuration_makes_reachable() -> None:
+def test_h5_only_configuration_makes_reachable() -> None:
     """An Endpoint in the directory alone is no connection."""
     endpoint = {"resourceType": "Endpoint", "id": "e", "status": "active", "address": "https://x.invalid"}
     listed = _organisation(endpoint=[{"reference": "Endpoint/e"}])
@@ -88,7 +88,7 @@ def test_only_configuration_makes_reachable() -> None:
     assert [each.party(CLINIC).has_endpoint for each in (without, with_one)] == [False, True]  # type: ignore[union-attr]
 
 
-def test_a_suspended_endpoint_is_none() -> None:
+def test_h5_a_suspended_endpoint_is_none() -> None:
     """A configured partner whose Endpoint is switched off in the directory gets nothing."""
     endpoint = {"resourceType": "Endpoint", "id": "e", "status": "suspended"}
     found = directory.read(

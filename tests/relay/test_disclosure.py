@@ -221,7 +221,7 @@ FORBIDDEN = (
 )
 
 
-def test_d10_minimal_leaks_nothing_of_the_ward() -> None:
+def test_d10_h6_minimal_leaks_nothing_of_the_ward() -> None:
     """No unit, procedure, diagnosis, performer, phone, endpoint, local number or free text."""
     made = written(copy(bundle(employer=EMPLOYER)))
 
@@ -383,7 +383,7 @@ def cluttered(draw: st.DrawFn) -> dict[str, Any]:
 
 @settings(max_examples=300, deadline=None)
 @given(cluttered(), st.sampled_from(list(Level)))
-def test_d7_no_generated_message_brings_a_forbidden_element(message: dict[str, Any], level: Level) -> None:
+def test_d7_h6_no_generated_message_brings_a_forbidden_element(message: dict[str, Any], level: Level) -> None:
     """Every element of the content stands in the table for its level."""
     _no_forbidden(message, level)
 
@@ -392,7 +392,9 @@ def test_d7_no_generated_message_brings_a_forbidden_element(message: dict[str, A
 @pytest.mark.timeout(3600)
 @settings(max_examples=10_000, deadline=None)
 @given(cluttered(), st.sampled_from(list(Level)))
-def test_d7_ten_thousand_messages_bring_no_forbidden_element(message: dict[str, Any], level: Level) -> None:
+def test_d7_h6_ten_thousand_messages_bring_no_forbidden_element(
+    message: dict[str, Any], level: Level
+) -> None:
     """The same over ten thousand."""
     _no_forbidden(message, level)
 
@@ -406,6 +408,34 @@ def _no_forbidden(message: dict[str, Any], level: Level) -> None:
             assert found <= allowed
 
 
+SECRET = "NGD10"
+HIDDEN: dict[str, Any] = {
+    "text": {"text": {"status": "generated", "div": f"<div>{SECRET}</div>"}},
+    "contained": {"contained": [{"resourceType": "Procedure", "id": "p", "code": concept("x", SECRET)}]},
+    "extension": {"extension": [{"url": f"urn:{SECRET}", "valueString": SECRET}]},
+    "modifier extension": {"modifierExtension": [{"url": "urn:x", "valueString": SECRET}]},
+    "attachment": {"payload": [{"contentAttachment": {"title": SECRET, "data": "TkdEMTA="}}]},
+    "note": {"note": [{"text": SECRET}]},
+    "meta": {"meta": {"tag": [{"code": SECRET}], "source": f"urn:{SECRET}", "security": [{"code": SECRET}]}},
+    "identifier": {"identifier": [{"system": "urn:x", "value": SECRET}]},
+    "an element nobody knows": {"_x": SECRET, SECRET: SECRET},
+}
+
+
+@pytest.mark.parametrize("place", HIDDEN)
+def test_h6_the_procedure_comes_out_of_no_place_of_a_minimal_copy(place: str) -> None:
+    """H6: hidden in any resource of the message, the provenance among them, it stays here."""
+    message = bundle(procedure=SECRET)
+    provenance = {"resourceType": "Provenance", "activity": concept("x", SECRET), "text": {"div": SECRET}}
+    message["entry"].append({"fullUrl": "urn:provenance", "resource": provenance})
+    for entry in message["entry"]:
+        entry["resource"] = HIDDEN[place] | entry["resource"]
+
+    made = written(copy(message, Level.MINIMAL))
+
+    assert [each for each in (SECRET, "TkdEMTA=") if each in made] == []
+
+
 def _protected(message: dict[str, Any]) -> dict[str, Any]:
     system, code = TURVAKIELTO
     resource(message, "Patient")["meta"] = {"security": [{"system": system, "code": code}]}
@@ -413,7 +443,7 @@ def _protected(message: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("level", list(Level))
-def test_d12_turvakielto_strips_address_phone_and_municipality(level: Level) -> None:
+def test_d12_h3_turvakielto_strips_address_phone_and_municipality(level: Level) -> None:
     """Free text too, because an address may stand in it."""
     made = written(copy(_protected(bundle()), level))
 
@@ -421,7 +451,7 @@ def test_d12_turvakielto_strips_address_phone_and_municipality(level: Level) -> 
 
 
 @pytest.mark.parametrize("level", list(Level))
-def test_d12_the_label_travels_on(level: Level) -> None:
+def test_d12_h3_the_label_travels_on(level: Level) -> None:
     """On the person and on the message."""
     made = copy(_protected(bundle()), level)
 

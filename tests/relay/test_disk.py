@@ -59,7 +59,7 @@ def test_power_loss_finds_nothing_answered_that_is_not_synced(tmp_path: Path) ->
     assert waits == [False] * 60
 
 
-def test_power_loss_takes_nothing_that_was_answered(tmp_path: Path) -> None:
+def test_q4_power_loss_takes_nothing_that_was_answered(tmp_path: Path) -> None:
     """The power goes at moments drawn anew: what was answered, and what had left, is there with its bytes."""
     draw = drawn()
     site = tmp_path / "site"
@@ -151,7 +151,9 @@ def take_much(world: World, number: int) -> Intake:
     return world.take(number, subject=f"{number:064x}", original=drawn(number).randbytes(9_000))
 
 
-def test_disk_full_answers_nothing_it_has_not_stored_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
+def test_q4_disk_full_answers_nothing_it_has_not_stored_and_goes_on_when_there_is_room(
+    tmp_path: Path,
+) -> None:
     """Whatever byte the room ends at: refused by code, what was accepted can be read, then it goes on."""
     draw = drawn()
     with failing_disk() as disk:
@@ -172,6 +174,23 @@ def test_disk_full_answers_nothing_it_has_not_stored_and_goes_on_when_there_is_r
         assert world.store.counts()["messages"] == {"settled": len(accepted)}
         world.store.close()
     assert raw_rows(tmp_path, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_q4_a_disk_that_turns_read_only_takes_nothing_in_and_it_goes_on_afterwards(tmp_path: Path) -> None:
+    """As a kernel mounts a failing disk: refused by code, what was accepted can be read, then it goes on."""
+    with failing_disk() as disk:
+        world = world_in(tmp_path)
+        first = world.take(1)
+        disk.is_read_only = True
+        with pytest.raises(StoreError) as refused:
+            world.take(2)
+        read = world.store.content(first.message, "original")
+        disk.is_read_only = False
+        second = world.take(2)
+        world.drain()
+        states = {world.state(first), world.state(second)}
+        world.store.close()
+    assert (refused.value.code, read, states) == ("ST111", first.original, {S.ACKNOWLEDGED})
 
 
 def test_disk_full_leaves_room_to_send_and_to_forget_by_the_ballast(tmp_path: Path) -> None:
@@ -260,7 +279,9 @@ def outcome_with_faults(place: Path, sound: Path, first: int, *, once: bool) -> 
     return count
 
 
-def test_an_io_error_at_any_write_or_sync_leaves_no_half_and_loses_nothing_answered(tmp_path: Path) -> None:
+def test_q4_an_io_error_at_any_write_or_sync_leaves_no_half_and_loses_nothing_answered(
+    tmp_path: Path,
+) -> None:
     """EIO at an operation drawn from the whole story, once or for good: said by code, whole afterwards."""
     everywhere(tmp_path, 6)
 

@@ -45,9 +45,9 @@ NOT: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
     "PN202 before it holds": ({}, {"valid_from": date(2026, 3, 3)}, ("PN202",)),
     "PN202 after it held": ({}, {"valid_to": date(2026, 3, 1)}, ("PN202",)),
     "PN203 event": ({"event": "work-ability-referral"}, {}, ("PN203",)),
-    "PN205 too young": ({}, {"age_from": 37}, ("PN205",)),
+    "PN205 H2 a minor": ({}, {"age_from": 37}, ("PN205",)),
     "PN206 too old": ({}, {"age_to": 35}, ("PN206",)),
-    "PN207 deceased": ({"patient": {"deceasedDateTime": "2026-03-03"}}, {}, ("PN207",)),
+    "PN207 H2 deceased": ({"patient": {"deceasedDateTime": "2026-03-03"}}, {}, ("PN207",)),
     "PN208 procedure": ({"procedure": "ABC16"}, {}, ("PN208",)),
     "PN209 diagnosis": ({"diagnosis": "K80"}, {}, ("PN209",)),
     "PN210 sick leave": ({"leave": None}, {}, ("PN210",)),
@@ -61,7 +61,7 @@ NOT: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize(("message", "change", "reasons"), NOT.values(), ids=NOT)
-def test_what_is_not_agreed_is_not_eligible(
+def test_h2_what_is_not_agreed_is_not_eligible(
     message: dict[str, Any], change: dict[str, Any], reasons: tuple[str, ...]
 ) -> None:
     """Every reason comes back, each by its code."""

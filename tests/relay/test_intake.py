@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -391,7 +392,7 @@ def test_a_cancellation_is_made_for_each_recipient(relay: Relay) -> None:
     ]
 
 
-def test_a_cancellation_of_something_unknown_is_kept_and_holds(relay: Relay) -> None:
+def test_q2_a_cancellation_of_something_unknown_is_kept_and_holds(relay: Relay) -> None:
     """It is a success with a finding; the notification that comes after it is not relayed."""
     cancel, late = accept(relay, "back-surgery-cancelled"), accept(relay, "back-surgery")
 
@@ -434,7 +435,7 @@ def test_a_correction_supersedes_the_unsent_copy(relay: Relay) -> None:
     assert [each.state for each in deliveries(relay, second)] == [DeliveryState.QUEUED]
 
 
-def test_a_version_that_comes_after_its_correction_is_not_sent(relay: Relay) -> None:
+def test_q2_a_version_that_comes_after_its_correction_is_not_sent(relay: Relay) -> None:
     """Order of sending decides, not order of arrival."""
     accept(relay, "hernia-cda-corrected")
 
@@ -443,7 +444,7 @@ def test_a_version_that_comes_after_its_correction_is_not_sent(relay: Relay) -> 
     assert (site.codes(late.body)[0], deliveries(relay, late)) == ("PN145", [])
 
 
-def test_a_cancellation_about_another_person_is_refused(relay: Relay) -> None:
+def test_h4_a_cancellation_about_another_person_is_refused(relay: Relay) -> None:
     """The same notification id with another person: neither may speak for the other."""
     accept(relay, "back-surgery")
     other = edited(
@@ -465,6 +466,32 @@ def test_a_test_message_is_refused_in_production(tmp_path: Path) -> None:
     relay.store.close()
 
     assert (answer.status, {"PN108", "PN110"} <= set(site.codes(answer.body))) == (422, True)
+
+
+def test_h2_a_consent_of_a_merged_person_is_not_the_others(relay: Relay) -> None:
+    """H2: given under one identity it says nothing for another until a person has filed it there."""
+    accept(relay, "back-surgery")
+    mine = edited(
+        "back-surgery", ("120574-902Y", "120574-924N"), ("OB260302", "XX260302"), ("V2603", "W2603")
+    )
+
+    answer = accept(relay, "back-surgery", body=mine)
+
+    assert [(each.state.value, each.reason) for each in deliveries(relay, answer)] == [("withheld", "CO101")]
+
+
+@pytest.mark.parametrize(("days", "found"), [(90, []), (91, ["PN113"])], ids=["Q3 within", "Q3 beyond"])
+def test_q3_what_was_never_taken_has_an_age(tmp_path: Path, days: int, found: list[str]) -> None:
+    """Q3: beyond the age limit it is refused with its finding, and the audit says so."""
+    relay = site.relay_in(tmp_path, oldest=timedelta(days=90))
+    sent = datetime(2026, 3, 4, 14, 5, tzinfo=relay.zone)
+
+    answer = accept(relay, "back-surgery", received_at=sent + timedelta(days=days, seconds=-1))
+
+    rows = relay.store.audit_rows(object=f"message/{answer.message}")
+    relay.store.close()
+    assert [each for each in site.codes(answer.body) if each == "PN113"] == found
+    assert (answer.status == 422, "PN113" in [each.reason for each in rows]) == (bool(found), bool(found))
 
 
 def test_a_message_without_the_mark_is_refused_in_test(relay: Relay) -> None:

@@ -36,7 +36,7 @@ def check(folder: Path, kills: int, victims: int = 1) -> None:
 
 
 @pytest.mark.timeout(180)
-def test_a_killed_relay_loses_nothing(tmp_path: Path) -> None:
+def test_q4_a_killed_relay_loses_nothing(tmp_path: Path) -> None:
     """SIGKILL at random moments under load: 0 lost, repeats byte-identical, order kept, audit chain whole."""
     check(tmp_path, KILLS)
 

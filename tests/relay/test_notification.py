@@ -87,7 +87,7 @@ def test_the_identity_code_names_the_person() -> None:
     assert patient.identifier == ("urn:oid:1.2.246.21", IDENTITY_CODE)
 
 
-def test_labels_are_taken_from_every_resource() -> None:
+def test_h3_labels_are_taken_from_every_resource() -> None:
     """A protected address is one wherever the label stands."""
     message = bundle()
     system, code = notification.TURVAKIELTO
@@ -111,7 +111,7 @@ IDENTITY = {
 
 
 @pytest.mark.parametrize(("change", "expected"), IDENTITY.values(), ids=IDENTITY)
-def test_birth_date_and_sex_must_agree_with_the_code(change: dict[str, Any], expected: list[str]) -> None:
+def test_h4_birth_date_and_sex_must_agree_with_the_code(change: dict[str, Any], expected: list[str]) -> None:
     """A person who contradicts the own identity code is nobody certain."""
     assert codes(bundle(patient=change)) == expected
 

@@ -212,7 +212,7 @@ class Set(SystemClock):
 
 
 @pytest.mark.parametrize("by", [timedelta(hours=1), timedelta(hours=-1)], ids=["forward", "back"])
-def test_a_clock_that_jumps_neither_repeats_nor_loses_a_delivery(
+def test_q4_a_clock_that_jumps_neither_repeats_nor_loses_a_delivery(
     folder: Path, by: timedelta, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Set by an hour while a copy is on the wire: it goes once, and so does all the rest."""

@@ -109,7 +109,7 @@ def test_what_does_not_wait_is_not_released(relay: Relay) -> None:
         intake.release(queued.id, relay, actor="Aino", reason="why not")
 
 
-def test_another_family_name_stops_both(relay: Relay, wire: Wire) -> None:
+def test_h4_another_family_name_stops_both(relay: Relay, wire: Wire) -> None:
     """The same identity with another name: neither what was queued nor what comes is sent unseen."""
     first = take(relay, "back-surgery")
     second = take(relay, "back-surgery", *RENAMED)
@@ -119,6 +119,23 @@ def test_another_family_name_stops_both(relay: Relay, wire: Wire) -> None:
     held = [copy_of(relay, each) for each in (first, second)]
     assert [(each.state, each.reason) for each in held] == [(DeliveryState.WITHHELD, "PN151")] * 2
     assert "procedure-notification" not in wire.got
+
+
+def test_h4_a_record_that_was_replaced_is_for_a_person(relay: Relay, wire: Wire) -> None:
+    """H4: R4 Patient.link replaced-by: nothing goes before somebody has looked, who stands in the audit."""
+    link = (
+        b'"resourceType": "Patient",\n        "link": [{"type": "replaced-by", "other": {"display": "x"}}],'
+    )
+    message = take(relay, "gallbladder", (b'"resourceType": "Patient",', link))
+    deliver(relay)
+    before, waits = list(wire.got), copy_of(relay, message)
+    intake.release(waits.id, relay, actor="aino", reason="asked the hospital")
+    deliver(relay)
+
+    rows = [each for each in relay.store.audit_rows() if each.action == "release"]
+    assert (before, waits.state, waits.reason) == ([], DeliveryState.WITHHELD, "PN152")
+    assert wire.got == ["procedure-notification"]
+    assert [each.actor for each in rows] == ["aino"]
 
 
 def test_a_name_that_was_looked_at_is_known_from_then_on(relay: Relay, wire: Wire) -> None:
@@ -140,7 +157,7 @@ def test_a_name_that_was_looked_at_is_known_from_then_on(relay: Relay, wire: Wir
 
 
 @pytest.mark.parametrize("written", ["MÄKELÄ-ÖHMAN", "Mäkelä-Öhman "])
-def test_the_same_name_written_otherwise_is_no_other(relay: Relay, written: str) -> None:
+def test_j4_the_same_name_written_otherwise_is_no_other(relay: Relay, written: str) -> None:
     """Capitals and blanks make no other person."""
     take(relay, "back-surgery")
 

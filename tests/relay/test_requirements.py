@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,52 @@ def test_d20_a_purpose_that_is_not_the_recipients_is_denied_and_written_down(tmp
     said = dict(row.pairs)
     assert (state, reason, row.outcome, row.reason) == ("withheld", "CO123", "denied", "CO123")
     assert (said["purpose"], said["recipient"]) == ("TREAT", site.KASKELA)
+
+
+HOSTILE = {
+    "X5 HTML in place of the body": (
+        re.compile(rb"<structuredBody>.*</structuredBody>", re.DOTALL),
+        b'<nonXMLBody><text mediaType="text/html">&lt;script&gt;steal()&lt;/script&gt;</text></nonXMLBody>',
+    ),
+    "X5 an event in a table": (
+        re.compile(rb"<text>.*?</text>", re.DOTALL),
+        b'<text><table><tr><td onmouseover="steal()">steal()</td></tr></table></text>',
+    ),
+    "X5 a picture from elsewhere": (
+        re.compile(rb"<text>.*?</text>", re.DOTALL),
+        b'<text><renderMultiMedia referencedObject="m"/></text><entry><observationMedia classCode="OBS" '
+        b'moodCode="EVN" ID="m"><value mediaType="image/png"><reference value="http://x.invalid/steal()"/>'
+        b"</value></observationMedia></entry>",
+    ),
+    "X6 a signature around other content": (
+        re.compile(rb"</ClinicalDocument>"),
+        b'<ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:SignedInfo><ds:Reference URI="#o"/>'
+        b"</ds:SignedInfo><ds:SignatureValue>steal()</ds:SignatureValue><ds:Object Id='o'>steal()</ds:Object>"
+        b"</ds:Signature></ClinicalDocument>",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_x5_x6_what_a_document_carries_beside_its_facts_goes_nowhere(tmp_path: Path, name: str) -> None:
+    """X5, X6: it is kept as it came, and no copy has any of it; a signature makes nothing truer."""
+    pattern, put = HOSTILE[name]
+    given = site.case("hernia-cda").submission
+    body = pattern.sub(put, given.body, count=1)
+    assert b"steal()" in body
+    wire = Kept()
+    relay = site.relay_in(tmp_path, transport=wire)
+    answer = intake.accept(replace(given, body=body), relay)
+    plain = intake.accept(given, relay)
+    asyncio.run(delivery.deliver_due(relay))
+
+    message = answer.message or ""
+    kept, mapped = relay.store.content(message, "original"), relay.store.content(message, "content")
+    relay.store.close()
+    assert (answer.status, kept == body, len(wire.sent)) == (200, True, 1)
+    assert [each for each in (mapped, answer.body, wire.sent[0].body) if b"steal" in (each or b"")] == []
+    # The same document without it says nothing else: it is a repeat.
+    assert (plain.message == message) is ("in place of the body" not in name)
 
 
 def test_d15_without_the_audit_nothing_leaves(world: World) -> None:

@@ -303,7 +303,7 @@ UNROUTED: dict[str, tuple[dict[str, Any], list[dict[str, Any]], str]] = {
 
 
 @pytest.mark.parametrize(("message", "resources", "reason"), UNROUTED.values(), ids=UNROUTED)
-def test_ladder_6_what_is_not_certain_is_unrouted(
+def test_ladder_6_h5_what_is_not_certain_is_unrouted(
     message: dict[str, Any], resources: list[dict[str, Any]], reason: str
 ) -> None:
     """Never a guess, never a broadcast: a person assigns it, and sees why."""
@@ -313,7 +313,7 @@ def test_ladder_6_what_is_not_certain_is_unrouted(
     assert found.reason == reason
 
 
-def test_an_organisation_without_a_connection_is_unrouted() -> None:
+def test_h5_an_organisation_without_a_connection_is_unrouted() -> None:
     """What the directory says of addresses makes nobody reachable."""
     found = route(bundle(), party(CLINIC), reachable=[])
 

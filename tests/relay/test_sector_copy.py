@@ -234,7 +234,9 @@ def test_d8_who_has_no_column_sees_nothing(name: str, sector: Register) -> None:
 
 
 @pytest.mark.parametrize(("sector", "level"), VIEWS, ids=NAMED)
-def test_d12_turvakielto_takes_out_addresses_relatives_and_free_text(sector: Register, level: Level) -> None:
+def test_d12_h3_turvakielto_takes_out_addresses_relatives_and_free_text(
+    sector: Register, level: Level
+) -> None:
     """The label stays."""
     bundle = copy.deepcopy(_read("plan/expected/shared-plan"))
     system, code = notification.TURVAKIELTO

@@ -213,7 +213,7 @@ def test_a_subject_key_is_the_same_for_the_same_master_and_tells_nothing() -> No
 
 BROKEN_STEP = """
 from alembic import op
-revision, down_revision, branch_labels, depends_on = "9999", "0015", None, None
+revision, down_revision, branch_labels, depends_on = "9999", "0016", None, None
 
 def upgrade() -> None:
     op.execute("CREATE TABLE half (x TEXT)")
@@ -294,7 +294,7 @@ def _plain(row: tuple[str, ...]) -> tuple[str, str, frozenset[str]]:
 
 def test_the_newest_step_is_known() -> None:
     """0002 filers, 0003 family names, 0004 assertions, 0005 nodes, 0006 replies, 0007 counters of routes."""
-    assert newest() == "0015"
+    assert newest() == "0016"
 
 
 # Transactions and groups ----------------------------------------------------------------------------------

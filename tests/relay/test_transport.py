@@ -169,7 +169,7 @@ FAULTS: dict[str, tuple[Serve | None, type[DeliveryError], str]] = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_of_the_wire_has_its_class(name: str) -> None:
+def test_r3_a_fault_of_the_wire_has_its_class(name: str) -> None:
     """Only what failed before a connection stood is proven unsent; the rest is ambiguous."""
     serve, kind, code = FAULTS[name]
     started = time.monotonic()
@@ -254,8 +254,8 @@ def test_a_name_service_that_does_not_answer_is_transient(monkeypatch: pytest.Mo
     assert got.code == "DL207"
 
 
-def test_a_certificate_nobody_vouches_for_is_a_fault_of_the_route(tmp_path: Path) -> None:
-    """The handshake fails before anything is sent."""
+def test_h5_a_certificate_that_is_not_the_receivers_is_a_fault_of_the_route(tmp_path: Path) -> None:
+    """Nobody vouches for it, or it is that of another organisation: nothing is sent."""
     certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
     subprocess.run(
         [
@@ -268,12 +268,15 @@ def test_a_certificate_nobody_vouches_for_is_a_fault_of_the_route(tmp_path: Path
     served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     served.load_cert_chain(certificate, key)
     seen: list[object] = []
-    (got,) = send(peer(answer(200), seen=seen), url="https://127.0.0.1:{port}/fhir", server_tls=served)
-    assert isinstance(got, RefusedDelivery)
-    assert (got.code, seen) == ("DL203", [])
+    trusted = ssl.create_default_context(cafile=str(certificate))
+    for tls in (None, trusted):
+        url = "https://127.0.0.1:{port}/fhir"
+        (got,) = send(peer(answer(200), seen=seen), url=url, server_tls=served, tls=tls)
+        assert isinstance(got, RefusedDelivery)
+        assert (got.code, seen) == ("DL203", [])
 
 
-def test_a_redirect_is_not_followed() -> None:
+def test_r2_a_redirect_is_not_followed() -> None:
     """R2: the answer is the redirect itself; the body goes nowhere else."""
     seen: list[object] = []
     (got,) = send(peer(answer(307, b"", "Location: http://127.0.0.1:1/elsewhere"), seen=seen))
@@ -281,14 +284,14 @@ def test_a_redirect_is_not_followed() -> None:
     assert (got.status, len(seen)) == (307, 1)
 
 
-def test_an_endless_answer_is_cut_at_the_cap() -> None:
+def test_r3_an_endless_answer_is_cut_at_the_cap() -> None:
     """R3: the status counts, the body does not; memory and time stay bounded."""
     (got,) = send(endless)
     assert isinstance(got, Inbound)
     assert (got.status, got.body, got.complete) == (200, b"", False)
 
 
-def test_a_compressed_answer_is_not_unpacked() -> None:
+def test_r3_a_compressed_answer_is_not_unpacked() -> None:
     """R3: a bomb stays packed; asked for none, we read none."""
     bomb = gzip.compress(b"0" * 50_000_000)
     (got,) = send(peer(answer(200, bomb, "Content-Encoding: gzip")))

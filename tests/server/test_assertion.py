@@ -71,7 +71,7 @@ def test_both_algorithms_of_the_guide_are_taken(key: Key) -> None:
         ({"iss": 7}, "AC113"),
     ],
 )
-def test_each_claim_is_asked_for(claims: dict[str, Any], said: str) -> None:
+def test_a2_each_claim_is_asked_for(claims: dict[str, Any], said: str) -> None:
     """A claim that is missing, of another kind or out of its bounds is named."""
     assert judged(keys.assertion("ehr", TOKEN, NOW, **({"jti": "the-id"} | claims))) == said
 
@@ -90,7 +90,7 @@ def test_each_claim_is_asked_for(claims: dict[str, Any], said: str) -> None:
         ({"crit": ["exp"]}, "AC113"),
     ],
 )
-def test_the_header_cannot_say_how_to_be_judged(header: dict[str, Any], said: str) -> None:
+def test_a2_the_header_cannot_say_how_to_be_judged(header: dict[str, Any], said: str) -> None:
     """Keys come from what is registered, whatever the header offers."""
     assert judged(keys.assertion("ehr", TOKEN, NOW, header=header, jti="the-id")) == said
 
@@ -101,14 +101,14 @@ def test_a_stranger_with_a_known_key_name_is_refused() -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256", "HS384", "RS256", "ES256", "PS384", "EdDSA"])
-def test_other_algorithms_are_refused(algorithm: str) -> None:
+def test_a2_other_algorithms_are_refused(algorithm: str) -> None:
     """Whatever a token says of itself."""
     forged = keys.assertion("ehr", TOKEN, NOW, key=keys.RSA, header={"alg": algorithm})
 
     assert judged(forged) == "AC113"
 
 
-def test_an_unsigned_one_is_refused() -> None:
+def test_a2_an_unsigned_one_is_refused() -> None:
     """The signature cannot be left out either."""
     head, payload, _ = keys.assertion("ehr", TOKEN, NOW).split(".")
 

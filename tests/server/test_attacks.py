@@ -124,6 +124,47 @@ def test_b1_a_caller_that_leaves_in_the_middle_is_no_fault_of_ours(
     assert not [record for record in caplog.records if record.getMessage() == "unforeseen"]
 
 
+CHUNKED = "Transfer-Encoding: chunked"
+ENDLESS = {
+    "an extension": (CHUNKED, b"3;a="),
+    "extensions of one chunk": (CHUNKED, b"3;a=b;c=d"),
+    "the size of a chunk": (CHUNKED, b"0"),
+    "a trailer": (CHUNKED, b"0\r\nA: "),
+    "a header": ("A: b", b""),
+}
+
+
+@pytest.mark.parametrize(("header", "begin"), ENDLESS.values(), ids=ENDLESS)
+def test_b1_what_stands_around_a_body_has_an_end(adapter: Served, header: str, begin: bytes) -> None:
+    """B1: chunk sizes, extensions, trailers and headers without end are cut off long before a megabyte."""
+    place = urlsplit(adapter.address)
+    head = post_head(adapter, header).removesuffix(b"\r\n" if begin == b"" else b"")
+    head = head + begin if begin else head + b"B: "
+    more = b"0" * 65_536
+    with socket.create_connection((place.hostname, place.port), timeout=PATIENCE) as wire:
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+        wire.sendall(head)
+        sent = 0
+        try:
+            while sent < 500 and wire.send(more) != 0:
+                sent += 1
+        except ConnectionError:
+            pass
+
+    assert sent < 500
+    assert is_alive(adapter)
+
+
+def test_b1_small_chunks_with_extensions_are_a_body(adapter: Served) -> None:
+    """B1: what stays within the bound is read as ever."""
+    whole = message("ATTACK-B1")
+    pieces = b"".join(b"1;a=b\r\n%c\r\n" % byte for byte in whole)
+
+    answer = said(adapter, post_head(adapter, CHUNKED) + pieces + b"0\r\nA: b\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
 ENCODED = {
     "a bomb": (gzip.compress(b"M" * 5_000_000), "Content-Encoding: gzip"),
     "a bomb in a bomb": (gzip.compress(gzip.compress(b"M" * 5_000_000)), "Content-Encoding: gzip, gzip"),
@@ -242,7 +283,9 @@ COSTLY_JSON: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize("path", [PROCESS, "/fhir/$validate"])
 @pytest.mark.parametrize("case", COSTLY_JSON)
-def test_j_what_costs_too_much_or_says_two_things_is_refused(adapter: Served, case: str, path: str) -> None:
+def test_j1_j2_j3_j4_b5_what_costs_too_much_or_says_two_things_is_refused(
+    adapter: Served, case: str, path: str
+) -> None:
     """J1, J2, J3, J4, B5: refused with its finding, soon, and without the values that came."""
     body, code = COSTLY_JSON[case]
     began = time.process_time()
@@ -274,6 +317,23 @@ MANY: dict[str, Callable[[int], bytes]] = {
             "generalPractitioner": [{"reference": f"#a{each}"} for each in range(n // 4)],
         }
     ).encode(),
+    "references in a circle": lambda n: json.dumps(
+        {
+            "resourceType": "Bundle",
+            "type": "collection",
+            "entry": [
+                {
+                    "fullUrl": f"http://a.example/Organization/{each}",
+                    "resource": {
+                        "resourceType": "Organization",
+                        "name": "a",
+                        "partOf": {"reference": f"Organization/{(each + 1) % (n // 50)}"},
+                    },
+                }
+                for each in range(n // 50)
+            ],
+        }
+    ).encode(),
     "references that lead nowhere": lambda n: json.dumps(
         {
             "resourceType": "Bundle",
@@ -294,7 +354,7 @@ MANY: dict[str, Callable[[int], bytes]] = {
 
 
 @pytest.mark.parametrize("case", MANY)
-def test_j1_judging_grows_no_faster_than_the_document(adapter: Served, case: str) -> None:
+def test_j1_b5_judging_grows_no_faster_than_the_document(adapter: Served, case: str) -> None:
     """J1: 40,000 of the same fault are judged in seconds, and told short."""
     began = time.thread_time()
     issues = adapter.deployment.relay.validator.validate(json.loads(MANY[case](40_000)))

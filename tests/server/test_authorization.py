@@ -7,6 +7,7 @@ import base64
 import json
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from adapter.errors import TransientDelivery
+from adapter.relay.clock import SetClock
 from adapter.relay.transport import HttpTransport
+from adapter.server.access_token import LIFE_SECONDS
 from adapter.server.client import Client, read_keys
 from adapter.server.key_sets import KeySets
-from adapter.server.scope import EVERYTHING
+from adapter.server.scope import EVERYTHING, Scopes
 from tests.server import keys
 
 if TYPE_CHECKING:
@@ -88,7 +91,7 @@ def test_a_proven_client_gets_a_token_that_opens_its_doors(adapter: Served) -> N
     assert read.status_code == 404
 
 
-def test_a_token_opens_nothing_beyond_its_scope(adapter: Served) -> None:
+def test_a3_a_token_opens_nothing_beyond_its_scope(adapter: Served) -> None:
     """A reader of Consents cannot send messages."""
     token = bearer(asked(adapter, "kaskela-reader", scope="system/Consent.r"))
     answer = adapter.client.post(
@@ -133,7 +136,7 @@ def test_a_client_nobody_registered_is_told_no_more_than_a_stranger(adapter: Ser
     assert unknown.content == forged.content
 
 
-def test_an_assertion_works_once(adapter: Served) -> None:
+def test_a2_an_assertion_works_once(adapter: Served) -> None:
     """A second use is refused, also when sixteen come at once."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -157,7 +160,7 @@ def test_a_used_assertion_is_known_until_it_is_over(adapter: Served) -> None:
 
 
 @pytest.mark.parametrize("change", ["signature", "none", "other-key"])
-def test_a_changed_access_token_opens_nothing(adapter: Served, change: str) -> None:
+def test_a3_a_changed_access_token_opens_nothing(adapter: Served, change: str) -> None:
     """Tokens are ours to make alone."""
     head, payload, signature = asked(adapter).json()["access_token"].split(".")
     forged = {
@@ -167,6 +170,22 @@ def test_a_changed_access_token_opens_nothing(adapter: Served, change: str) -> N
     }[change]
 
     assert adapter.get("/fhir/Consent/none", Authorization=f"Bearer {forged}").status_code == 401
+
+
+def test_a3_a_token_for_another_or_of_before_opens_nothing(adapter: Served) -> None:
+    """Of another address, over, or asked for more than its client has by now: who showed it is nobody."""
+    assert adapter.deployment.clients is not None
+    tokens = adapter.deployment.clients.tokens
+    [client] = (each for name, each in tokens.clients.items() if name == "kaskela-reader")
+    elsewhere = replace(tokens, address="https://elsewhere.invalid/fhir")
+    earlier = replace(tokens, clock=SetClock(tokens.clock.now() - timedelta(seconds=LIFE_SECONDS)))
+    wider = Scopes.read(["system/Consent.r", "system/Bundle.c"])
+    issued = [each.issue(client, wider, None) for each in (tokens, elsewhere, earlier)]
+
+    known, *unknown = (tokens.caller(each, None) for each in issued)
+
+    assert known is not None
+    assert (str(known.scopes), unknown) == ("system/Consent.r", [None, None])
 
 
 def test_a_token_asked_for_with_a_certificate_is_bound_to_it(adapter: Served) -> None:
@@ -192,7 +211,7 @@ def test_a_certificate_nobody_registered_names_nobody(adapter: Served) -> None:
     assert adapter.get("/fhir/Consent/none", **OTHER).status_code == 401
 
 
-def test_a_token_over_another_organisations_certificate_is_refused(adapter: Served) -> None:
+def test_a3_a_token_over_another_organisations_certificate_is_refused(adapter: Served) -> None:
     """Tuulilahti's token does not work over Havuniemi's connection."""
     answer = adapter.get("/fhir/Consent/none", **adapter.headers("tuulilahti"), **SHOWN)
 

@@ -34,7 +34,7 @@ def test_a_proxy_of_ours_is_believed(host: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["10.0.1.7", "127.0.0.1", "localhost", None])
-def test_nobody_else_is(host: str | None) -> None:
+def test_a1_nobody_else_is_believed(host: str | None) -> None:
     """From any other address the header is as if it were not there."""
     assert said(host, RFC_9440) is None
 

@@ -142,7 +142,7 @@ def test_a_denial_is_filed_by_anybody(adapter: Served) -> None:
     assert call(adapter, "POST", "/fhir/Consent", denial, caller="kaskela").status_code == 201
 
 
-def test_a_consent_of_another_is_answered_as_one_that_never_was(adapter: Served) -> None:
+def test_a4_a_consent_of_another_is_answered_as_one_that_never_was(adapter: Served) -> None:
     """Reading and changing it give byte for byte what an unknown id gives."""
     created = call(adapter, "POST", "/fhir/Consent", consent("C-10")).json()
 

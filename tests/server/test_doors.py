@@ -118,14 +118,14 @@ def test_an_organisation_does_not_come_to_the_desk(adapter: Served) -> None:
     assert adapter.get("/operator/messages", **adapter.headers("tuulilahti")).status_code == 403
 
 
-def test_a_body_announced_too_large_is_refused_before_it_comes(adapter: Served) -> None:
+def test_b1_a_body_announced_too_large_is_refused_before_it_comes(adapter: Served) -> None:
     """A Content-Length beyond the budget is 413 without reading the body."""
     answer = adapter.post("/ingest/ehr1", b"M" * 10_000_001, V2)
 
     assert (answer.status_code, codes(answer)) == (413, ["IN101"])
 
 
-def test_a_body_that_grows_too_large_is_refused_while_it_comes(adapter: Served) -> None:
+def test_b1_a_body_that_grows_too_large_is_refused_while_it_comes(adapter: Served) -> None:
     """A chunked body is cut off at the budget: the adapter answers before the sender has finished."""
     host, port = urlsplit(adapter.address).hostname, urlsplit(adapter.address).port
     head = f"POST /ingest/ehr1 HTTP/1.1\r\nHost: x\r\nContent-Type: {V2}\r\nTransfer-Encoding: chunked\r\n"

@@ -89,7 +89,7 @@ def test_a_librarys_words_are_not_written(lines: Written) -> None:
 
 
 @pytest.mark.parametrize("value", ["one\ntwo", "a\x1b[31mb", "a\u2028b", "a\rb"])
-def test_a_value_cannot_end_its_line(lines: Written, value: str) -> None:
+def test_l1_a_value_cannot_end_its_line(lines: Written, value: str) -> None:
     """Line breaks and terminal commands in a value do not reach the log."""
     log.say("request", route=value)
 
@@ -97,7 +97,7 @@ def test_a_value_cannot_end_its_line(lines: Written, value: str) -> None:
     assert "\x1b" not in lines[0]
 
 
-def test_a_value_is_cut(lines: Written) -> None:
+def test_l1_a_value_is_cut(lines: Written) -> None:
     """A megabyte in a field is a thousand characters in the log."""
     log.say("request", route="x" * 1_000_000)
 

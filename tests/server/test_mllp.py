@@ -77,7 +77,7 @@ def verdict(said: bytes) -> bytes:
     return said.split(b"\rMSA|")[1].split(b"\r")[0]
 
 
-def test_a_message_is_kept_before_it_is_acknowledged(adapter: Served) -> None:
+def test_m1_a_message_is_kept_before_it_is_acknowledged(adapter: Served) -> None:
     """AA with the control id, and the message stands in the store."""
     with calling(adapter) as wire:
         said = wire.block(message("MLLP-1"))
@@ -87,15 +87,15 @@ def test_a_message_is_kept_before_it_is_acknowledged(adapter: Served) -> None:
     assert adapter.deployment.store.content(newest.id, "original") == message("MLLP-1")
 
 
-def test_a_repeat_gets_the_very_same_acknowledgement(adapter: Served) -> None:
+def test_m1_a_repeat_gets_the_very_same_acknowledgement(adapter: Served) -> None:
     """On another connection too, byte for byte, and no second message is made."""
     with calling(adapter) as wire:
         first = wire.block(message("MLLP-2"))
-    known = len(adapter.deployment.store.messages())
+    known = adapter.deployment.store.counts()["messages"]
     with calling(adapter) as wire:
         again = wire.block(message("MLLP-2"))
 
-    assert (again, len(adapter.deployment.store.messages())) == (first, known)
+    assert (again, adapter.deployment.store.counts()["messages"]) == (first, known)
 
 
 def test_one_connection_carries_many(adapter: Served) -> None:
@@ -145,26 +145,26 @@ def test_what_is_not_taken_is_told_so(adapter: Served, body: bytes, expected: by
     assert b"120574" not in said
 
 
-def test_a_block_that_is_too_large_is_refused(adapter: Served) -> None:
+def test_m1_a_block_that_is_too_large_is_refused(adapter: Served) -> None:
     """AR that says so, and the end of the connection; nothing is kept."""
-    known = len(adapter.deployment.store.messages())
+    known = adapter.deployment.store.counts()["messages"]
     with calling(adapter) as wire:
         wire.send(b"\x0b" + b"M" * 10_100_000)
 
         assert verdict(wire.answer()) == b"AR|"
-    assert len(adapter.deployment.store.messages()) == known
+    assert adapter.deployment.store.counts()["messages"] == known
 
 
 @pytest.mark.parametrize("sent", [b"MSH|^~\\&|A\r", b"GET / HTTP/1.1\r\n\r\n", b"\x0bMSH|^~\\&|A"])
-def test_what_is_no_block_gets_no_acknowledgement(adapter: Served, sent: bytes) -> None:
+def test_m1_what_is_no_block_gets_no_acknowledgement(adapter: Served, sent: bytes) -> None:
     """Bytes outside a block, and a block that never ends, are nobody's message."""
-    known = len(adapter.deployment.store.messages())
+    known = adapter.deployment.store.counts()["messages"]
     with calling(adapter) as wire:
         wire.send(sent)
         wire.wire.shutdown(socket.SHUT_WR)
 
         assert wire.answer() == b""
-    assert len(adapter.deployment.store.messages()) == known
+    assert adapter.deployment.store.counts()["messages"] == known
 
 
 def test_the_stub_hospital_sends_over_mllp(adapter: Served, capsys: pytest.CaptureFixture[str]) -> None:

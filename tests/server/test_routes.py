@@ -126,7 +126,7 @@ def test_organisations_and_operators_stay_on_their_side(adapter: Served) -> None
 
 
 @pytest.mark.parametrize("role", RIGHTS)
-def test_a_role_opens_its_own_doors_and_no_others(adapter: Served, role: str) -> None:
+def test_a5_a_role_opens_its_own_doors_and_no_others(adapter: Served, role: str) -> None:
     """The matrix of roles and operator routes is that of the rights."""
     headers = adapter.headers(f"{role}-only")
     operated = [route for route in every_route(adapter) if isinstance(route.guard, Operators)]
@@ -147,7 +147,7 @@ def test_only_one_role_sees_content() -> None:
     assert [role for role, rights in RIGHTS.items() if Right.REVEAL in rights] == ["coordinator"]
 
 
-def test_what_belongs_to_another_is_as_if_it_never_was(adapter: Served) -> None:
+def test_a4_what_belongs_to_another_is_as_if_it_never_was(adapter: Served) -> None:
     """Tuulilahti's consent, asked for by Havuniemi, is answered byte for byte as one that never was."""
     body = json.dumps(consent("C-of-the-routes")).encode()
     created = adapter.post("/fhir/Consent", body, "application/fhir+json")

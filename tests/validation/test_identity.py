@@ -46,7 +46,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("resource", "found"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
-def test_a_code_is_held_to_its_form_and_person(
+def test_h4_a_code_is_held_to_its_form_and_person(
     validator: Validator, resource: dict[str, Any], found: list[tuple[str, str]]
 ) -> None:
     """Each contradiction gives its finding, graver outside the test range."""

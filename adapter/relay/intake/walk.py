@@ -152,7 +152,9 @@ def _issues(work: Work, content: Content, meaning: Meaning) -> tuple[Issue, ...]
     found = [
         *content.issues,
         *_of_the_validator(relay.validator.validate(content.bundle, MESSAGE_PROFILE[content.facts.artefact])),
-        *notification.faults(content.facts, meaning, relay.mode, now=work.at, zone=relay.zone),
+        *notification.faults(
+            content.facts, meaning, relay.mode, now=work.at, zone=relay.zone, oldest=relay.oldest
+        ),
         *_other_sender(work, content.facts),
     ]
     return tuple(shortened(list(_of_the_mark(found, work.source))))

@@ -14,7 +14,7 @@ from adapter.relay import answer, decision, duplicates, event
 from adapter.relay.answer import Reply
 from adapter.relay.intake.consents import NOTHING
 from adapter.relay.intake.sameness import digest_of, keys
-from adapter.relay.message import AuditRecord, Intake, MessageState
+from adapter.relay.message import PROTECTED, AuditRecord, Intake, MessageState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -187,7 +187,7 @@ class Work:
                 *judged.audit,
             ),
             happened_at=facts.happened_at if facts else None,
-            extra={**judged.extra, **_version(facts), **mapped},
+            extra={**judged.extra, **_version(facts), **_protected(facts), **mapped},
             consents=self.brought.filings(is_valid=judged.status == 200),
         )
 
@@ -203,6 +203,11 @@ def _version(facts: Notification | None) -> dict[str, str]:
     """Name the version of a plan and the one it is based on, for the people who have to put them in order."""
     named = {"version": facts.version, "base": facts.base} if facts else {}
     return {name: value for name, value in named.items() if value}
+
+
+def _protected(facts: Notification | None) -> dict[str, str]:
+    """Say that the person's address is protected: what waits about them goes without it from now on."""
+    return {PROTECTED: "true"} if facts is not None and facts.has_turvakielto else {}
 
 
 def _written(lineage: Lineage | None) -> bytes | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, not_, select, text, update
 
 from adapter.relay import alarm
 from adapter.relay.alarm import Facts, Notice, Phase, Told
@@ -31,6 +31,7 @@ _TELL = update(schema.alarm).where(*_THIS)
 _END = delete(schema.alarm).where(*_THIS)
 
 A_DAY = timedelta(hours=24)
+A_WEEK = timedelta(days=7)
 
 _STUCK = (
     select(_D.kind, func.count().label("how_many"))
@@ -50,6 +51,18 @@ _RESTING = select(_P.key, _P.pause_reason).where(_P.paused_until > bindparam("no
 _UNROUTED = select(func.min(_M.received_at).label("since")).where(
     _M.state == MessageState.NEEDS_ROUTING.value
 )
+_LATER = schema.message.alias("later")
+_UNMATCHED = select(func.min(_M.received_at).label("since")).where(
+    text(schema.UNMATCHED),
+    _M.received_at > bindparam("since", type_=schema.Moment),
+    not_(
+        exists().where(
+            _LATER.c.sender == _M.sender,
+            _LATER.c.notification == _M.notification,
+            _LATER.c.number > _M.number,
+        )
+    ),
+)
 _OVERDUE = (
     select(func.count().label("how_many"))
     .select_from(schema.case)
@@ -68,6 +81,7 @@ def facts(reader: Reader, now: datetime, room: Room, audit_fault: str | None) ->
         oldest_queued={row.recipient: row.since for row in reader.rows(_OLDEST)},
         resting={row.key: row.pause_reason or "DL103" for row in reader.rows(_RESTING, {"now": now})},
         unrouted_since=reader.rows(_UNROUTED, {})[0].since,
+        unmatched_since=reader.rows(_UNMATCHED, {"since": now - A_WEEK})[0].since,
         overdue=reader.rows(_OVERDUE, {})[0].how_many,
         is_disk_low=room is Room.LOW,
         is_disk_full=room is Room.NONE,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 from sqlalchemy import bindparam, select
 
-from adapter.relay.message import DeliveryState, Kind, Level, Meaning, MessageState, Mode
+from adapter.relay.message import PROTECTED, DeliveryState, Kind, Level, Meaning, MessageState, Mode
 from adapter.relay.store import family_names, intake, schema
 from adapter.relay.store.cipher import owner_of
 from adapter.relay.store.known import Known
@@ -40,6 +40,16 @@ _ABOUT = (
     .where(_A.number == bindparam("the_number"))
 )
 _NUMBER = select(_M.number).where(_M.id == bindparam("id"))
+_PROTECTED_AFTER = (
+    select(_M.received_at)
+    .where(
+        _M.subject == bindparam("subject"),
+        _M.number > _NUMBER.scalar_subquery(),
+        _M.extra.contains(f'"{PROTECTED}":'),
+    )
+    .order_by(_M.number)
+    .limit(1)
+)
 _DELIVERY = select(schema.delivery).where(_D.id == bindparam("id"))
 _OF_MESSAGE = select(schema.delivery).where(_D.message == bindparam("message")).order_by(_D.number)
 _ATTEMPTS = select(schema.attempt).where(_T.delivery == bindparam("delivery")).order_by(_T.number)
@@ -69,6 +79,11 @@ class Reader(Trail, Known, Standing):
     def was_identity_changed(self, subject: str, since: datetime) -> bool:
         """Return True if a message since then changed or merged the identity of this `subject_key`."""
         return bool(self.rows(_IDENTITY_CHANGED, {"subject": subject, "since": since}))
+
+    def protected_after(self, subject: str, message: str) -> datetime | None:
+        """Return when a message later than this one first said that the subject's address is protected."""
+        found = self.rows(_PROTECTED_AFTER, {"subject": subject, "id": message})
+        return found[0].received_at if found else None
 
     def has_another_family(self, subject: str, family: str) -> bool:
         """Return True if the subject was told of by another family name (keyed hash) last."""

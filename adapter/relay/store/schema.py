@@ -101,6 +101,9 @@ party = Table(
     Column("window_failures", Integer, nullable=False, server_default="0"),
 )
 
+UNMATCHED = "meaning = 'cancel' AND state = 'not-applicable' AND cancels IS NULL"
+"""A message that takes back what had not come when it came."""
+
 message = Table(
     "message",
     metadata,
@@ -135,6 +138,12 @@ message = Table(
     Index("ix_message_notification", "sender", "notification"),
     Index("ix_message_state", "state", "number"),
     Index("ix_message_subject", "subject"),
+    Index(
+        "ix_message_unmatched",
+        "received_at",
+        sqlite_where=text(UNMATCHED),
+        postgresql_where=text(UNMATCHED),
+    ),
     Index(
         "ix_message_kept",
         "changed_at",
