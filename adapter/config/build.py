@@ -218,6 +218,7 @@ def read_content(settings: Settings) -> Content:
     consents = tuple(_consents(settings.consents, faults))
     if maps is None or validator is None or events is None or rules is None or has_errors(faults):
         raise ConfigurationError("CF100", at=str(settings.file), issues=faults)
+    said = (*found, *faults, *_purposes(agreements, parties, rules))
     return Content(
         maps=maps,
         validator=validator,
@@ -226,8 +227,23 @@ def read_content(settings: Settings) -> Content:
         directory=parties,
         agreements=agreements,
         consents=consents,
-        warnings=tuple(issue for issue in (*found, *faults) if not issue.is_error),
+        warnings=tuple(issue for issue in said if not issue.is_error),
     )
+
+
+def _purposes(
+    agreements: Mapping[str, dict[str, Any]], parties: tuple[dict[str, Any], ...], rules: Rules
+) -> Iterator[Issue]:
+    """Yield the agreements whose purpose of use is not one of their recipient's role: all of it is denied."""
+    from adapter.relay import directory, eligibility
+
+    known = directory.read(parties)
+    for name, values in agreements.items():
+        agreed = eligibility.read_agreement(values, name)
+        party = known.party(agreed.provider)
+        if party is not None and not rules.receives_for(party.recipient_class, agreed.purpose):
+            params = {"name": name, "purpose": agreed.purpose, "recipient": party.recipient_class.value}
+            yield Issue("CF147", f"{name}: purpose", params)
 
 
 def _events(tables: Path) -> EventTable:

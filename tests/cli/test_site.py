@@ -83,13 +83,18 @@ def test_the_doctor_names_every_fault(tmp_path: Path) -> None:
 
 
 def test_the_doctor_says_what_stands_above_what(tmp_path: Path) -> None:
-    """An own table that replaces a shipped one is named."""
+    """An own table that replaces a shipped one is named, and an agreement whose purpose no role has (D20)."""
     settings = site.make(tmp_path / "site")
+    [agreement, *_] = sorted((tmp_path / "site" / "agreements").glob("*.toml"))
+    agreement.write_text(
+        'purpose = "HMARKT"\n' + agreement.read_text("utf-8").replace("\npurpose", "\n# "), "utf-8"
+    )
     (tmp_path / "site" / "tables" / "v2-events.csv").write_text("trigger,meaning,comment\nZZ9,not-ours,own\n")
 
     said = silta("doctor", "--config", settings, "--json")
 
     assert "CF143" in said.stdout
+    assert "CF147" in said.stdout
     assert said.returncode == 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,6 +68,26 @@ def test_d21_a_copy_is_recalled_once(adapter: Served, silta: Silta) -> None:
 
     assert (code, document["state"], document["reached"]) == (0, "closed", False)
     assert (again.status_code, "DL124" in again.text) == (409, True)
+
+
+def test_ladder_2_what_a_recipient_was_found_by_is_shown(
+    adapter: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`messages show` says which rung held, what proves it and how sure that is."""
+    body = (folder("fixtures") / "notification" / "back-surgery.hl7").read_bytes()
+    body = body.replace(b"|occupational-health-provider^", b"|referred-by^")
+    for number in (b"OB260302-0001", b"V2603-118"):
+        body = body.replace(number, b"DESK-REFERRED")
+    assert adapter.post("/ingest/ehr1", body, V2).status_code == 200
+    message = adapter.deployment.store.messages(limit=1)[0].id
+    token = str(adapter.folder / "tokens" / "operator.token")
+
+    cli.main(["messages", "show", message, "--server", adapter.address, "--token-file", token])
+
+    assert re.search(
+        r"found by referral:Bundle\.entry\[\d+\]\.resource\.requester  \(documented\)",
+        capsys.readouterr().out,
+    )
 
 
 def test_each_recipient_is_assigned_on_a_reason_of_its_own(adapter: Served, silta: Silta) -> None:
