@@ -75,6 +75,13 @@ def build(
     return Build(entry, tuple(one.mode for one in inputs), tuple(shapes), marks, source, traced)
 
 
+def target_shapes(file: MapFile, library: Library, models: Models) -> list[Shape | None]:
+    """Return the shape of each target of the first group, without compiling more than that takes."""
+    inputs = _begun(file, library, models)
+    compilation = Compilation(library, models, Faults(), is_traced=False)
+    return [compilation.input_shape(file, one) for one in inputs if one.mode == "target"]
+
+
 def _begun(file: MapFile, library: Library, models: Models) -> tuple[Input, ...]:
     """Return the inputs of the first group as they are typed when the map is run.
 

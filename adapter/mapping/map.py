@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from adapter.fhir.budget import DEFAULT
 from adapter.mapping import readers, trace, writers
-from adapter.mapping.build import build
+from adapter.mapping.build import build, target_shapes
 from adapter.mapping.collection import uncollected
 from adapter.mapping.constants import named, values
 from adapter.mapping.finish import finished
@@ -69,9 +69,9 @@ class Map:
     @property
     def is_runnable(self) -> bool:
         """False for a library of groups: its first group makes no resource and no document."""
-        shapes = self._build(traced=False).shapes
         return any(self.forms) or any(
-            shape is not None and shape.kind in ("resource", "logical") for shape in shapes
+            shape is not None and shape.kind in ("resource", "logical")
+            for shape in target_shapes(self.file, self.library, self.models)
         )
 
     @property
