@@ -64,7 +64,7 @@ class _Consents:
             known = await self._doors.work(consent_filing.find_named, _named(condition), self._relay, filer)
             if known is not None:
                 return self._answer(request, known, 200)
-        filed = await self._doors.work(consent_filing.create, resource, self._relay, filer)
+        filed = await self._doors.take(filer, consent_filing.create, resource, self._relay, filer)
         return self._answer(request, filed.consent, 201 if filed.is_new else 200)
 
     async def change(self, request: Request) -> Response:
@@ -74,7 +74,9 @@ class _Consents:
         if resource.get("id") != id:
             raise Malformed("IN119", at="Consent.id")
         expected = _version(request.headers.get("if-match"))
-        filed = await self._doors.work(consent_filing.change, id, resource, self._relay, filer, expected)
+        filed = await self._doors.take(
+            filer, consent_filing.change, id, resource, self._relay, filer, expected
+        )
         return self._answer(request, filed.consent, 200)
 
     async def create_or_change(self, request: Request) -> Response:
@@ -82,7 +84,9 @@ class _Consents:
         filer, resource = await self._filed(request)
         named = _named(f"identifier={request.query_params.get('identifier', '')}")
         known = await self._doors.work(consent_filing.find_named, named, self._relay, filer)
-        filed = await self._doors.work(consent_filing.create_or_change, resource, self._relay, filer, named)
+        filed = await self._doors.take(
+            filer, consent_filing.create_or_change, resource, self._relay, filer, named
+        )
         return self._answer(request, filed.consent, 201 if known is None else 200)
 
     async def read(self, request: Request) -> Response:
@@ -97,7 +101,7 @@ class _Consents:
         fhir_format(request)
         media_type, _charset = media_type_of(request, FHIR_BODIES)
         body = await read_body(request, BUDGET)
-        resource = await self._doors.work(fhir.decode, body, media_type, budget=DOOR)
+        resource = await self._doors.take(filer, fhir.decode, body, media_type, budget=DOOR)
         if resource.get("resourceType") != "Consent":
             raise Malformed("IN117", params={"type": "Consent"})
         return filer, resource

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from adapter.errors import StoreError
 from adapter.server.budgets import DoorBudget, Load, read_body
+from adapter.server.route import organisation_of
+from adapter.server.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +30,12 @@ T = TypeVar("T")
 
 WORKERS = 8
 """Threads that map, validate and wait for commits: the event loop stays free for other callers."""
+TAKERS = WORKERS - 2
+"""Submissions in work at once: two threads are left for operators, readers and probes."""
 LONGEST_QUEUE = 256
-"""Submissions in work or waiting for a thread, before a caller is asked to come again."""
+"""Submissions that wait, before a caller is asked to come again."""
+LONGEST_LINE = LONGEST_QUEUE // 2
+"""Of one sender: whatever it hands in, there is room for another's."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,16 +61,29 @@ class Doors:
     _pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(WORKERS, thread_name_prefix="silta-door")
     )
+    _turns: Turns = field(
+        default_factory=lambda: Turns(at_once=TAKERS, longest=LONGEST_QUEUE, each=LONGEST_LINE)
+    )
     _in_work: int = 0
 
     async def body(self, request: Request) -> bytes:
-        """Read a submission, unless too much is waiting already: then nothing of it is read.
+        """Read a submission, unless too much of its sender waits already: then nothing of it is read.
 
         Raises as `read_body` does.
         """
-        if self._in_work >= LONGEST_QUEUE:
-            raise StoreError("IN112")
+        self._turns.check(organisation_of(request))
         return await read_body(request, self.budget, self.load)
+
+    async def take(self, sender: str, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run the work on a submission, each sender in its turn. Raises StoreError (IN112) as `work`."""
+        await self._turns.come(sender)
+        try:
+            work = self._begun(do, *args, **kwargs)
+        except BaseException:
+            self._turns.leave()
+            raise
+        work.add_done_callback(lambda _: self._turns.leave())
+        return await asyncio.shield(work)
 
     async def work(self, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking work off the event loop.
@@ -73,12 +92,15 @@ class Doors:
 
         Raises StoreError (IN112) if too much is waiting already.
         """
+        return await asyncio.shield(self._begun(do, *args, **kwargs))
+
+    def _begun(self, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
         if self._in_work >= LONGEST_QUEUE:
             raise StoreError("IN112")
         self._in_work += 1
         work = asyncio.get_running_loop().run_in_executor(self._pool, lambda: do(*args, **kwargs))
         work.add_done_callback(self._one_less)
-        return await asyncio.shield(work)
+        return work
 
     def _one_less(self, _done: object) -> None:
         self._in_work -= 1

@@ -74,7 +74,7 @@ def process_message(doors: Doors) -> Endpoint:
             is_asynchronous=is_asynchronous,
         )
         response_url = request.query_params.get("response-url")
-        answer = await doors.work(_take, submission, doors.relay, wanted, response_url)
+        answer = await doors.take(caller, _take, submission, doors.relay, wanted, response_url)
         return as_response(answer)
 
     return endpoint
@@ -129,7 +129,8 @@ def validate(doors: Doors) -> Endpoint:
         media_type = fhir_format(request)
         given, _charset = media_type_of(request, FHIR_BODIES)
         body = await doors.body(request)
-        issues = await doors.work(
+        issues = await doors.take(
+            organisation_of(request),
             _findings,
             body,
             given,

@@ -127,7 +127,7 @@ class _Watch:
             )
             wanted = [answer.HL7_V2] if source.format == "hl7v2" else []
             try:
-                said = await self._doors.work(intake.accept, submission, relay, wanted)
+                said = await self._doors.take(source.organisation, intake.accept, submission, relay, wanted)
             except StoreError as error:
                 log.say("inbox-waits", source=source.name, code=error.code)
                 await asyncio.to_thread(place.rename, self._inbox.path / place.name)

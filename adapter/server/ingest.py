@@ -42,7 +42,7 @@ def _endpoint(doors: Doors) -> Endpoint:
             received_at=doors.relay.clock.now(),
         )
         wanted = accepted(request.headers.get("accept", ""))
-        answer = await doors.work(intake.accept, submission, doors.relay, wanted)
+        answer = await doors.take(caller, intake.accept, submission, doors.relay, wanted)
         return as_response(answer)
 
     return ingest

@@ -171,7 +171,9 @@ class _Calls:
             received_at=relay.clock.now(),
         )
         try:
-            said = await self._doors.work(intake.accept, submission, relay, [answer.HL7_V2])
+            said = await self._doors.take(
+                source.organisation, intake.accept, submission, relay, [answer.HL7_V2]
+            )
         except StoreError as error:
             return self._refusal(body, error.issue, 503)
         except AdapterError as error:

@@ -79,6 +79,15 @@ def request(token: str, body: bytes) -> bytes:
     ) + body
 
 
+def validation(token: str) -> bytes:
+    """The bytes of a question whether a resource is valid."""
+    body = b'{"resourceType":"Patient"}'
+    return (
+        b"POST /fhir/$validate HTTP/1.1\r\nHost: silta\r\nContent-Type: application/fhir+json\r\n"
+        b"Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n" % (token.encode(), len(body))
+    ) + body
+
+
 async def post(port: int, token: str, body: bytes) -> tuple[int, bytes]:
     """Submit over a connection of its own; status and head of the answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -115,12 +124,33 @@ def notification(number: int) -> bytes:
 
 
 def test_overload_is_refused_in_time_and_what_was_accepted_leaves(loaded: tuple[Running, str]) -> None:
-    """More at once than may wait: some get 503 and Retry-After, the others are stored and delivered."""
+    """More at once than may wait: some get 503 and Retry-After, the others are stored and delivered.
+
+    Another organisation is answered while the first is refused.
+    """
     at_work, token = loaded
     port = int(at_work.address.rpartition(":")[2])
+    tokens = at_work.deployment.settings.file.parent / "tokens"
+    other = (tokens / "kaskela.token").read_text("utf-8").strip()
+    others: list[int] = []
 
     async def all_at_once() -> list[tuple[int, bytes]]:
-        return await asyncio.gather(*(post(port, token, notification(n)) for n in range(AT_ONCE)))
+        is_full = asyncio.Event()
+
+        async def one(number: int) -> tuple[int, bytes]:
+            answered = await post(port, token, notification(number))
+            if answered[0] == 503:
+                is_full.set()
+            return answered
+
+        flood = asyncio.gather(*(one(number) for number in range(AT_ONCE)))
+        await asyncio.wait_for(is_full.wait(), PATIENCE)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(validation(other))
+        others.append(int((await reader.readuntil(b"\r\n")).split()[1]))
+        others.append(flood.done())
+        writer.close()
+        return await flood
 
     store = at_work.deployment.store
     stored = sum(store.counts()["messages"].values())
@@ -128,6 +158,7 @@ def test_overload_is_refused_in_time_and_what_was_accepted_leaves(loaded: tuple[
     answers = asyncio.run(all_at_once())
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
 
+    assert others == [200, False]
     count = Counter(status for status, _ in answers)
     refused = [head for status, head in answers if status == 503]
     assert set(count) == {200, 503}
