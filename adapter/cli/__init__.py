@@ -73,14 +73,24 @@ def _overview() -> str:
     return "commands:\n" + "\n".join(lines) + "\n\n`silta COMMAND --help` says more about one."
 
 
+class Parser(argparse.ArgumentParser):
+    """Options are written out, those of commands and their acts too.
+
+    A script that abbreviates breaks with the next option, and `--token SECRET` is no file to be named in an
+    error.
+    """
+
+    def __init__(self, **given: Any) -> None:  # noqa: ANN401 - what argparse takes
+        super().__init__(**{**given, "allow_abbrev": False})
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="silta",
         description="A FHIR R4 adapter between patient systems.",
         epilog=_overview(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="silta [--version] COMMAND ...",
-        allow_abbrev=False,
     )
     parser.add_argument("--version", action="store_true", help="print the version and end")
     return parser

@@ -60,6 +60,15 @@ def test_a_mistyped_command_is_answered_with_the_nearest() -> None:
     assert "did you mean 'serve'?" in said.stderr
 
 
+def test_an_option_is_written_out(capsys) -> None:
+    """`--token SECRET` is not taken for `--token-file`, whose name an error would show."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["stub", "hospital", "--send", "x.hl7", "--token", "secret"])
+
+    assert ended.value.code == 2
+    assert "unrecognized arguments: --token" in capsys.readouterr().err
+
+
 def test_version_is_told() -> None:
     """`silta --version` prints name and version."""
     assert silta("--version").stdout.startswith("silta ")
