@@ -6,10 +6,10 @@ in progress nothing is demanded that may still come.
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from adapter.fhirpath.functions.patterns import takes_whole
 from adapter.validation.found import Found
 from adapter.validation.limits import compare
 from adapter.validation.questionnaire import (
@@ -294,15 +294,8 @@ def _worded(question: Question, value: str, place: Place) -> Iterator[Found]:
         yield _at("VA216", place, {"min": least, "found": len(value), "profile": "Questionnaire"})
     if isinstance(most, int) and len(value) > most:
         yield _at("VA215", place, {"max": most, "found": len(value), "profile": "Questionnaire"})
-    if isinstance(form, str) and _fits(form, value) is False:
+    if isinstance(form, str) and takes_whole(form, value) is False:
         yield _at("VA870", place)
-
-
-def _fits(form: str, value: str) -> bool | None:
-    try:
-        return re.fullmatch(form, value) is not None
-    except re.error:
-        return None
 
 
 def _attached(question: Question, kind: str, value: Question, place: Place) -> Iterator[Found]:

@@ -27,7 +27,7 @@ _DAYS = {"a": Decimal("365.2425"), "mo": Decimal("30.436875"), "wk": Decimal(7),
 MUST_HAVE = frozenset({"extension-ElementDefinition.mustHaveValue"})
 ALTERNATIVES = "extension-ElementDefinition.valueAlternatives"
 LANGUAGE_CONTROL = "http://hl7.org/fhir/StructureDefinition/narrative-language-control"
-_SECTION = re.compile(r"""<div\b[^>]*?\s(?:xml:)?lang\s*=\s*["']([^"']+)""")
+_SECTION = re.compile(r"""<div\b[^<>]*?\s(?:xml:)?lang\s*=\s*["']([^"']+)""")
 MIN_LENGTH = "http://hl7.org/fhir/StructureDefinition/minLength"
 
 

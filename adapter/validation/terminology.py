@@ -7,10 +7,10 @@ part, is unknown (None), and the caller says so.
 
 from __future__ import annotations
 
-import re
 from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from adapter.fhirpath.functions.patterns import takes_whole
 from adapter.validation.code_forms import FORMS
 
 if TYPE_CHECKING:
@@ -331,10 +331,7 @@ def _stated(concept: Concept, name: str) -> list[str]:
 
 
 def _matches(pattern: str, text: str) -> bool:
-    try:
-        return re.fullmatch(pattern, text) is not None
-    except re.error:
-        return False
+    return takes_whole(pattern, text) is True
 
 
 _TESTS: dict[str, Callable[[CodeTable, Concept, str, str], bool | None]] = {

@@ -408,3 +408,25 @@ def test_ids_are_the_same_whether_traced_or_not(one: Load) -> None:
 
     assert plain == traced
     assert len({one["value"] for one in plain[0]["identifier"]}) == 2
+
+
+LONG = 1_000_000
+TEXTS = {
+    "E1 a quantity behind spaces": ("qty", " " * LONG + "x"),
+    "E1 a quantity of digits": ("qty", "1" * LONG + "\nx"),
+    "E1 a unit with spaces": ("qty", "1 a" + " " * LONG + "\nx"),
+    "E1 an address of points": ("cp", "a@" + "." * LONG + " "),
+    "E1 an address of words": ("cp", "a@" + "a." * LONG + "@"),
+}
+
+
+@pytest.mark.parametrize(("transform", "text"), TEXTS.values(), ids=TEXTS)
+def test_a_long_text_is_read_in_one_pass(one: Load, transform: str, text: str) -> None:
+    """E1: what asked for a second look at each character would not end within this test's time."""
+    into = {"qty": (OBSERVATION, "value"), "cp": (PATIENT, "telecom")}
+    head, target = into[transform]
+
+    loaded = one(head % f"src.a as a -> tgt.{target} = {transform}(a);")
+    outcome = loaded.run(json.dumps({"a": text}).encode(), media_type="application/json")
+
+    assert [issue.code for issue in outcome.issues if issue.is_error] in ([], ["MP321"])

@@ -8,22 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
+from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from adapter.errors import AdapterError
+from adapter.errors import AdapterError, AmbiguousDelivery
 from adapter.relay import delivery, disclosure_rules, intake
 from adapter.relay.message import Kind
+from adapter.relay.transport import Inbound
+from adapter.server import log
+from tests.patience import PATIENCE
 from tests.relay import site
 from tests.relay.world import raw_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from adapter.relay.transport import Inbound, Outbound
+    from adapter.relay.transport import Outbound
     from tests.relay.world import World
 
 EMPLOYER = "urn:uuid:38a229b9-bc84-5e40-80d8-95146acbd42d"
@@ -124,6 +130,75 @@ def test_x5_x6_what_a_document_carries_beside_its_facts_goes_nowhere(tmp_path: P
     assert [each for each in (mapped, answer.body, wire.sent[0].body) if b"steal" in (each or b"")] == []
     # The same document without it says nothing else: it is a repeat.
     assert (plain.message == message) is ("in place of the body" not in name)
+
+
+CANARY = "120574-902Y"
+ECHOED = ["a refusal", "an error outcome", "an outage", "a time-out", "a crash of our own"]
+
+
+class Echo:
+    """A recipient, or a fault on the way to it, that says the whole copy back."""
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+        self.sent: list[Outbound] = []
+
+    async def send(self, request: Outbound) -> Inbound:
+        from tests.relay.world import ok_reply
+
+        self.sent.append(request)
+        if CANARY.encode() not in request.body:  # a delivery report, to the hospital
+            return ok_reply(request)
+        if self.how == "a time-out":
+            raise AmbiguousDelivery("DL205") from TimeoutError(request.body.decode())
+        if self.how == "a crash of our own":
+            raise RuntimeError(request.body.decode())
+        if self.how == "an error outcome":
+            issue = {"severity": "error", "code": "invalid", "diagnostics": request.body.decode()}
+            body = json.dumps({"resourceType": "OperationOutcome", "issue": [issue]}).encode()
+            return Inbound(status=200, headers={"content-type": "application/fhir+json"}, body=body)
+        status = 503 if self.how == "an outage" else 422
+        return Inbound(status=status, headers={"x-said": CANARY, "location": CANARY}, body=request.body)
+
+
+@pytest.mark.parametrize("how", ECHOED)
+def test_l2_what_a_recipient_says_back_is_told_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    """L2: not in a log, a traceback, the audit, an attempt, a report, an alarm, or the store's files."""
+    caplog.set_level(logging.DEBUG)
+    wire = Echo(how)
+    relay = site.relay_in(tmp_path, transport=wire)
+    answer = intake.accept(site.case("back-surgery").submission, relay)
+
+    async def until_sent() -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(delivery.run(relay, stop))
+        async with asyncio.timeout(PATIENCE):
+            while not wire.sent:  # noqa: ASYNC110 - the wire is asked from outside
+                await asyncio.sleep(0.01)
+            stop.set()
+            await running
+
+    asyncio.run(until_sent())
+    for _ in range(2):
+        relay.clock.move(timedelta(days=40))  # type: ignore[attr-defined]
+        with suppress(RuntimeError):
+            asyncio.run(delivery.deliver_due(relay))
+    rows = relay.store.deliveries(answer.message or "")
+    sinks = {
+        "the log": caplog.text + "".join(log.Lines().format(each) for each in caplog.records),
+        "the audit": str(relay.store.audit_rows()),
+        "deliveries and attempts": str([(each, relay.store.attempts(each.id)) for each in rows]),
+        "alarms": str(relay.store.alarm_facts(None)),
+        "reports": str([each.body for each in wire.sent[1:] if b"delivery-report" in each.body]),
+        "ways": str([(each.url, each.headers, repr(each)) for each in wire.sent]),
+    }
+    relay.store.close()
+    sinks |= {str(path): path.read_bytes().decode("latin-1") for path in tmp_path.iterdir() if path.is_file()}
+
+    assert CANARY.encode() in wire.sent[0].body
+    assert [name for name, text in sinks.items() if CANARY in text or "ivi Annikki" in text] == []
 
 
 def test_d15_without_the_audit_nothing_leaves(world: World) -> None:

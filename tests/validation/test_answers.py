@@ -111,6 +111,18 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str | None]] = [
     ("short", {"type": "string", **limited("minLength", valueInteger=4)}, response(q(TEXT)), "VA216"),
     ("form", {"type": "string", **limited("regex", valueString="[0-9]+")}, response(q(TEXT)), "VA870"),
     (
+        "E1 a form that would never come to an end",
+        {"type": "string", **limited("regex", valueString="(([a-z])+.)+[A-Z]([a-z])+$")},
+        response(q({"valueString": "a" * 10_000})),
+        "VA870",
+    ),
+    (
+        "E1 a form that cannot be read in time",
+        {"type": "string", **limited("regex", valueString="(a)\\1")},
+        response(q(TEXT)),
+        None,
+    ),
+    (
         "unit",
         {
             "type": "quantity",

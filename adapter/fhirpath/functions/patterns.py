@@ -33,6 +33,19 @@ def _compiled(pattern: str) -> Any:  # noqa: ANN401
     return re2.compile(pattern, options=options)
 
 
+def takes_whole(pattern: str, text: str) -> bool | None:
+    """Return True if the pattern takes the whole text; None for one too long, or one that RE2 does not know.
+
+    For patterns of anybody: what a Questionnaire or a value set asks for may come with the message itself.
+    """
+    if len(pattern) > _PATTERN_LENGTH:
+        return None
+    try:
+        return _compiled(pattern).fullmatch(text.encode("utf-8", "surrogatepass")) is not None
+    except (re2.error, UnicodeError):
+        return None
+
+
 def _pattern(site: Site, pattern: str) -> Any:  # noqa: ANN401
     """Compile a pattern. Raises Malformed FP308 for one that RE2 does not know (it has no lookaround)."""
     if len(pattern) > _PATTERN_LENGTH:

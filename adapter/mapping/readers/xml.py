@@ -49,7 +49,7 @@ _CODECS = {
     "iso-8859-1": "iso8859-1", "latin1": "iso8859-1", "iso-8859-15": "iso8859-15", "windows-1252": "cp1252",
     "utf-16": "utf-16", "utf-16le": "utf-16", "utf-16be": "utf-16",
 }  # fmt: skip
-_DECLARATION = re.compile(r"\s*<\?xml\s[^>]*?\?>")
+_DECLARATION = re.compile(r"\A\s*+<\?xml\s[^>]*?\?>")
 _DECLARED = re.compile(rb"""\s*<\?xml\s[^>]*?encoding\s*=\s*["']([A-Za-z0-9._:-]+)["']""")
 _PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s++|<!--.*?-->|<\?.*?\?>)*+", re.DOTALL)
 _DECLARES = re.compile(rb"""xmlns(?::([^\s=]+))?\s*=\s*(?:"([^"]*)"|'([^']*)')""")

@@ -30,10 +30,10 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _TRUTH = {"true": True, "1": True, "Y": True, "y": True, "false": False, "0": False, "N": False, "n": False}
 _QUANTITY = re.compile(
-    r"\s*(?P<comparator><=|>=|<|>)?\s*(?P<value>[+-]?\d+(?:[.,]\d+)?)\s*(?P<unit>\S.*?)?\s*", re.ASCII
+    r"(?P<comparator><=|>=|<|>)?\s*+(?P<value>[+-]?\d++(?:[.,]\d++)?+)\s*+(?P<unit>\S.*)?", re.ASCII
 )
 _INTEGERS = frozenset({"integer", "positiveInt", "unsignedInt"})
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_EMAIL = re.compile(r"[^@\s]++@(?:[^@\s.]++\.)++[^@\s.]++")
 _PHONE = re.compile(r"\+?[\d\s()./-]{3,}")
 
 
@@ -447,7 +447,7 @@ def quantity(_: Run, __: RuleMark, *values: Item) -> dict[str, Item] | None:
 def _quantity_of(written: str | None) -> dict[str, Item] | None:
     if written is None:
         return None
-    match = _QUANTITY.fullmatch(written)
+    match = _QUANTITY.fullmatch(written.strip())
     if match is None:
         raise RunFault("MP321", type="Quantity")
     made: dict[str, Item] = {"value": to_decimal(match["value"].replace(",", "."))}
