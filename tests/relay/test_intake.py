@@ -494,6 +494,16 @@ def test_q3_what_was_never_taken_has_an_age(tmp_path: Path, days: int, found: li
     assert (answer.status == 422, "PN113" in [each.reason for each in rows]) == (bool(found), bool(found))
 
 
+def test_m2_what_maps_into_too_much_is_refused(relay: Relay) -> None:
+    """M2: many procedures are more entries than a FHIR message may have: 413, kept, and told so."""
+    more = b"".join(b"PR1|%d||ABC16^x^1.2.246.537.6.2||202603021030\r" % number for number in range(600))
+
+    answer = accept(relay, "back-surgery", body=site.case("back-surgery").body + more)
+
+    assert (answer.status, site.codes(answer.body)) == (413, ["FH125"])
+    assert row(relay, answer).state is MessageState.UNREADABLE
+
+
 def test_a_message_without_the_mark_is_refused_in_test(relay: Relay) -> None:
     """MSH-11 P does not belong here."""
     answer = accept(relay, "back-surgery", body=edited("back-surgery", ("|T|2.5", "|P|2.5")))

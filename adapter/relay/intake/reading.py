@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from adapter import fhir
-from adapter.errors import Conflict, NotFound, Unsupported
+from adapter.errors import Conflict, NotFound, TooCostly, Unsupported
 from adapter.fhir.budget import DOOR
 from adapter.mapping import readers
 from adapter.outcome import shortened
@@ -63,6 +63,9 @@ def read(work: Work) -> Content:
     one = _map_for(work, tree)
     outcome = _mapped(work, one, tree, lineage=False)
     bundle = outcome.resources[0] if outcome.resources else {}
+    if len(bundle.get("entry", ())) > DOOR.entries:
+        # A message of many small parts maps into more than the same sender could hand in as FHIR.
+        raise TooCostly("FH125", params={"limit": DOOR.entries})
     issues = tuple(shortened(outcome.issues))
     return Content(bundle=bundle, facts=notification.read(bundle), issues=issues, tree=tree, map=one)
 
