@@ -37,7 +37,7 @@ from adapter.relay.custody import content_of, written_down
 from adapter.relay.mailbox import Mailbox
 from adapter.relay.message import DeliveryEvent, Kind
 from adapter.relay.protection import is_outdated
-from adapter.relay.store import claims, holds, offers, outcomes, replays, seals
+from adapter.relay.store import claims, halted, holds, offers, outcomes, replays, seals
 from adapter.relay.store.book import ENGINE
 from adapter.relay.store.values import Freeze, Frozen
 from adapter.relay.transport import Inbound
@@ -449,6 +449,9 @@ class _Engine:
             started = self._relay.clock.now()
             if not has_time(claimed.lease_until, started, self._pace):
                 await self._give_back(claimed, "DL102")
+                return
+            waited = started - claimed.lease_until + self._pace.lease
+            if waited >= halted.AT_ONCE and await self._write(halted.give_back, claimed, started):
                 return
             try:
                 got: Inbound | DeliveryError = await self._relay.transport.send(

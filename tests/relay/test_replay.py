@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 MINUTE = timedelta(minutes=1)
 
 
-def refused(world: World, count: int, *recipients: str) -> list[Intake]:
+def refused(world: World, count: int, *recipients: str, number: int = 1, **changes: Any) -> list[Intake]:
     """Messages whose copies were refused, a minute between them; the hospital takes its reports."""
 
     def refuse(request: Outbound) -> Inbound:
@@ -41,8 +43,8 @@ def refused(world: World, count: int, *recipients: str) -> list[Intake]:
     hospital = world.partners[HOSPITAL].endpoint
     world.transport.steps = [refuse]
     made = []
-    for number in range(1, count + 1):
-        made.append(world.take(number, *recipients))
+    for one in range(number, number + count):
+        made.append(world.take(one, *recipients, **changes))
         world.drain()
         world.clock.move(MINUTE)
     world.transport.steps, world.transport.sent = [ok_reply], []
@@ -54,6 +56,11 @@ def prepared(world: World, wanted: Wanted | None = None, **more: Any) -> str:
     given: dict[str, Any] = {"actor": "Aino", "reason": "receiver mended", "decisions": world.decided, **more}
     replay, _ = resending.prepare(wanted or Wanted(), world, **given)  # type: ignore[arg-type]
     return replay
+
+
+def reason_of(world: World, copy: Intake) -> str | None:
+    """Why a message's first copy is where it is."""
+    return world.store.delivery(copy.deliveries[0].id).reason
 
 
 def sent(world: World) -> list[str]:
@@ -246,6 +253,66 @@ def test_cancelled_what_has_not_left_does_not_go(world: World) -> None:
     assert (taken_back.state, taken_back.reason) == (DeliveryState.PARKED, "DL119")
     assert world.state(second) is DeliveryState.REFUSED
     assert world.store.replay(replay).items == (("taken-back", "DL119", 1), ("waiting", None, 1))
+
+
+def test_what_waits_for_a_wire_stops_within_a_second_of_the_cancellation(world: World) -> None:
+    """Five were claimed, one goes each second: after the word at the second none goes, and three are back."""
+    copies = [
+        copy for number in range(1, 7) for copy in refused(world, 1, number=number, subject=f"{number:064x}")
+    ]
+    world.bounds = Bounds(per_minute=240)
+    world.pace = replace(world.pace, each=1, ahead=16)
+    replay = prepared(world, per_minute=240)
+    world.store.release_replay(replay, actor="Bertta", reason="looked at")
+    world.clock.move(MINUTE)
+
+    def cancel_at_the_second(_: Outbound) -> None:
+        world.clock.move(timedelta(seconds=1))
+        if len(world.transport.sent) == 2:
+            world.store.cancel_replay(replay, actor="Aino", reason="enough")
+
+    world.transport.before = cancel_at_the_second
+    world.drain()
+
+    assert len(sent(world)) == 2
+    assert Counter((world.state(each), reason_of(world, each)) for each in copies) == {
+        (DeliveryState.ACKNOWLEDGED, None): 2,
+        (DeliveryState.PARKED, "DL119"): 3,
+        (DeliveryState.REFUSED, "DL121"): 1,
+    }
+    counted = (("queued", None, 2), ("taken-back", "DL119", 3), ("waiting", None, 1))
+    assert world.store.replay(replay).items == counted
+
+
+def test_what_fails_on_the_wire_after_the_cancellation_is_not_tried_again(world: World) -> None:
+    """The copy was being sent at the word; its failure would have queued it, and no retry follows."""
+    copy, _ = refused(world, 2)
+    replay = prepared(world)
+    world.transport.steps = [reply("transient-error")]
+    world.transport.before = lambda _: world.store.cancel_replay(replay, actor="Aino", reason="enough")
+    world.store.release_replay(replay, actor="Bertta", reason="looked at")
+    world.due()
+    world.transport.before = None
+    world.clock.move(timedelta(hours=1))
+    world.drain()
+
+    assert (len(sent(world)), world.state(copy), reason_of(world, copy)) == (1, DeliveryState.PARKED, "DL119")
+
+
+def test_a_copy_taken_back_can_be_sent_again(world: World) -> None:
+    """Alone or in another replay: the cancelled one holds nothing back any more."""
+    copy, _ = refused(world, 2)
+    replay = prepared(world)
+    world.transport.steps = [reply("transient-error")]
+    world.store.release_replay(replay, actor="Bertta", reason="looked at")
+    world.due()
+    world.store.cancel_replay(replay, actor="Aino", reason="enough")
+    world.transport.steps = [ok_reply]
+    world.clock.move(MINUTE)
+    world.store.resend(copy.deliveries[0].id, actor="Aino", reason="mended")
+    world.drain()
+
+    assert world.state(copy) is DeliveryState.ACKNOWLEDGED
 
 
 def test_what_has_arrived_is_not_taken_back(world: World) -> None:

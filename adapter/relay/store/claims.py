@@ -43,7 +43,7 @@ from adapter.relay.message import (
     Mode,
 )
 from adapter.relay.retry import FAILURES_THAT_SLOW
-from adapter.relay.store import deliveries, process, schema
+from adapter.relay.store import deliveries, halted, process, schema
 from adapter.relay.store.among import Among
 from adapter.relay.store.cipher import owner_of
 from adapter.relay.store.deliveries import CHECKED
@@ -113,6 +113,7 @@ _FULL = (
         _content.c.sealed.label("content"),
         _copy.c.sealed.label("copy"),
         _marked.label("consents"),
+        halted.IS_HALTED.label("halted"),
     )
     .join(schema.message, _M.id == _D.message)
     .join(schema.lane, _L.key == _D.lane)
@@ -265,6 +266,8 @@ def _lanes_in_turn(book: Book, now: datetime, limit: int, each: int, windows: Ma
 def _sendable_heads(book: Book, lanes: Sequence[str], now: datetime) -> list[Row]:
     """Return each lane's first delivery that may still go, locked; close those before it that may not.
 
+    Those of a cancelled replay wait for a person again.
+
     A lane whose head somebody else is just changing is left for the next time.
     """
     sendable: dict[str, Row] = {}
@@ -274,7 +277,11 @@ def _sendable_heads(book: Book, lanes: Sequence[str], now: datetime) -> list[Row
         asked = []
         for head in book.all(_FULL_HEADS, {"numbers": numbers}) if numbers else ():
             event, reason = _overtaken(book, head, now)
-            if event is None:
+            if event is None and head.halted:
+                found = deliveries.find(book, head.id)
+                halted.take_back(book, found, DeliveryEvent.ATTEMPTS_SPENT, at=now)
+                asked.append(head.lane)
+            elif event is None:
                 sendable[head.lane] = head
             else:
                 found = deliveries.find(book, head.id)
