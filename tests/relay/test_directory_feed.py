@@ -19,12 +19,15 @@ from adapter.relay.transport import HttpTransport
 from tests.relay import site
 from tests.relay.receiver import answer
 from tests.relay.site import KASKELA, MARCH, PIHLAJA
+from tests.relay.world import open_store, settle_on
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
     from adapter.relay.deployment import Relay
+    from adapter.relay.transport import Inbound, Outbound
+    from tests.relay.cluster import Cluster
 
 HALLAPOLKU = "urn:uuid:38a229b9-bc84-5e40-80d8-95146acbd42d"
 
@@ -322,6 +325,71 @@ def test_one_node_asks_at_a_time(relay: Relay) -> None:
     ]
 
     assert claims == [True, False]
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, cluster: Cluster) -> Iterator[tuple[Relay, Relay]]:
+    """Two nodes of one deployment on one PostgreSQL; they share a clock."""
+    address = cluster.database()
+    settle_on(tmp_path, address)
+    one = replace(site.relay_in(tmp_path), is_polling=True)
+    one.store.import_directory([], MARCH)
+    two = replace(one, store=open_store(tmp_path, one.clock))  # type: ignore[arg-type]
+    yield one, two
+    two.store.close()
+    one.store.close()
+    cluster.drop(address)
+
+
+def test_of_two_nodes_one_asks_and_both_route_by_the_answer(nodes: tuple[Relay, Relay]) -> None:
+    """At the same moment or a minute later: one look in a quarter of an hour, whichever node takes it."""
+    one, two = nodes
+
+    async def together(relay: Relay, feed: DirectoryFeed) -> list[list[bool]]:
+        other = replace(two, transport=relay.transport)
+        looked = []
+        for wait in (0, 1, 14):
+            relay.clock.move(timedelta(minutes=wait))  # type: ignore[attr-defined]
+            looks = await asyncio.gather(*(directory_feed.look(feed, each) for each in (relay, other)))
+            looked.append(sorted(looks))
+        return looked
+
+    server = Server(EMPLOYER, PROVIDER, CONTRACT)
+
+    assert run(one, server, together) == [[False, True], [False, False], [False, True]]
+    assert server.asked.count("/fhir/Organization?_count=200") == 1  # the last look asked for changes alone
+    assert (providers(one), providers(two)) == ([PIHLAJA], [PIHLAJA])
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["answer", "failure"])
+def test_a_node_that_slept_over_its_claim_changes_nothing(nodes: tuple[Relay, Relay], fails: bool) -> None:
+    """Another node asked meanwhile: what the first one heard is older, and is not kept."""
+    one, two = nodes
+
+    async def sleeps(relay: Relay, feed: DirectoryFeed) -> Any:
+        class Slept:
+            """A wire on which the first question waits until the other node has asked and has its answer."""
+
+            has_slept = False
+
+            async def send(self, request: Outbound) -> Inbound:
+                if self.has_slept:
+                    return await relay.transport.send(request)
+                self.has_slept = True
+                got = await relay.transport.send(request)
+                relay.clock.move(timedelta(hours=1))  # type: ignore[attr-defined]
+                server.put(organisation("new", "urn:oid:1.2.3.5.1"))
+                await directory_feed.look(feed, replace(two, transport=relay.transport))
+                return replace(got, status=503) if fails else got
+
+        await directory_feed.look(feed, replace(relay, transport=Slept()))
+        return two.store.directory_feed()
+
+    server = Server(PROVIDER)
+    state = run(one, server, sleeps)
+
+    names = set(one.store.polled_directory())
+    assert (state.failures, names) == (0, {"Organization/polled.provider", "Organization/polled.new"})
 
 
 def test_another_server_ends_what_the_first_one_said(relay: Relay) -> None:

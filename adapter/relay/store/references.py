@@ -115,7 +115,12 @@ def claim_feed(book: Book, address: str, seen: datetime | None, now: datetime) -
 
 
 def take_feed(book: Book, state: FeedState, texts: Mapping[str, str], at: datetime) -> int:
-    """Keep what the server said, and when to ask again. Returns how many resources changed."""
+    """Keep what the server said, and when to ask again. Returns how many resources changed.
+
+    `at`: when the claim was taken. What comes after another node has asked is older than what that one keeps.
+    """
+    if not _is_asking(book, state.address, at):
+        return 0
     changed = replace(book, schema.directory, texts, at, polled=True)
     kept = {name: getattr(state, name) for name in ("answered_at", "whole_at", "stale_at", "since")}
     values = {**kept, "failures": 0, "code": None, "claimed_until": None}
@@ -123,8 +128,17 @@ def take_feed(book: Book, state: FeedState, texts: Mapping[str, str], at: dateti
     return changed
 
 
+def _is_asking(book: Book, address: str, at: datetime) -> bool:
+    """Return True if nobody has claimed the server since it was claimed `at`."""
+    book.ground.lock(book, "directory-feed")
+    row = book.first(FEED, {"the_address": address})
+    return row is not None and row.asked_at == at
+
+
 def fail_feed(book: Book, address: str, code: str, at: datetime) -> None:
     """Keep that the server did not answer as it should; what it said before stays."""
+    if not _is_asking(book, address, at):
+        return
     row = book.first(FEED, {"the_address": address})
     failures = row.failures + 1 if row is not None else 1
     values = {"failures": failures, "code": code, "claimed_until": None}
