@@ -54,6 +54,7 @@ REPLAY_TRANSITIONS: dict[tuple[ReplayState, ReplayEvent], ReplayState] = {
     (ReplayState.PREPARED, ReplayEvent.LAPSE): ReplayState.LAPSED,
     (ReplayState.RELEASED, ReplayEvent.FINISH): ReplayState.DONE,
     (ReplayState.RELEASED, ReplayEvent.CANCEL): ReplayState.CANCELLED,
+    (ReplayState.DONE, ReplayEvent.CANCEL): ReplayState.CANCELLED,
 }
 
 

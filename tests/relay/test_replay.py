@@ -315,6 +315,43 @@ def test_a_copy_taken_back_can_be_sent_again(world: World) -> None:
     assert world.state(copy) is DeliveryState.ACKNOWLEDGED
 
 
+def test_what_is_all_queued_can_be_cancelled_while_some_of_it_waits(world: World) -> None:
+    """Done means queued: what has not left is parked; with nothing under way there is nothing to cancel."""
+    copy, other = refused(world, 2)
+    replay = prepared(world, per_minute=60)
+    world.transport.steps = [reply("transient-error")]
+    world.store.release_replay(replay, actor="Bertta", reason="looked at")
+    for _ in range(4):
+        world.clock.move(timedelta(seconds=1))
+        world.due()
+    assert world.store.replay(replay).state is ReplayState.DONE
+
+    world.store.cancel_replay(replay, actor="Aino", reason="it fails again")
+    world.transport.steps, world.transport.sent = [ok_reply], []
+    world.clock.move(timedelta(hours=1))
+    world.drain()
+
+    assert sent(world) == []
+    assert {world.state(copy), world.state(other)} == {DeliveryState.PARKED}
+    assert world.store.replay(replay).state is ReplayState.CANCELLED
+    with pytest.raises(Conflict, match="DL101"):
+        world.store.cancel_replay(replay, actor="Aino", reason="again")
+
+
+def test_what_is_done_and_gone_cannot_be_cancelled(world: World) -> None:
+    """All of it was acknowledged: DL101, and the replay stays done."""
+    refused(world, 2)
+    replay = prepared(world, per_minute=60)
+    world.store.release_replay(replay, actor="Bertta", reason="looked at")
+    for _ in range(4):
+        world.clock.move(timedelta(seconds=1))
+        world.drain()
+
+    with pytest.raises(Conflict, match="DL101"):
+        world.store.cancel_replay(replay, actor="Aino", reason="too late")
+    assert world.store.replay(replay).state is ReplayState.DONE
+
+
 def test_what_has_arrived_is_not_taken_back(world: World) -> None:
     """Cancelling after a copy was acknowledged leaves it acknowledged."""
     first, _second = refused(world, 2)
@@ -412,7 +449,9 @@ def test_only_the_table_moves_a_replay(file_world: World) -> None:
                 act(replay, actor="Bertta", reason="why")
                 reached[state, event] = store.replay(replay).state
 
-    asked = {step: to for step, to in REPLAY_TRANSITIONS.items() if step[1] in acts}
+    # Nothing of this one is under way, which a replay that is done needs to be cancelled.
+    guarded = (ReplayState.DONE, ReplayEvent.CANCEL)
+    asked = {step: to for step, to in REPLAY_TRANSITIONS.items() if step[1] in acts and step != guarded}
     assert reached == asked
 
 

@@ -23,7 +23,7 @@ from adapter.relay.store.values import DueItem
 from adapter.relay.transitions import advance
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from sqlalchemy import Select
@@ -150,15 +150,18 @@ def release(book: Book, replay: str, *, actor: str, reason: str, at: datetime) -
 def cancel(book: Book, replay: str, *, actor: str, reason: str, at: datetime) -> None:
     """End a replay and take back what of it is queued and has not left.
 
-    Raises NotFound (ST121), Conflict (DL101).
+    Raises NotFound (ST121); Conflict (DL101) if it has ended, or if all of it was queued and nothing of that
+    is under way any more.
     """
     row = _found(book, replay)
     state = advance(REPLAY_TRANSITIONS, ReplayState(row.state), ReplayEvent.CANCEL)
+    under_way = list(_under_way(book, replay))
+    if row.state == ReplayState.DONE.value and not under_way:
+        raise Conflict("DL101", params={"state": row.state, "event": ReplayEvent.CANCEL.value})
     book.run(_CHANGE, {"the_replay": replay, "state": state.value, "ended_by": actor, "ended_at": at})
     _note(book, replay, "cancel-replay", state, at, actor, reason)
-    for item in book.all(_QUEUED, {"the_replay": replay}):
-        found = deliveries.find(book, item.delivery)
-        if found.state == DeliveryState.QUEUED.value and found.queued_at == item.at:
+    for number, found in under_way:
+        if found.state == DeliveryState.QUEUED.value:
             event = DeliveryEvent.ATTEMPTS_SPENT
             deliveries.move(
                 book,
@@ -170,7 +173,16 @@ def cancel(book: Book, replay: str, *, actor: str, reason: str, at: datetime) ->
                 reason="DL119",
                 detail={"replay": replay},
             )
-            _end_item(book, replay, item.number, ItemState.TAKEN_BACK, at, "DL119")
+            _end_item(book, replay, number, ItemState.TAKEN_BACK, at, "DL119")
+
+
+def _under_way(book: Book, replay: str) -> Iterator[tuple[int, Row]]:
+    """Yield number and delivery of each copy that waits or is being sent as this replay has queued it."""
+    for item in book.all(_QUEUED, {"the_replay": replay}):
+        found = deliveries.find(book, item.delivery)
+        states = (DeliveryState.QUEUED.value, DeliveryState.SENDING.value)
+        if found.state in states and found.queued_at == item.at:
+            yield item.number, found
 
 
 def lapse(book: Book, at: datetime) -> None:
