@@ -34,7 +34,7 @@ lint: setup
 	$(BIN)/mypy
 
 test: setup database
-	$(BIN)/pytest -n 3 --dist worksteal -m "not long"
+	$(BIN)/pytest -n 4 --dist worksteal -m "not long"
 
 # The same tests, measured: takes about twice as long, and fails below the floor in pyproject.toml.
 coverage: setup database

@@ -93,14 +93,14 @@ def assert_it_ends_well(body: bytes, media_type: str, path: str) -> None:
     assert column > 0
 
 
-@settings(max_examples=2_000, **QUIET)
+@settings(max_examples=500, **QUIET)
 @given(seed=SEEDS)
 def test_what_is_written_reads_the_same(seed):
     """decode(encode(r)) is r, to the last digit, in both formats."""
     assert_it_survives(seed)
 
 
-@settings(max_examples=2_000, **QUIET)
+@settings(max_examples=500, **QUIET)
 @given(seed=SEEDS)
 def test_a_damaged_document_gives_a_result_or_our_error(seed):
     """No damage makes the codec end in another way than it says."""

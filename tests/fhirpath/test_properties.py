@@ -17,7 +17,7 @@ from tests.fhirpath.expressions import texts, trees
 if TYPE_CHECKING:
     from adapter.fhirpath.tree import Tree
 
-MANY = settings(max_examples=2_000, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 VERY_MANY = settings(max_examples=100_000, deadline=None, suppress_health_check=list(HealthCheck))
 SMALL = Budget(steps=200_000, seconds=2, output=20_000, text=100_000)
 

@@ -287,7 +287,7 @@ def _two_wards(ward: str, procedure: str, diagnosis: str, extra: bool) -> tuple[
 codes = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.", min_size=1, max_size=8)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(min_size=1, max_size=12), codes, codes, st.booleans())
 def test_d10_two_wards_give_byte_equal_minimal_copies(
     ward: str, procedure: str, diagnosis: str, extra: bool
@@ -381,7 +381,7 @@ def cluttered(draw: st.DrawFn) -> dict[str, Any]:
     return message
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(cluttered(), st.sampled_from(list(Level)))
 def test_d7_h6_no_generated_message_brings_a_forbidden_element(message: dict[str, Any], level: Level) -> None:
     """Every element of the content stands in the table for its level."""

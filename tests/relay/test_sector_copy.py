@@ -414,7 +414,7 @@ def _no_forbidden(message: dict[str, Any], artefact: Artefact, sector: Register,
         assert {each.replace("._", ".") for each in found} <= allowed
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(cluttered(), st.sampled_from(VIEWS))
 def test_d7_no_generated_message_brings_a_sector_a_forbidden_element(
     message: tuple[dict[str, Any], Artefact], view: tuple[Register, Level]

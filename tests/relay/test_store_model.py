@@ -294,7 +294,7 @@ class StoreMachine(RuleBasedStateMachine):
 QUIET = settings(deadline=None, suppress_health_check=list(HealthCheck), database=None)
 
 
-@pytest.mark.parametrize(("name", "walks"), [("sqlite", 20), ("postgresql", 8)])
+@pytest.mark.parametrize(("name", "walks"), [("sqlite", 10), ("postgresql", 4)])
 def test_store_and_model_say_the_same(
     name: str, walks: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
