@@ -324,9 +324,7 @@ def copy_of(
         return _copy_of_reply(bundle or {}, claimed, permit, relay, at)
     assert bundle is not None  # noqa: S101 - a message with deliveries has content
     bundle = protected(bundle, claimed, relay)
-    facts = notification.read(bundle)
-    level = permit.level if permit else claimed.level or Level.MINIMAL
-    envelope = _envelope(facts, claimed, permit, relay, at)
+    facts, level, envelope = _framed(bundle, claimed, permit, relay, at)
     if facts.artefact is Artefact.NOTIFICATION:
         return disclosure.copy_for(bundle, level, envelope)
     ground = ground_of(relay)
@@ -348,14 +346,21 @@ def versions_of(
     """
     if claimed.kind is Kind.FEEDBACK or not custody.has_versions(bundle):
         return {}
-    facts = notification.read(bundle)
-    level = permit.level if permit else claimed.level or Level.MINIMAL
-    envelope = _envelope(facts, claimed, permit, relay, at)
+    facts, level, envelope = _framed(bundle, claimed, permit, relay, at)
     if facts.artefact is Artefact.NOTIFICATION:
         return disclosure.versions_of(bundle, level, envelope)
     ground = ground_of(relay)
     sector = register_of(claimed.recipient, ground)
     return sector_copy.versions_of(bundle, facts.artefact, sector, level, envelope, ground.directory)
+
+
+def _framed(
+    bundle: Mapping[str, Any], claimed: Claimed, permit: Permit | None, relay: Relay, at: datetime
+) -> tuple[Notification, Level, disclosure.Envelope]:
+    """Return what a message says, how much of it goes out, and in which envelope."""
+    facts = notification.read(bundle)
+    level = permit.level if permit else claimed.level or Level.MINIMAL
+    return facts, level, _envelope(facts, claimed, permit, relay, at)
 
 
 def ask_for_reply(message: str, relay: Relay, at: datetime) -> Permit | Deny:

@@ -37,7 +37,18 @@ from adapter.relay.custody import content_of, written_down
 from adapter.relay.mailbox import Mailbox
 from adapter.relay.message import DeliveryEvent, Kind
 from adapter.relay.protection import is_outdated
-from adapter.relay.store import claims, halted, holds, offers, outcomes, replays, seals
+from adapter.relay.store import (
+    claims,
+    deadlines,
+    freezing,
+    halted,
+    holds,
+    leases,
+    offers,
+    outcomes,
+    replays,
+    seals,
+)
 from adapter.relay.store.book import ENGINE
 from adapter.relay.store.values import Freeze, Frozen
 from adapter.relay.transport import Inbound
@@ -236,11 +247,11 @@ class _Engine:
     async def keep_house(self, now: datetime) -> None:
         """Do what time alone brings."""
         await _prepare(self._relay)
-        await self._write(claims.recover_dead, now)
+        await self._write(leases.recover_dead, now)
         if await self._write(holds.stands):
             return  # what it does not know is nothing to close, to repeat or to tell of
-        await self._write(claims.expire, now)
-        overdue, asked = await self._write(claims.due, now)
+        await self._write(deadlines.expire, now)
+        overdue, asked = await self._write(deadlines.due, now)
         most = {key: partner.resends for key, partner in self._relay.partners.items()}
         for delivery in overdue:
             await self._write(outcomes.overdue, delivery, now, most=most, due_at=now)
@@ -345,7 +356,7 @@ class _Engine:
             if not has_time(claimed.lease_until, at, self._pace):
                 break
             answer, seen = await self._write(
-                claims.freeze,
+                freezing.freeze,
                 claimed,
                 copy=copy,
                 basis=permit.reference if permit is not None else claimed.basis,

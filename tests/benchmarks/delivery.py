@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from adapter.relay import delivery
 from adapter.relay.clock import CountedIds, SystemClock
 from adapter.relay.message import DeliveryState
-from adapter.relay.store import claims
+from adapter.relay.store import claims, leases
 from adapter.relay.store import intake as accepts
 from adapter.relay.transport import HttpTransport, Outbound
 from tests.relay.disk import failing_disk
@@ -326,7 +326,7 @@ def _claim_seconds(folder: Path, backlog: int) -> float:
             started = time.perf_counter()
             store.submit(claims.claim, clock.now(), 32).result()
             times.append(time.perf_counter() - started)
-            store.submit(claims.recover, clock.now(), everything=True).result()
+            store.submit(leases.recover, clock.now(), everything=True).result()
         return statistics.median(times)
 
 

@@ -12,7 +12,7 @@ from adapter.errors import AmbiguousDelivery, Conflict, RefusedDelivery, Transie
 from adapter.relay.consent import Deny
 from adapter.relay.message import DeliveryEvent, DeliveryState, Kind, Level, Meaning, MessageState
 from adapter.relay.retry import Class
-from adapter.relay.store import claims, outcomes
+from adapter.relay.store import claims, leases, outcomes
 from adapter.relay.store.values import AttemptEnd, NewConsent
 from tests.relay.world import (
     CLINIC,
@@ -724,7 +724,7 @@ def test_an_acknowledgement_that_overtakes_the_answer_counts(world: World) -> No
     world.due()
     row = world.store.delivery(new.deliveries[0].id)
     assert (row.state, world.store.attempts(row.id)[0].outcome) == (S.ACKNOWLEDGED, "transient")
-    assert world.store.submit(claims.recover, NOON, everything=True).result() == 0
+    assert world.store.submit(leases.recover, NOON, everything=True).result() == 0
 
 
 def test_without_acknowledgement_it_goes_again_twice_and_is_then_parked(world: World) -> None:

@@ -309,7 +309,7 @@ def test_a_person_may_send_it_again(world: World) -> None:
 
 def test_it_waits_after_a_process_that_died_while_sending_too(world: World) -> None:
     """Nobody wrote down what became of that attempt."""
-    from adapter.relay.store import claims
+    from adapter.relay.store import leases
 
     world.partners[CLINIC] = partner(CLINIC, profile="webhook", signing_keys=KEYS)
     world.transport.before = lambda _: (_ for _ in ()).throw(SystemExit)
@@ -317,7 +317,7 @@ def test_it_waits_after_a_process_that_died_while_sending_too(world: World) -> N
     with pytest.raises(SystemExit):
         world.due()
     world.transport.before = None
-    world.store.submit(claims.recover, world.clock.now(), everything=True).result()
+    world.store.submit(leases.recover, world.clock.now(), everything=True).result()
 
     world.due()
 

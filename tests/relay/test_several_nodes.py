@@ -20,7 +20,7 @@ from adapter.errors import StoreError
 from adapter.relay import delivery
 from adapter.relay.clock import SetClock, SystemClock
 from adapter.relay.message import DeliveryState, MessageState
-from adapter.relay.store import Store, claims, process
+from adapter.relay.store import Store, claims, freezing, leases, process
 from adapter.relay.store.postgres import PostgresGround
 from adapter.relay.store.values import Freeze, Frozen, NewConsent
 from tests.patience import PATIENCE
@@ -168,7 +168,7 @@ def test_a_consent_that_changes_at_another_node_voids_the_decision(nodes: tuple[
     copy = Frozen(body=b"{}", media_type="application/fhir+json", level=claimed.level)
 
     answer, seen = one.store.submit(
-        claims.freeze, claimed, copy=copy, basis=None, seen=claimed.consents_seen, until=NOON, at=NOON
+        freezing.freeze, claimed, copy=copy, basis=None, seen=claimed.consents_seen, until=NOON, at=NOON
     ).result()
 
     assert (answer, seen > claimed.consents_seen) == (Freeze.ASK_AGAIN, True)
@@ -198,7 +198,7 @@ def test_leases_go_by_the_time_of_the_database(folder: Path) -> None:
         now = SystemClock().now()
         right.commit_intake(intake(1, at=now))
         assert len(right.submit(claims.claim, now, 9).result()) == 1
-        assert wrong.submit(claims.recover, fast.now()).result() == 0
+        assert wrong.submit(leases.recover, fast.now()).result() == 0
 
 
 def test_a_tail_cut_off_one_chain_shows_in_another(nodes: tuple[World, World]) -> None:
@@ -231,7 +231,7 @@ def test_the_lanes_of_a_dead_process_are_taken_over_at_once(nodes: tuple[World, 
     gone.wait()
     raw_rows(one.folder, "UPDATE node SET process = ? WHERE name = 'silta'", words)
 
-    assert two.store.submit(claims.recover_dead, NOON).result() == 1
+    assert two.store.submit(leases.recover_dead, NOON).result() == 1
     assert two.state(new) is S.QUEUED
 
 
@@ -240,9 +240,9 @@ def test_the_lanes_of_a_living_process_are_left(nodes: tuple[World, World]) -> N
     one, two = nodes
     one.take(1)
     one.store.submit(claims.claim, NOON, 9).result()
-    assert two.store.submit(claims.recover_dead, NOON).result() == 0
+    assert two.store.submit(leases.recover_dead, NOON).result() == 0
     raw_rows(one.folder, "UPDATE node SET process = 'another machine 1 1' WHERE name = 'silta'")
-    assert two.store.submit(claims.recover_dead, NOON).result() == 0
+    assert two.store.submit(leases.recover_dead, NOON).result() == 0
 
 
 def test_a_closed_node_gives_its_lanes_back(folder: Path) -> None:
@@ -378,7 +378,7 @@ def test_the_sent_copy_of_a_message_taken_elsewhere_is_the_same(nodes: tuple[Wor
     (claimed,) = one.store.submit(claims.claim, NOON, 1).result()
     copy = Frozen(body=b'{"frozen": 1}', media_type="application/fhir+json", level=claimed.level)
     one.store.submit(
-        claims.freeze, claimed, copy=copy, basis=None, seen=claimed.consents_seen, until=NOON, at=NOON
+        freezing.freeze, claimed, copy=copy, basis=None, seen=claimed.consents_seen, until=NOON, at=NOON
     ).result()
     two.clock.move(claims.LEASE)
     (again,) = two.store.submit(claims.claim, two.clock.now(), 1).result()

@@ -24,7 +24,7 @@ from sqlalchemy import bindparam, create_engine, insert, select, update
 from adapter.errors import ConfigurationError, Conflict, NotFound, StoreError
 from adapter.relay.clock import SetClock
 from adapter.relay.message import ConsentFiling, DeliveryState, Meaning, MessageState
-from adapter.relay.store import Store, claims, consents, schema, sqlite
+from adapter.relay.store import Store, claims, consents, freezing, schema, sqlite
 from adapter.relay.store import intake as accepts
 from adapter.relay.store.cipher import Vault
 from adapter.relay.store.upgrade import STEPS, newest
@@ -373,7 +373,7 @@ def frozen(world: World, one: Claimed) -> Future[tuple[Freeze, int]]:
     """Hand over the freeze of a claimed copy."""
     copy = Frozen(body=b"{}", media_type="application/fhir+json", level=one.level)
     return world.store.submit(
-        claims.freeze, one, copy=copy, basis=None, seen=one.consents_seen, until=NOON, at=NOON
+        freezing.freeze, one, copy=copy, basis=None, seen=one.consents_seen, until=NOON, at=NOON
     )
 
 

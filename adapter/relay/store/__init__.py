@@ -32,8 +32,10 @@ from adapter.relay.store import (
     assertions,
     claims,
     deliveries,
+    freezing,
     intake,
     keys,
+    leases,
     outcomes,
     postgres,
     process,
@@ -103,7 +105,7 @@ class Store(Accepting, Deciding, Importing, Offering):
             foresights={
                 intake.commit: intake.foresee,
                 intake.commit_after: intake.foresee,
-                claims.freeze: claims.foresee,
+                freezing.freeze: freezing.foresee,
                 outcomes.record_attempt: outcomes.foresee,
             },
         )
@@ -157,9 +159,9 @@ class Store(Accepting, Deciding, Importing, Offering):
         now = self._clock.now()
         self._do(_nothing)
         if not self._ground.has_others:
-            self._do(claims.recover, now, everything=True)
+            self._do(leases.recover, now, everything=True)
         elif self._is_successor:
-            self._do(claims.recover_own, now)
+            self._do(leases.recover_own, now)
         self.seal_audit()
         self._ground.listen(self._wake)
 
@@ -167,7 +169,7 @@ class Store(Accepting, Deciding, Importing, Offering):
         """Finish what is queued, give back what is leased, and let others have the store."""
         if self._ground.has_others:
             with suppress(StoreError):  # without the database the leases end by themselves
-                self._do(claims.recover_own, self._clock.now())
+                self._do(leases.recover_own, self._clock.now())
                 self.seal_audit()
         if self._writer.close():
             self._ground.close()

@@ -16,7 +16,6 @@ from itertools import chain, zip_longest
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from sqlalchemy import (
     ColumnElement,
     and_,
@@ -27,14 +26,12 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    text,
     update,
 )
 
 from adapter.errors import NotFound
 from adapter.relay.message import (
     DELIVERY_TRANSITIONS,
-    TO_THE_SENDER,
     DeliveryEvent,
     DeliveryState,
     Kind,
@@ -43,11 +40,11 @@ from adapter.relay.message import (
     Mode,
 )
 from adapter.relay.retry import FAILURES_THAT_SLOW
-from adapter.relay.store import deliveries, halted, process, schema
+from adapter.relay.store import deliveries, halted, leases, schema
 from adapter.relay.store.among import Among
 from adapter.relay.store.cipher import owner_of
-from adapter.relay.store.deliveries import CHECKED
-from adapter.relay.store.values import Claimed, Ended, Freeze, Frozen
+from adapter.relay.store.freezing import MARK, OWNER, part_of
+from adapter.relay.store.values import Claimed, Ended, Frozen
 from adapter.relay.transitions import advance
 
 if TYPE_CHECKING:
@@ -93,8 +90,6 @@ _READY = (
     .with_for_update(skip_locked=True, key_share=True)
 )
 _content, _copy = schema.payload.alias("content"), schema.payload.alias("copy")
-_owner = literal(owner_of("")).concat(_D.message)
-_marked = select(func.coalesce(func.max(_C.number), 0)).where(_C.subject == _M.subject).scalar_subquery()
 _FULL = (
     select(
         schema.delivery,
@@ -112,14 +107,14 @@ _FULL = (
         _K.wrapped,
         _content.c.sealed.label("content"),
         _copy.c.sealed.label("copy"),
-        _marked.label("consents"),
+        MARK.label("consents"),
         halted.IS_HALTED.label("halted"),
     )
     .join(schema.message, _M.id == _D.message)
     .join(schema.lane, _L.key == _D.lane)
-    .join(schema.content_key, _K.owner == _owner)
-    .outerjoin(_content, and_(_content.c.owner == _owner, _content.c.part == literal("content")))
-    .outerjoin(_copy, and_(_copy.c.owner == _owner, _copy.c.part == literal("copy/").concat(_D.id)))
+    .join(schema.content_key, _K.owner == OWNER)
+    .outerjoin(_content, and_(_content.c.owner == OWNER, _content.c.part == literal("content")))
+    .outerjoin(_copy, and_(_copy.c.owner == OWNER, _copy.c.part == literal("copy/").concat(_D.id)))
 )
 _first = (
     select(func.min(_D.number))
@@ -164,56 +159,11 @@ _EARLIER = select(_D.bundle_id, _D.header_id, _D.reached, _D.reason).where(
     _D.kind == Kind.NOTIFICATION.value,
 )
 _CANCELLED_BEFORE = select(_M.cancels).where(_M.id == bindparam("the_message"))
-_CHECK = (
-    select(
-        _D.id,
-        _D.token,
-        _L.lease_until,
-        _D.state,
-        _D.kind,
-        _D.frozen_type,
-        _M.superseded_by,
-        _K.wrapped,
-        _marked.label("consents"),
-    )
-    .select_from(schema.delivery)
-    .join(schema.lane, _L.key == _D.lane)
-    .join(schema.message, _M.id == _D.message)
-    .join(schema.content_key, _K.owner == _owner)
-    .where(Among(_D.id, "the_deliveries"))
-    .order_by(_D.number)
-    .with_for_update(of=schema.delivery)
-)
-_U = schema.audit.c
-_DISCLOSED = (
-    select(_U.detail)
-    .where(_U.object == bindparam("the_object"), _U.action == "disclose")
-    .order_by(_U.at.desc(), _U.node, _U.sequence.desc())
-)
-_DROP_PAYLOAD = schema.payload.delete().where(
-    _Y.owner == bindparam("owner"), _Y.part == bindparam("the_part")
-)
-_LEASES = select(_L.key, _L.lease_token, _L.lease_owner).where(_L.lease_until.is_not(None))
-_EXPIRED_LEASES = _LEASES.where(_L.lease_until <= _now)
-_NODES = select(schema.node.c.name, schema.node.c.process)
-_IN_LANE = select(_D.id).where(_D.lane == bindparam("the_lane"), _D.state == _SENDING)
-_EXPIRED = select(_D.id).where(text(schema.OPEN), _D.expires_at <= _now).limit(bindparam("room"))
-_DUE = select(_D.id, _D.state).where(text(schema.DUE), _D.due_at <= _now).limit(bindparam("room"))
-
-
-def consents_of(subject: str) -> str:
-    """Return the name of the lock that a decision on a person's consents is taken under."""
-    return f"consents/{subject}"
 
 
 def sealed_answer(delivery: str) -> str:
     """Return the name under which an answer that goes out later is sealed; its part is its media type."""
     return f"answer/{delivery}"
-
-
-def part_of(delivery: str) -> str:
-    """Return the name of the part that holds a delivery's frozen copy."""
-    return f"copy/{delivery}"
 
 
 def claim(
@@ -232,7 +182,7 @@ def claim(
     closed on the way and do not count. A partner that failed several times in a row gets one lane at a time.
     What is handed out counts the lease by this process's own time, from before it began.
     """
-    recover(book, now)
+    leases.recover(book, now)
     deliveries.last(book)
     until = book.ground.lease_time(book, now) + lease
     heads = _sendable_heads(book, _lanes_in_turn(book, now, limit, each, windows), now)
@@ -266,9 +216,7 @@ def _lanes_in_turn(book: Book, now: datetime, limit: int, each: int, windows: Ma
 def _sendable_heads(book: Book, lanes: Sequence[str], now: datetime) -> list[Row]:
     """Return each lane's first delivery that may still go, locked; close those before it that may not.
 
-    Those of a cancelled replay wait for a person again.
-
-    A lane whose head somebody else is just changing is left for the next time.
+    Those of a cancelled replay wait for a person again. A lane whose head somebody else is just changing is left for the next time.
     """
     sendable: dict[str, Row] = {}
     asked = lanes
@@ -426,97 +374,6 @@ def _cancelled_copy(book: Book, head: Row) -> tuple[str | None, str | None]:
     return None, None
 
 
-def foresee(book: Book, claimed: Sequence[Claimed]) -> None:
-    """Read in one go what `freeze` will ask about these, once nobody can change their people's consents."""
-    subjects = [consents_of(each.subject) for each in claimed if each.subject is not None]
-    book.ground.lock_each(book, subjects, shared=True)
-    for row in book.all(_CHECK, {"the_deliveries": [each.delivery for each in claimed]}):
-        book.foreseen[CHECKED, row.id] = row
-
-
-def freeze(
-    book: Book,
-    claimed: Claimed,
-    *,
-    copy: Frozen | None,
-    basis: str | None,
-    seen: int,
-    until: datetime,
-    at: datetime,
-    detail: Sequence[tuple[str, str]] = (),
-) -> tuple[Freeze, int]:
-    """Write down, before the socket, that this copy goes out now.
-
-    `copy`: bytes to fix; None if those of an earlier attempt go again. `seen`: mark of the consents that
-    the decision was made on. `until`: the send would have ended by then, so the lease must not end before.
-    Returns what to do, and the mark of the consents as they are now.
-    """
-    if (CHECKED, claimed.delivery) not in book.foreseen:
-        foresee(book, [claimed])
-    row = book.foreseen.pop((CHECKED, claimed.delivery), None)
-    needed = book.ground.lease_time(book, at) + (until - at)
-    if row is None or row.token != claimed.token or row.lease_until is None or row.lease_until < needed:
-        return Freeze.LOST, seen
-    if row.state != DeliveryState.SENDING.value:
-        return Freeze.LOST, seen
-    if row.kind == Kind.NOTIFICATION.value and row.superseded_by is not None:
-        steps = (DeliveryEvent.LEASE_EXPIRED, DeliveryEvent.SUPERSEDED)
-        found = deliveries.find(book, claimed.delivery)
-        deliveries.move(book, found, *steps, at=at, action="close", reason="DL111", release=True)
-        return Freeze.CLOSED, seen
-    mark = int(row.consents) if claimed.kind not in TO_THE_SENDER else seen
-    if mark != seen:
-        return Freeze.ASK_AGAIN, mark
-    reached = max(int(claimed.reached) * 2, 1)
-    values: dict[str, Any] = {"reached": reached, "basis": basis}
-    if copy is not None:
-        values |= {
-            "frozen_type": copy.media_type,
-            "frozen_level": copy.level.value if copy.level else None,
-            "level": copy.level.value if copy.level else None,
-            "taken": False,
-        }
-        if copy.envelope is not None:
-            values["envelope_id"] = copy.envelope
-        keep_copy(book, claimed, copy, row.wrapped, had_one=row.frozen_type is not None)
-    deliveries.change(book, claimed.delivery, values)
-    book.note(
-        "disclose",
-        f"delivery/{claimed.delivery}",
-        DeliveryState.SENDING.value,
-        at=at,
-        message=claimed.message,
-        recipient=claimed.recipient,
-        basis=basis,
-        consents=mark or None,
-        attempt=claimed.tries + 1,
-        envelope=copy.envelope if copy is not None else None,
-        content=content_of(book, claimed, copy),
-        **dict(detail),
-    )
-    return Freeze.GO, mark
-
-
-def content_of(book: Book, claimed: Claimed, copy: Frozen | None) -> str | None:
-    """Return which resources go out: those of the copy, or of the sending it repeats, as the audit has it."""
-    if copy is not None and copy.content is not None:
-        return copy.content
-    if not claimed.reached:
-        return None
-    rows = book.all(_DISCLOSED, {"the_object": f"delivery/{claimed.delivery}"})
-    found = (dict(orjson.loads(row.detail)).get("content") for row in rows)
-    return next((each for each in found if each), None)
-
-
-def keep_copy(book: Book, claimed: Claimed, copy: Frozen, wrapped: bytes | None, *, had_one: bool) -> None:
-    """Seal the bytes of a copy in the place of those it had. `wrapped`: its message's key, None once gone."""
-    owner, part = owner_of(claimed.message), part_of(claimed.delivery)
-    if had_one:
-        book.run(_DROP_PAYLOAD, {"owner": owner, "the_part": part})
-    if wrapped is not None:
-        book.seal(book.vault.envelope(owner, wrapped), part, copy.body)
-
-
 def give_back(
     book: Book,
     claimed: Claimed,
@@ -538,71 +395,3 @@ def give_back(
         changes["reached"] = 0
     deliveries.move(book, row, *events, at=at, action=action, reason=reason, release=True, **changes)
     return True
-
-
-def recover(book: Book, now: datetime, *, everything: bool = False) -> int:
-    """Take back the leases that ended, or all of them when no other process can be alive.
-
-    What was being sent goes back into the queue as perhaps received. Returns how many.
-    """
-    deliveries.last(book)
-    if everything:
-        return _take_back(book, book.all(_LEASES), now)
-    return _take_back(book, book.all(_EXPIRED_LEASES, {"now": book.ground.lease_time(book, now)}), now)
-
-
-def recover_own(book: Book, now: datetime) -> int:
-    """Take back what this node's name has leased: the process that did is dead, and this one is new."""
-    return _take_back(book, [row for row in book.all(_LEASES) if row.lease_owner == book.node], now)
-
-
-def recover_dead(book: Book, now: datetime) -> int:
-    """Take back the leases of nodes whose process is proven to be gone. Returns how many."""
-    leases = [row for row in book.all(_LEASES) if row.lease_owner != book.node]
-    if not leases:
-        return 0
-    dead = {row.name for row in book.all(_NODES) if process.is_dead(row.process)}
-    return _take_back(book, [row for row in leases if row.lease_owner in dead], now)
-
-
-def _take_back(book: Book, lanes: Sequence[Row], now: datetime) -> int:
-    taken_back = 0
-    for lane in lanes:
-        deliveries.step_lane(book, lane.key, 0, token=lane.lease_token)
-        for each in book.all(_IN_LANE, {"the_lane": lane.key}):
-            row = deliveries.find(book, each.id)
-            if row.state != DeliveryState.SENDING.value or row.token != lane.lease_token:
-                continue  # it has come back meanwhile
-            deliveries.move(
-                book,
-                row,
-                DeliveryEvent.LEASE_EXPIRED,
-                at=now,
-                action="recover",
-                reason="DL102",
-                release=True,
-                reached=2 if row.reached else 0,
-            )
-            taken_back += 1
-    return taken_back
-
-
-def expire(book: Book, now: datetime, limit: int = 200) -> int:
-    """Close what is too old, paused routes and withheld copies included. Returns how many."""
-    if not book.ground.try_lock(book, "expire"):
-        return 0
-    rows = book.all(_EXPIRED, {"now": now, "room": limit})
-    for row in rows:
-        found = deliveries.find(book, row.id)
-        if deliveries.has_step(found.state, DeliveryEvent.EXPIRED) and found.expires_at <= now:
-            deliveries.move(book, found, DeliveryEvent.EXPIRED, at=now, action="close", reason="DL110")
-    return len(rows)
-
-
-def due(book: Book, now: datetime, limit: int = 200) -> tuple[list[str], list[str]]:
-    """Return deliveries whose acknowledgement is overdue, and withheld ones whose consents changed."""
-    if not book.ground.try_lock(book, "due"):
-        return [], []
-    rows = book.all(_DUE, {"now": now, "room": limit})
-    awaiting = [row.id for row in rows if row.state == DeliveryState.AWAITING.value]
-    return awaiting, [row.id for row in rows if row.state == DeliveryState.WITHHELD.value]

@@ -10,7 +10,7 @@ from adapter.errors import Conflict
 from adapter.fhir import json as fhir_json
 from adapter.relay.message import DeliveryState
 from adapter.relay.store import offers, schema
-from adapter.relay.store.claims import consents_of
+from adapter.relay.store.freezing import consents_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import (
 )  # what it adds, SQLite says in the same words
 
 from adapter.relay.message import TO_THE_SENDER, DeliveryEvent, DeliveryState, Kind
-from adapter.relay.store import claims, deliveries, holds, schema
+from adapter.relay.store import deliveries, freezing, holds, schema
 from adapter.relay.store.values import OfferNotice, Opening, Written
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def open_(
     """
     if holds.stands(book):
         return Opening.HELD, seen
-    claims.foresee(book, [offered])
+    freezing.foresee(book, [offered])
     checked = book.foreseen.pop((deliveries.CHECKED, offered.delivery), None)
     row = deliveries.find(book, offered.delivery)
     if checked is None or checked.wrapped is None or not may_open(row.state, row.reason):
@@ -200,7 +200,7 @@ def open_(
     if mark != seen:
         return Opening.ASK_AGAIN, mark
     if copy is not offered.frozen:
-        claims.keep_copy(book, offered, copy, checked.wrapped, had_one=row.frozen_type is not None)
+        freezing.keep_copy(book, offered, copy, checked.wrapped, had_one=row.frozen_type is not None)
     book.note(
         "disclose",
         f"delivery/{row.id}",
@@ -211,7 +211,7 @@ def open_(
         recipient=row.recipient,
         basis=basis,
         consents=mark or None,
-        content=claims.content_of(book, offered, copy),
+        content=freezing.content_of(book, offered, copy),
         **dict(detail),
     )
     kept: dict[str, Any] = {
