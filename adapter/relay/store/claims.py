@@ -216,7 +216,8 @@ def _lanes_in_turn(book: Book, now: datetime, limit: int, each: int, windows: Ma
 def _sendable_heads(book: Book, lanes: Sequence[str], now: datetime) -> list[Row]:
     """Return each lane's first delivery that may still go, locked; close those before it that may not.
 
-    Those of a cancelled replay wait for a person again. A lane whose head somebody else is just changing is left for the next time.
+    Those of a cancelled replay wait for a person again. A lane whose head somebody else is just changing is
+    left for the next time.
     """
     sendable: dict[str, Row] = {}
     asked = lanes
