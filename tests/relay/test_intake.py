@@ -186,6 +186,24 @@ def test_an_unknown_event_is_refused(relay: Relay) -> None:
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        b'{"resourceType":"Patient","id":"a"}',
+        b'{"resourceType":"Bundle","type":"message"}',
+        b'{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"Patient"}}]}',
+    ],
+)
+def test_fhir_that_is_no_message_is_told_so(relay: Relay, body: bytes) -> None:
+    """PN153 at the resource that came, not the lack of an event in an entry that is not there."""
+    known = site.case("back-surgery").submission
+    answer = intake.accept(
+        replace(known, source="fhir", media_type="application/fhir+json", body=body), relay
+    )
+
+    assert (answer.status, site.codes(answer.body)[:1]) == (422, ["PN153"])
+
+
+@pytest.mark.parametrize(
     ("source", "sender"),
     [("nowhere", TUULILAHTI), ("tuulilahti-hl7v2", HAVUNIEMI)],
     ids=["none", "somebody else's"],

@@ -13,6 +13,7 @@ from adapter.mapping import readers
 from adapter.outcome import shortened
 from adapter.relay import answer, event, notification
 from adapter.relay.deployment import FHIR_SOURCE, Source
+from adapter.relay.element import child, children
 from adapter.relay.intake.work import Content, Work
 from adapter.relay.message import Meaning, Submission
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from adapter.mapping.nodes import SourceTree
     from adapter.outcome import Issue
     from adapter.relay.deployment import Relay
+    from adapter.relay.element import Element
 
 MEDIA_TYPE_OF = {
     "hl7v2": "application/hl7-v2",
@@ -113,9 +115,12 @@ def _trigger(tree: SourceTree) -> str:
 def meaning_of(work: Work, content: Content) -> Meaning:
     """What the event means, as the message says it and, for HL7 v2, as the table of triggers has it too.
 
-    Raises Unsupported: PN130 or PN131 for an unknown event, PN135 and PN136 where the two do not agree.
+    Raises Unsupported: PN130 or PN131 for an unknown event, PN135 and PN136 where the two do not agree, PN153
+    for FHIR that is no message at all.
     """
     facts = content.facts
+    if work.source.format == "fhir" and not _has_header(content.bundle):
+        raise Unsupported("PN153", at=str(content.bundle.get("resourceType")))
     if work.source.format != "hl7v2" or content.tree is None:
         return event.meaning_of(facts.event_system, facts.event, facts.reason)
     trigger = _trigger(content.tree)
@@ -126,6 +131,12 @@ def meaning_of(work: Work, content: Content) -> Meaning:
             "PN136", source_field="MSH-9", params={"map": by_map.value, "table": by_table.value}
         )
     return by_table
+
+
+def _has_header(bundle: Element) -> bool:
+    """Return True if a MessageHeader comes first, by which a Bundle is a message. FHIR R4 messaging.html."""
+    first = next(children(bundle, "entry"), None)
+    return first is not None and child(first, "resource").get("resourceType") == "MessageHeader"
 
 
 def named(
