@@ -34,7 +34,7 @@ class Command:
 COMMANDS = (
     Command(name="demo", module="demo", help="run the main job on shipped fixtures and show what happens"),
     Command(name="init", module="init", help="make a folder with a commented silta.toml to start from"),
-    Command(name="serve", module="serve", help="run the doors and the delivery in one process"),
+    Command(name="serve", module="serve", help="run the doors and the delivery"),
     Command(name="stub", module="stub", help="a counterpart to develop against: shows what it gets, answers"),
     Command(name="map", module="map", help="run, check, format and explain mappings"),
     Command(name="validate", module="validate", help="check resources against profiles"),

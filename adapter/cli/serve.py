@@ -1,4 +1,4 @@
-"""`silta serve`: the doors and the delivery in one process, until it is told to stop."""
+"""`silta serve`: the doors and the delivery, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
-    from adapter.config import Settings
+    from adapter.config import Content, Settings
     from adapter.config.run import Running
+    from adapter.server.readers import Readers
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "serve",
-        help="run the doors and the delivery in one process",
+        help="run the doors and the delivery",
         description="Take messages in over HTTP and deliver them. Stops in order on SIGTERM or Ctrl-C; reads "
         "its maps again on SIGHUP, and uses them if their cases hold. Does not start if anything in the "
         "settings is wrong: every fault is listed, exit 2.",
@@ -61,11 +62,20 @@ def run(arguments: argparse.Namespace) -> int:
 
     settings = config.load(arguments.config)
     log.to_stderr()
+    content = config.read_content(settings)
+    # Before there are threads and an event loop: what they hold cannot be forked.
+    readers = config.readers_of(settings, content)
     listener = bind(*settings.listen)
-    return asyncio.run(_serve(settings, listener, arguments))
+    return asyncio.run(_serve(settings, listener, arguments, content, readers))
 
 
-async def _serve(settings: Settings, listener: object, arguments: argparse.Namespace) -> int:
+async def _serve(
+    settings: Settings,
+    listener: object,
+    arguments: argparse.Namespace,
+    content: Content,
+    readers: Readers,
+) -> int:
     from adapter.cli import INTERNAL, OK
     from adapter.config.run import running
     from adapter.server import log
@@ -82,6 +92,8 @@ async def _serve(settings: Settings, listener: object, arguments: argparse.Names
         watch=arguments.watch,
         hold=arguments.hold,
         shadow=arguments.shadow,
+        content=content,
+        readers=readers,
     ) as adapter:
         gc.freeze()  # maps and profiles stay: nobody need look through them again and again
         await asyncio.to_thread(adapter.deployment.store.keep_ballast)

@@ -8,7 +8,17 @@ the start.
 
 from __future__ import annotations
 
-from adapter.config.build import Content, Deployment, build, patient_of, read_content
+from adapter.config.build import Content, Deployment, build, patient_of, read_content, readers_of
 from adapter.config.settings import FILE, Settings, load
 
-__all__ = ["FILE", "Content", "Deployment", "Settings", "build", "load", "patient_of", "read_content"]
+__all__ = [
+    "FILE",
+    "Content",
+    "Deployment",
+    "Settings",
+    "build",
+    "load",
+    "patient_of",
+    "read_content",
+    "readers_of",
+]

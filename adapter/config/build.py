@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from adapter.relay.clock import Clock, Ids
     from adapter.relay.disclosure_rules import Rules
     from adapter.relay.event import EventTable
+    from adapter.relay.intake.reader import Reading
     from adapter.relay.store import Store
     from adapter.relay.transport import Transport
     from adapter.server.clients import Clients
+    from adapter.server.readers import Readers
     from adapter.validation import Validator
 
 T = TypeVar("T")
@@ -61,11 +63,14 @@ def build(
     transport: Transport | None = None,
     address: str | None = None,
     shadow: bool = False,
+    content: Content | None = None,
+    readers: Reading | None = None,
 ) -> Deployment:
     """Make the parts: read the folders, open the store, import what decisions are made from.
 
     `address` stands above the settings' own, for a port that was not known before. `shadow`: nothing is sent,
-    in a store of its own; a store that was filled so is never opened without. Raises ConfigurationError
+    in a store of its own; a store that was filled so is never opened without. `content`: the folders, if they
+    are read already. `readers`: read originals, if not this process is to. Raises ConfigurationError
     with every fault of maps, tables, directory, agreements and consents at once; StoreError if the store
     cannot be opened.
     """
@@ -73,7 +78,7 @@ def build(
     from adapter.relay.ways import Ways
 
     clock, ids = clock or SystemClock(), ids or RandomIds()
-    content = read_content(settings)
+    content = content or read_content(settings)
     store = OpenStore.open(settings.store_url, key=settings.key, clock=clock, node=settings.node, ids=ids)
     try:
         if shadow:
@@ -88,6 +93,7 @@ def build(
             store=store,
             maps=content.maps,
             validator=content.validator,
+            readers=readers,
             events=content.events,
             rules=content.rules,
             organisations={one.key: one for one in settings.organisations},
@@ -129,16 +135,30 @@ def opened(settings: Settings) -> Deployment:
         return build(settings, shadow=True)
 
 
-def reloader_of(deployment: Deployment) -> Reloader:
-    """Return what takes over new versions of the deployment's maps while it runs."""
+def reloader_of(deployment: Deployment, readers: Readers | None = None) -> Reloader:
+    """Return what takes over new versions of the deployment's maps while it runs, its readers' too."""
     from adapter.mapping.reload import Reloader
 
     settings = deployment.settings
-    return Reloader(
+    reloader = Reloader(
         maps=deployment.relay.maps,
         folders=map_folders(settings),
         needed=[*maps_named(settings)],
     )
+    if readers is not None:
+        reloader.swapped = readers.renew
+    return reloader
+
+
+def readers_of(settings: Settings, content: Content) -> Readers:
+    """Start what reads originals in processes of their own; before this process has a second thread."""
+    from adapter.relay.intake.reader import Reader
+    from adapter.server.readers import Readers
+
+    def renew() -> None:
+        content.maps.become(content.maps.again(map_folders(settings)))
+
+    return Readers.begin(Reader(content.maps, content.validator, content.events), renew, settings.reading)
 
 
 def maps_named(settings: Settings) -> Iterator[str]:

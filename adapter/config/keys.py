@@ -228,6 +228,9 @@ SECTIONS: Mapping[str, Mapping[str, Key]] = {
         "listen": Key(_listen, ("127.0.0.1", 8080), note="host and port"),
         "address": Key(_web_address, note="base under which partners reach the FHIR doors"),
         "body_limit": Key(_size, 10_000_000, note="largest body a door takes"),
+        "read_within": Key(
+            _duration, timedelta(seconds=2), note="processor time that reading one message may take"
+        ),
         "oldest": Key(
             _duration, timedelta(days=90), note="in production: a message sent longer ago is not taken"
         ),

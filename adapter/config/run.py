@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 
+    from adapter.config.build import Content
     from adapter.config.settings import Settings
     from adapter.mapping.reload import Reload
     from adapter.relay.clock import Clock, Ids
     from adapter.relay.transport import Transport
+    from adapter.server.readers import Readers
 
 
 FORGET_EVERY = 3600.0
@@ -58,10 +60,13 @@ async def running(
     watch: bool = False,
     hold: bool = False,
     shadow: bool = False,
+    content: Content | None = None,
+    readers: Readers | None = None,
 ) -> AsyncIterator[Running]:
     """Run the doors and the delivery while the block runs; with `watch` also look for new versions of maps.
 
-    `hold`: nothing leaves until an operator lifts it. `shadow`: nothing leaves at all.
+    `hold`: nothing leaves until an operator lifts it. `shadow`: nothing leaves at all. `content`, `readers`:
+    as for `build`; the readers are let go with the rest.
 
     On leaving: no new connection, running requests end, the delivery loop finishes what it has begun, the
     store closes. Nothing accepted is lost by the stop; what was being sent is sent again after the lease.
@@ -75,7 +80,15 @@ async def running(
 
     wire = Ways() if transport is None else None
     deployment = await asyncio.to_thread(
-        build, settings, clock=clock, ids=ids, transport=transport or wire, address=address, shadow=shadow
+        build,
+        settings,
+        clock=clock,
+        ids=ids,
+        transport=transport or wire,
+        address=address,
+        shadow=shadow,
+        content=content,
+        readers=readers,
     )
     if hold:
         begin = deployment.store.begin_hold
@@ -84,7 +97,7 @@ async def running(
     if standing is not None:
         log.say("held", level=logging.WARNING)
     stop = asyncio.Event()
-    reloader = reloader_of(deployment)
+    reloader = reloader_of(deployment, readers)
     delivering = asyncio.create_task(delivery.run(deployment.relay, stop))
     besides = [asyncio.create_task(each) for each in _besides(deployment, stop)]
     if watch:
@@ -130,6 +143,8 @@ async def running(
             if wire is not None:
                 await wire.aclose()
             await asyncio.to_thread(deployment.store.close)
+            if readers is not None:
+                await asyncio.to_thread(readers.close)
             log.say("stopped")
 
 

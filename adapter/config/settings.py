@@ -19,7 +19,7 @@ from adapter.relay.deployment import Organisation, Partner, Source
 from adapter.relay.message import Mode
 from adapter.relay.replay import Bounds
 from adapter.relay.retry import RetrySchedule
-from adapter.server.budgets import DoorBudget
+from adapter.server.budgets import DoorBudget, ReadingBudget
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +54,8 @@ class Settings:
     address: str
     """Base address of the FHIR doors, as partners reach them."""
     budget: DoorBudget
+    reading: ReadingBudget
+    """What reading one message may take."""
     store_url: str
     key: bytes = field(repr=False)
     node: str
@@ -177,6 +179,7 @@ def _settings(document: Document, table: dict[str, Any]) -> Settings | None:
         listen=server["listen"],
         address=address,
         budget=DoorBudget(bytes=server["body_limit"]),
+        reading=ReadingBudget(seconds=server["read_within"].total_seconds()),
         store_url=_store_url(document, parts["store"]["url"]),
         key=key,
         node=parts["store"]["node"],

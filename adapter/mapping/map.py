@@ -104,6 +104,10 @@ class Map:
         """Every rule that the map can reach, in the order of compilation."""
         return self._build(traced=False).marks
 
+    def prepare(self) -> None:
+        """Compile it now, not at its first run."""
+        self._build(traced=False)
+
     @uncollected
     def run(
         self,

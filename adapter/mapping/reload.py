@@ -17,7 +17,7 @@ from adapter.mapping.version import version_of
 from adapter.outcome import Issue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from adapter.mapping.mapset import MapSet
@@ -48,6 +48,8 @@ class Reloader:
     """The shipped one first."""
     needed: Sequence[str] = ()
     """Names and urls of maps that sources are mapped with, so that none of them may go."""
+    swapped: Callable[[], None] = lambda: None
+    """Called after a new set is in use: for those who hold one of their own."""
     counts: dict[str, int] = field(default_factory=lambda: {"swapped": 0, "unchanged": 0, "refused": 0})
     """How often each outcome came, since the start."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -73,6 +75,7 @@ class Reloader:
         if issues:
             return Reload(outcome="refused", changed=changed, cases=held, issues=tuple(issues))
         self.maps.become(fresh)
+        self.swapped()
         return Reload(outcome="swapped", changed=changed, cases=held)
 
     def _missing(self, fresh: MapSet) -> Iterator[Issue]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from adapter.relay.disclosure_rules import Rules
     from adapter.relay.event import EventTable
     from adapter.relay.form import Form
+    from adapter.relay.intake.reader import Reading
     from adapter.relay.reliability import ProfileName, Reliability
     from adapter.relay.retry import RetrySchedule
     from adapter.relay.store import Store
@@ -142,6 +143,8 @@ class Relay:
     store: Store
     maps: MapSet
     validator: Validator
+    readers: Reading | None = None
+    """What reads originals, where that is not this process."""
     events: EventTable
     """What each trigger of a v2 source means: `mappings/v2-events.csv` with the deployment's own rows."""
     rules: Rules

@@ -33,6 +33,19 @@ class DoorBudget:
         return self.seconds + self.seconds_per_megabyte * self.bytes / MEGABYTE
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingBudget:
+    """What reading one original may take."""
+
+    seconds: float = 2.0
+    """Processor time."""
+    first: float = 3.0
+    """How many times that for the first one of a process: parts of maps and profiles are compiled when first
+    met."""
+    megabytes: int = 512
+    """Address space, beside what maps and profiles have."""
+
+
 class Load:
     """How many bytes of bodies this process holds for all callers, from their arrival to their answer."""
 

@@ -93,6 +93,7 @@ STATUS_OF_FINDING: Mapping[str, HTTPStatus] = {
     "IN121": HTTPStatus.BAD_REQUEST,
     "IN122": HTTPStatus.UNPROCESSABLE_ENTITY,
     "IN123": HTTPStatus.FORBIDDEN,
+    "IN124": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "IN130": HTTPStatus.BAD_REQUEST,
 }
 """Findings of the doors whose status is not that of their class."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from adapter import __version__, fhir
 from adapter.errors import AdapterError, Malformed
 from adapter.fhir.budget import DOOR
-from adapter.outcome import shortened
 from adapter.relay import acknowledgement, intake
 from adapter.relay.deployment import FHIR_SOURCE
 from adapter.relay.message import Submission
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from adapter.outcome import Issue
     from adapter.relay.deployment import Relay
     from adapter.relay.message import Answer
     from adapter.server.doors import Doors
@@ -131,42 +129,15 @@ def validate(doors: Doors) -> Endpoint:
         body = await doors.body(request)
         issues = await doors.take(
             organisation_of(request),
-            _findings,
+            intake.reader_of(doors.relay).judge,
             body,
             given,
             request.path_params.get("type"),
             request.query_params.get("profile"),
-            doors,
         )
         return outcome_response(request, issues, 200, {"Content-Type": media_type})
 
     return endpoint
-
-
-def _findings(
-    body: bytes, media_type: str, wanted: str | None, asked: str | None, doors: Doors
-) -> list[Issue]:
-    sent = fhir.decode(body, media_type, budget=DOOR)
-    resource, profile_of_parameters, at = _subject(sent)
-    if wanted not in (None, resource.get("resourceType")):
-        raise Malformed("IN117", params={"type": wanted})
-    issues = shortened(doors.relay.validator.validate(resource, asked or profile_of_parameters))
-    return fhir.located(issues, body, media_type, at)
-
-
-def _subject(sent: dict[str, Any]) -> tuple[dict[str, Any], str | None, str | None]:
-    """Return the resource to validate, the profile named beside it, and where in a Parameters it stands."""
-    parts = sent.get("parameter")
-    if sent.get("resourceType") != "Parameters" or not isinstance(parts, list):
-        return sent, None, None
-    named = {part.get("name"): (number, part) for number, part in enumerate(parts) if isinstance(part, dict)}
-    number, part = named.get("resource", (0, {}))
-    held = part.get("resource")
-    if not isinstance(held, dict):
-        return sent, None, None
-    _, stated = named.get("profile", (0, {}))
-    asked = next((stated[key] for key in stated if key.startswith("value")), None)
-    return held, asked, f"Parameters.parameter[{number}].resource"
 
 
 def metadata(doors: Doors) -> Endpoint:

@@ -3,7 +3,8 @@
 from adapter.relay.intake.assignment import assign, assign_all
 from adapter.relay.intake.decided import lane
 from adapter.relay.intake.later import check_address
-from adapter.relay.intake.reading import MEDIA_TYPE_OF, lineage_of, source_of
+from adapter.relay.intake.reader import MEDIA_TYPE_OF
+from adapter.relay.intake.reading import lineage_of, reader_of, source_of
 from adapter.relay.intake.recall import Recalled, recall
 from adapter.relay.intake.release import release
 from adapter.relay.intake.walk import accept
@@ -17,6 +18,7 @@ __all__ = [
     "check_address",
     "lane",
     "lineage_of",
+    "reader_of",
     "recall",
     "release",
     "source_of",

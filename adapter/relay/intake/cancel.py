@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from adapter.relay.deployment import Relay
-    from adapter.relay.intake.work import Content, Work
+    from adapter.relay.intake.reader import Content
+    from adapter.relay.intake.work import Work
     from adapter.relay.store.values import DeliveryRow, MessageRow
 
 

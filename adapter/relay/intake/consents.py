@@ -6,22 +6,19 @@ of its message, if the message can be read at all; what lets something go holds 
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from adapter.outcome import Issue, has_errors
 from adapter.relay import consent_filing, consent_record, decision, notification
 from adapter.relay.element import child, children
-from adapter.relay.intake.sameness import digest_of
 
 if TYPE_CHECKING:
-    from adapter.mapping import Outcome
-    from adapter.mapping.nodes import SourceTree
     from adapter.relay.consent_filing import Told
     from adapter.relay.consent_record import ConsentRecord
     from adapter.relay.deployment import Relay, Source
-    from adapter.relay.message import ConsentFiling, Submission
+    from adapter.relay.intake.reader import Content
+    from adapter.relay.message import ConsentFiling
     from adapter.relay.notification import Notification
 
 
@@ -72,33 +69,20 @@ class Brought:
 NOTHING = Brought()
 
 
-def brought_by(
-    tree: SourceTree | None, facts: Notification, submission: Submission, source: Source, relay: Relay
-) -> Brought:
-    """Read the consents of a message; nothing of a source that files none."""
-    if tree is None or source.consents is None:
+def brought_by(content: Content, source: Source, relay: Relay) -> Brought:
+    """Say what becomes of the consents of a message; nothing of a source that files none."""
+    read, facts = content.consents, content.facts
+    if read is None:
         return NOTHING
-    outcome = relay.maps[source.consents].run_tree(
-        tree,
-        source_id=hashlib.sha256(submission.body).hexdigest(),
-        constants={"sender": source.organisation},
-        zone=source.zone.key,
-        lineage=True,
-    )
-    bundle = outcome.resources[0] if outcome.resources else {}
     patient = decision.person_of(facts)
     told = [
-        _placed(
-            consent_filing.of_message(child(entry, "resource"), relay, source, patient),
-            outcome,
-            f"Bundle.entry[{number}].resource",
-        )
-        for number, entry in enumerate(children(bundle, "entry"))
+        _placed(consent_filing.of_message(child(entry, "resource"), relay, source, patient), field)
+        for entry, field in zip(children(read.bundle, "entry"), read.fields, strict=True)
     ]
     return Brought(
         told=tuple(told),
-        is_sure=not has_errors((*outcome.issues, *_doubts(facts, relay))),
-        digest=digest_of(bundle) if told else "",
+        is_sure=not has_errors((*read.issues, *_doubts(facts, relay))),
+        digest=read.digest,
     )
 
 
@@ -110,7 +94,6 @@ def _doubts(facts: Notification, relay: Relay) -> list[Issue]:
     return [each for each in notification.identity_faults(facts, relay.mode) if each.code != "PN111"]
 
 
-def _placed(told: Told, outcome: Outcome, at: str) -> Told:
+def _placed(told: Told, field: str | None) -> Told:
     """Name the segment or field that the consent was made from: `CON[1]`."""
-    field = outcome.lineage.source_field(at) if outcome.lineage is not None else None
     return replace(told, issue=replace(told.issue, source_field=field))

@@ -11,7 +11,8 @@ from adapter.relay.message import MESSAGE_TRANSITIONS, MessageEvent, MessageStat
 from adapter.relay.transitions import advance
 
 if TYPE_CHECKING:
-    from adapter.relay.intake.work import Content, Work
+    from adapter.relay.intake.reader import Content
+    from adapter.relay.intake.work import Work
     from adapter.relay.message import Fate, Meaning
 
 

@@ -18,7 +18,8 @@ from adapter.relay.transitions import advance
 if TYPE_CHECKING:
     from adapter.relay.deployment import Relay
     from adapter.relay.feedback import Feedback
-    from adapter.relay.intake.work import Content, Work
+    from adapter.relay.intake.reader import Content
+    from adapter.relay.intake.work import Work
     from adapter.relay.store.values import DeliveryRow, MessageRow
 
 _AT = "Bundle.entry.resource.ofType(Communication)"

@@ -17,7 +17,8 @@ from adapter.relay.routing import Unrouted
 from adapter.relay.transitions import advance
 
 if TYPE_CHECKING:
-    from adapter.relay.intake.work import Content, Work
+    from adapter.relay.intake.reader import Content
+    from adapter.relay.intake.work import Work
     from adapter.relay.message import AuditRecord, Meaning
     from adapter.relay.notification import Notification
     from adapter.relay.routing import Recipient

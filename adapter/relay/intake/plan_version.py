@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from adapter.relay.deployment import Relay
-    from adapter.relay.intake.work import Content, Work
+    from adapter.relay.intake.reader import Content
+    from adapter.relay.intake.work import Work
     from adapter.relay.notification import Notification
     from adapter.relay.store.values import MessageRow
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from adapter.errors import Conflict, ContentError, TooCostly, Unsupported
+from adapter.errors import Conflict, ContentError, TooCostly
 from adapter.outcome import Issue, has_errors, shortened
 from adapter.relay import answer, decision, event, feedback, notification
-from adapter.relay.artefact import MESSAGE_PROFILE, Artefact
+from adapter.relay.artefact import Artefact
 from adapter.relay.deployment import FHIR_SOURCE
 from adapter.relay.intake.cancel import cancel
 from adapter.relay.intake.consents import NOTHING, brought_by
@@ -22,7 +22,7 @@ from adapter.relay.intake.feedback import take
 from adapter.relay.intake.later import send_later
 from adapter.relay.intake.notify import notify
 from adapter.relay.intake.plan_version import find_behind, stale
-from adapter.relay.intake.reading import meaning_of, named, read, source_of
+from adapter.relay.intake.reading import named, read, source_of
 from adapter.relay.intake.succession import find_earlier
 from adapter.relay.intake.work import Judged, Work
 from adapter.relay.message import MESSAGE_TRANSITIONS, Meaning, MessageEvent, MessageState
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from adapter.relay.deployment import Relay, Source
-    from adapter.relay.intake.work import Content
+    from adapter.relay.intake.reader import Content
     from adapter.relay.message import Answer, Submission
     from adapter.relay.notification import Notification
 
@@ -120,13 +120,13 @@ def _judge(work: Work) -> Judged:
             issues=tuple(fault.issues),
             audit=(work.record("read", "unreadable", fault.code),),
         )
-    work.brought = brought_by(content.tree, content.facts, work.submission, work.source, work.relay)
+    work.brought = brought_by(content, work.source, work.relay)
     if feedback.is_one(content.facts.event):
         return take(work, content, _issues_of_reply(work, content))
-    try:
-        meaning = meaning_of(work, content)
-    except Unsupported as fault:
-        return invalid(work, content, None, (fault.issue, *content.issues))
+    meaning = content.meaning
+    if meaning is None:
+        why = () if content.unsupported is None else (content.unsupported,)
+        return invalid(work, content, None, (*why, *content.issues))
     if meaning in event.NOT_RELAYED_BECAUSE:
         return not_applicable(work, content, meaning, (event.NOT_RELAYED_BECAUSE[meaning],))
     issues = _issues(work, content, meaning)
@@ -151,7 +151,7 @@ def _issues(work: Work, content: Content, meaning: Meaning) -> tuple[Issue, ...]
     relay = work.relay
     found = [
         *content.issues,
-        *_of_the_validator(relay.validator.validate(content.bundle, MESSAGE_PROFILE[content.facts.artefact])),
+        *content.found,
         *notification.faults(
             content.facts, meaning, relay.mode, now=work.at, zone=relay.zone, oldest=relay.oldest
         ),
@@ -165,20 +165,11 @@ def _issues_of_reply(work: Work, content: Content) -> tuple[Issue, ...]:
     relay = work.relay
     found = [
         *content.issues,
-        *_of_the_validator(relay.validator.validate(content.bundle, feedback.MESSAGE_PROFILE)),
+        *content.found,
         *notification.identity_faults(content.facts, relay.mode),
         *_other_sender(work, content.facts),
     ]
     return tuple(shortened(list(_of_the_mark(found, work.source))))
-
-
-SAID_BETTER = ("VA953", "VA954")
-"""Of an identity code that contradicts the rest: PN106 and PN107 refuse it."""
-
-
-def _of_the_validator(found: Iterable[Issue]) -> Iterator[Issue]:
-    """Leave out what asks nothing of the sender, and what is said again as a rule of notifications."""
-    return (issue for issue in found if issue.severity != "information" and issue.code not in SAID_BETTER)
 
 
 def _other_sender(work: Work, facts: Notification) -> Iterator[Issue]:

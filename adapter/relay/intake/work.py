@@ -5,29 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from adapter import fhir
-from adapter.mapping.version import version_of
 from adapter.outcome import Issue
 from adapter.relay import answer, decision, duplicates, event
 from adapter.relay.answer import Reply
 from adapter.relay.intake.consents import NOTHING
-from adapter.relay.intake.sameness import digest_of, keys
+from adapter.relay.intake.sameness import keys
 from adapter.relay.message import PROTECTED, AuditRecord, Intake, MessageState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from adapter.mapping import Lineage, Map
-    from adapter.mapping.nodes import SourceTree
     from adapter.relay.answer import Style
     from adapter.relay.case import CaseStep
     from adapter.relay.deployment import Relay, Source
     from adapter.relay.duplicates import Cases
-    from adapter.relay.element import Element
     from adapter.relay.intake.consents import Brought
+    from adapter.relay.intake.reader import Content
     from adapter.relay.message import Answer, Behind, Fate, Meaning, NewDelivery, PlanHead, Submission
     from adapter.relay.notification import Notification
 
@@ -42,19 +39,6 @@ RELAYED = (MessageState.ACCEPTED, MessageState.NEEDS_ROUTING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
-    """A submission that could be read."""
-
-    bundle: Element
-    facts: Notification
-    issues: tuple[Issue, ...]
-    tree: SourceTree | None
-    """The source as it was read; None where it is FHIR already."""
-    map: Map | None = None
-    """What it was mapped with: a newer version may have come since."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """What becomes of a submission, and why."""
 
@@ -62,7 +46,7 @@ class Judged:
     status: int = 200
     issues: tuple[Issue, ...] = ()
     content: Content | None = None
-    lineage: Lineage | None = None
+    lineage: list[dict[str, Any]] | None = None
     """Made where something is wrong, to name the sender's own fields."""
     meaning: Meaning | None = None
     fates: tuple[Fate, ...] = ()
@@ -153,7 +137,7 @@ class Work:
         # What was never ours takes no id from a later message: feeds of several systems share their ids.
         is_known_again = judged.state in REMEMBERED and judged.meaning not in event.NOT_RELAYED_BECAUSE
         generation = judged.extra.get("generation", "")
-        digest = digest_of(content.bundle) if content else hashlib.sha256(self.submission.body).hexdigest()
+        digest = content.digest if content else hashlib.sha256(self.submission.body).hexdigest()
         if self.brought.digest:
             digest = hashlib.sha256(f"{digest} {self.brought.digest}".encode()).hexdigest()
         mapped = _mapped(content)
@@ -196,7 +180,7 @@ def _mapped(content: Content | None) -> dict[str, str]:
     """Name the map and its version, where a map made the message."""
     if content is None or content.map is None:
         return {}
-    return {"map": content.map.name, "map_version": version_of(content.map)}
+    return {"map": content.map.name, "map_version": content.map.version}
 
 
 def _version(facts: Notification | None) -> dict[str, str]:
@@ -210,8 +194,8 @@ def _protected(facts: Notification | None) -> dict[str, str]:
     return {PROTECTED: "true"} if facts is not None and facts.has_turvakielto else {}
 
 
-def _written(lineage: Lineage | None) -> bytes | None:
-    return json.dumps(lineage.as_json(), ensure_ascii=False).encode() if lineage is not None else None
+def _written(lineage: list[dict[str, Any]] | None) -> bytes | None:
+    return json.dumps(lineage, ensure_ascii=False).encode() if lineage is not None else None
 
 
 def first_code(issues: Iterable[Issue]) -> str | None:
