@@ -108,22 +108,13 @@ def told(do: Callable[[], Any]) -> Any:
 
 
 def is_gone(process: int) -> bool:
-    """Wait until a process is gone."""
+    """Wait until a process does nothing any more, whether or not somebody has asked how it ended."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         try:
-            os.kill(process, 0)
-        except ProcessLookupError:
+            state = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()[0]
+        except FileNotFoundError:
             return True
-        time.sleep(0.01)
-    return False
-
-
-def is_gone_or_zombie(process: int) -> bool:
-    """Wait until a process reads nothing any more."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        state = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()[0]
         if state == "Z":
             return True
         time.sleep(0.01)
@@ -142,11 +133,26 @@ def wayward(place: Path) -> dict[str, Any]:
         found[each] = ask(each)
         found[f"after {each}"] = ask("whoami")
     os.kill(found["after err"], signal.SIGKILL)
-    found["idle one gone"] = is_gone_or_zombie(found["after err"])
+    found["idle one gone"] = is_gone(found["after err"])
     found["after a kill"] = ask("whoami")
     readers.close()
     found["let go"] = is_gone(found["after a kill"]) and is_gone(readers.number)
     return found
+
+
+def killed() -> bool:
+    """A deployment is killed: whether those that read for it, and who starts them, go too."""
+    said, says = os.pipe()
+    deployment = os.fork()
+    if deployment == 0:
+        readers = Readers.begin(Wayward(Path(), []), lambda: None, BUDGET)  # type: ignore[arg-type]
+        reading = readers.read(submission(b"whoami"), SOURCE)
+        os.write(says, json.dumps([readers.number, reading]).encode())
+        signal.pause()
+    processes = json.loads(os.read(said, 1000))
+    os.kill(deployment, signal.SIGKILL)
+    os.waitpid(deployment, 0)
+    return all(is_gone(each) for each in processes)
 
 
 def orphans() -> dict[str, Any]:
@@ -232,5 +238,11 @@ def same() -> dict[str, bool]:
 if __name__ == "__main__":
     log.to_stderr()
     place = Path(sys.argv[1])
-    found = {"wayward": wayward(place), "orphans": orphans(), "renewed": renewed(place), "same": same()}
+    found = {
+        "wayward": wayward(place),
+        "killed": killed(),
+        "orphans": orphans(),
+        "renewed": renewed(place),
+        "same": same(),
+    }
     sys.stdout.write(json.dumps(found))

@@ -107,5 +107,6 @@ def test_new_maps_are_taken_over_only_as_they_were_judged(found: dict[str, Any])
 
 
 def test_they_are_gone_when_they_are_let_go(found: dict[str, Any]) -> None:
-    """Neither those that read nor who starts them outlives the deployment."""
+    """Neither those that read nor who starts them outlives the deployment, whether it stops or is killed."""
     assert found["wayward"]["let go"] is True
+    assert found["killed"] is True
