@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
+import struct
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from adapter.relay.message import Submission
     from adapter.server.budgets import ReadingBudget
 
-LONGEST_WAIT = 60.0
+LONGEST_WAIT = 60
 """Seconds for an answer, however busy the machine: reading has a bound of its own in processor time."""
 TRIES = 2
 """Processes that one original may end before it is given up; one may end for reasons of the machine."""
@@ -42,10 +44,10 @@ class ReadingError(Exception):
 
 
 class _EndedError(Exception):
-    """A process is gone while it was waited for."""
+    """A process is gone."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Process:
     """One process at work."""
 
@@ -53,20 +55,31 @@ class _Process:
     connection: Connection
     maps: int
     """How often maps had been renewed when it was started."""
+    has_read: bool = False
+    """True if it has answered before."""
+
+    @classmethod
+    def of(cls, number: int, handle: int, maps: int) -> _Process:
+        """Take over the connection to a process that was started."""
+        with socket.socket(fileno=handle) as end:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", LONGEST_WAIT, 0))
+            return cls(number, Connection(end.detach()), maps)
 
     def ask(self, verb: str, arguments: tuple[Any, ...]) -> Any:  # noqa: ANN401  (what was read)
         """Return its answer.
 
-        Raises _EndedError if it is gone, StoreError (IN112) if it does not come.
+        Raises _EndedError if it is gone, StoreError (IN112) if the answer does not come.
         """
         try:
             self.connection.send((verb, arguments))
-            if not self.connection.poll(LONGEST_WAIT):
-                os.kill(self.number, signal.SIGKILL)
-                raise StoreError("IN112")
-            return self.connection.recv()
+            answer = self.connection.recv()
+        except BlockingIOError as error:
+            os.kill(self.number, signal.SIGKILL)
+            raise StoreError("IN112") from error
         except (EOFError, OSError) as error:
             raise _EndedError from error
+        self.has_read = True
+        return answer
 
 
 @dataclass(slots=True, kw_only=True)
@@ -128,31 +141,33 @@ class Readers:
         else:  # the folder has changed again in between: until they have what is in use here
             self._lose()
         self._renewed += 1
-        while self._idle:
-            self._end(self._idle.pop())
+        while (process := self._waiting()) is not None:
+            self._end(process)
 
     def close(self) -> None:
         """Let them go, and wait until they are gone."""
         self.is_lost = True
-        while self._idle:
-            self._idle.pop().connection.close()
+        while (process := self._waiting()) is not None:
+            process.connection.close()
         self._starter.close()
         os.waitpid(self.number, 0)
 
     def _asked(self, verb: str, source: Source | None, arguments: tuple[Any, ...]) -> Any:  # noqa: ANN401
-        for _ in range(TRIES):
+        ended = 0
+        while ended < TRIES:
             with self._places:
                 process = self._taken(source)
                 if process is None:
                     return getattr(self.own, verb)(*arguments)
+                had_read = process.has_read
                 try:
                     answer = process.ask(verb, arguments)
                 except _EndedError:
                     why = self._end(process)
                     name = source.name if source is not None else verb
                     log.say("reading-ended", level=logging.ERROR, source=name, about=why)
-                    if why == signal.SIGPROF.name:
-                        break
+                    # One that had read others may have gone before it heard of this one.
+                    ended += TRIES if why == signal.SIGPROF.name else not had_read
                 except StoreError:
                     self._end(process)
                     raise
@@ -165,22 +180,23 @@ class Readers:
 
     def _taken(self, source: Source | None) -> _Process | None:
         """Return a process that waits for work, else a new one; None if none can be started any more."""
-        while self._idle:
-            process = self._idle.pop()
-            if not process.connection.poll(0):
-                return process
-            self._end(process)  # it has said goodbye
-        if self.is_lost:
-            return None
+        waiting = self._waiting()
+        if waiting is not None or self.is_lost:
+            return waiting
         with self._asking:
             try:
                 self._starter.send((Order.START, source))
-                number = self._starter.recv()
-                return _Process(number, Connection(recv_handle(self._starter)), self._renewed)
+                return _Process.of(self._starter.recv(), recv_handle(self._starter), self._renewed)
             except (EOFError, OSError):
                 pass
         self._lose()
         return None
+
+    def _waiting(self) -> _Process | None:
+        try:
+            return self._idle.pop()
+        except IndexError:  # another thread has it
+            return None
 
     def _put_back(self, process: _Process) -> None:
         if process.maps == self._renewed:
