@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from adapter.config.keys import is_loopback
 from adapter.errors import AdapterError
-from adapter.relay.deployment import Source
 from adapter.relay.message import Mode
+from adapter.relay.source import Source
 from adapter.server.inbox_folder import Inbox
 from adapter.server.mllp_listener import Listener
 

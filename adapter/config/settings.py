@@ -15,7 +15,7 @@ from adapter.config.keys import LISTS, SECTIONS, TOP
 from adapter.config.secrets import Secrets
 from adapter.errors import ConfigurationError
 from adapter.relay.case import Patience
-from adapter.relay.deployment import Organisation, Partner, Source
+from adapter.relay.deployment import Organisation, Partner
 from adapter.relay.message import Mode
 from adapter.relay.replay import Bounds
 from adapter.relay.retry import RetrySchedule
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from adapter.outcome import Issue
     from adapter.relay.directory_feed import DirectoryFeed
+    from adapter.relay.source import Source
     from adapter.relay.store.values import Retention
     from adapter.server.access import Credential
     from adapter.server.alarm import AlarmSettings

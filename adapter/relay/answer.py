@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from adapter.outcome import Language, Severity
-    from adapter.relay.deployment import SourceFormat
+    from adapter.relay.source import SourceFormat
 
 FHIR_JSON = "application/fhir+json"
 FHIR_XML = "application/fhir+xml"

@@ -33,8 +33,9 @@ from adapter.relay.store.values import NewConsent
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from adapter.relay.deployment import Relay, Source
+    from adapter.relay.deployment import Relay
     from adapter.relay.element import Element
+    from adapter.relay.source import Source
     from adapter.relay.store import Store
     from adapter.relay.store.values import ConsentVersion
 

@@ -6,15 +6,16 @@ import random
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
-from zoneinfo import ZoneInfo
 
 from adapter.relay.case import Patience
 from adapter.relay.message import Level, Mode
 from adapter.relay.reliability import PROFILES
 from adapter.relay.replay import Bounds
+from adapter.relay.source import HELSINKI
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from zoneinfo import ZoneInfo
 
     from adapter.mapping import MapSet
     from adapter.outcome import Language
@@ -25,18 +26,13 @@ if TYPE_CHECKING:
     from adapter.relay.intake.reader import Reading
     from adapter.relay.reliability import ProfileName, Reliability
     from adapter.relay.retry import RetrySchedule
+    from adapter.relay.source import Source
     from adapter.relay.store import Store
     from adapter.relay.transport import Transport
     from adapter.validation import Validator
 
-SourceFormat = Literal["hl7v2", "cda", "xml", "json", "fhir"]
 Acknowledgement = Literal["reply", "later", "none"]
 Resend = Literal["automatic", "manual"]
-
-HELSINKI = ZoneInfo("Europe/Helsinki")
-
-FHIR_SOURCE = "fhir"
-"""Name of the source that stands for the FHIR doors; every deployment has it without being told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,27 +42,6 @@ class Organisation:
     key: str
     """The one way it is named inside, `directory.key_of`."""
     name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """A system that submits in one format of its own."""
-
-    name: str
-    """As it stands in `POST /ingest/{name}`."""
-    organisation: str
-    """Key of the organisation that owns it: nobody else may submit to it."""
-    format: SourceFormat
-    map: str = "auto"
-    """Name or canonical of the map; `auto` takes the one the deployment has for the format."""
-    zone: ZoneInfo = HELSINKI
-    """Zone of times that carry none."""
-    charset: str | None = None
-    """Charset of bodies that declare none; None takes the format's own default."""
-    inclusive_end: bool = True
-    """True if the source's sick-leave end date is the last day of leave."""
-    consents: str | None = None
-    """Name of the map that reads what patients permit and deny from its messages; None: it files nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,12 +19,12 @@ from adapter.fhir.canonical import profile
 from adapter.outcome import Issue
 from adapter.relay import decision, event, feedback, intake
 from adapter.relay.case import CASE_TRANSITIONS, CaseEvent, CaseState
-from adapter.relay.deployment import FHIR_SOURCE
 from adapter.relay.element import children, text
 from adapter.relay.feedback import Cover, Feedback
 from adapter.relay.form import MEDIA_TYPES
 from adapter.relay.message import Level, Submission
 from adapter.relay.message_bundle import Message
+from adapter.relay.source import FHIR_SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

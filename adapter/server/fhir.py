@@ -12,8 +12,8 @@ from adapter import __version__, fhir
 from adapter.errors import AdapterError, Malformed
 from adapter.fhir.budget import DOOR
 from adapter.relay import acknowledgement, intake
-from adapter.relay.deployment import FHIR_SOURCE
 from adapter.relay.message import Submission
+from adapter.relay.source import FHIR_SOURCE
 from adapter.server.ingest import as_response
 from adapter.server.negotiation import (
     FHIR_BODIES,

@@ -15,8 +15,8 @@ from adapter.server.route import Organisations, Route, organisation_of
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from adapter.relay.deployment import Source
     from adapter.relay.message import Answer
+    from adapter.relay.source import Source
     from adapter.server.doors import Doors
     from adapter.server.route import Endpoint
 

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from adapter.outcome import Issue
-    from adapter.relay.deployment import Source
     from adapter.relay.intake.reader import Content, Reader, Trace
     from adapter.relay.message import Submission
+    from adapter.relay.source import Source
     from adapter.server.budgets import ReadingBudget
 
 LONGEST_WAIT = 60

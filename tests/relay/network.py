@@ -9,8 +9,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from adapter.relay import consent_filing, delivery, intake
-from adapter.relay.deployment import Source
 from adapter.relay.message import Kind, Submission
+from adapter.relay.source import Source
 from adapter.shipped import folder
 from tests.relay import site
 from tests.relay.site import KASKELA, TUULILAHTI

@@ -16,9 +16,10 @@ from adapter.fhir import json as fhir_json
 from adapter.mapping import MapSet
 from adapter.relay import consent_filing, disclosure_rules, event
 from adapter.relay.clock import CountedIds, SetClock
-from adapter.relay.deployment import Organisation, Partner, Relay, Source
+from adapter.relay.deployment import Organisation, Partner, Relay
 from adapter.relay.message import Level, Mode, Submission
 from adapter.relay.retry import RetrySchedule
+from adapter.relay.source import Source
 from adapter.shipped import folder
 from adapter.validation import Validator
 from tests.relay.world import open_store

@@ -15,8 +15,9 @@ import pytest
 
 from adapter.relay import consent_filing, delivery, intake
 from adapter.relay.consent_record import Verdict
-from adapter.relay.deployment import Organisation, Source
+from adapter.relay.deployment import Organisation
 from adapter.relay.message import DeliveryState, Submission
+from adapter.relay.source import Source
 from adapter.relay.transport import Inbound
 from tests.relay import site
 from tests.relay.site import HAVUNIEMI, KASKELA, MARCH, PIHLAJA, TUULILAHTI

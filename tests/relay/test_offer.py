@@ -11,9 +11,9 @@ import pytest
 from adapter.relay import offer
 from adapter.relay.clock import CountedIds
 from adapter.relay.consent import Deny
-from adapter.relay.deployment import HELSINKI
 from adapter.relay.message import DeliveryState, Kind, Level, Meaning
 from adapter.relay.offer import Standing, open_by, standing
+from adapter.relay.source import HELSINKI
 from adapter.relay.store.values import Frozen, NewConsent, Opening
 from tests.relay.world import CLINIC, HOSPITAL, NOON, SUBJECT, World, intake, new_delivery, partner
 

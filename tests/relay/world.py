@@ -20,7 +20,7 @@ from adapter.relay import delivery
 from adapter.relay.clock import CountedIds, SetClock
 from adapter.relay.consent import Deny, Permit
 from adapter.relay.custody import Custody
-from adapter.relay.deployment import HELSINKI, Partner
+from adapter.relay.deployment import Partner
 from adapter.relay.directory import Register
 from adapter.relay.disclosure_rules import Basis
 from adapter.relay.message import (
@@ -38,6 +38,7 @@ from adapter.relay.message import (
 )
 from adapter.relay.replay import Bounds
 from adapter.relay.retry import RetrySchedule
+from adapter.relay.source import HELSINKI
 from adapter.relay.store import Store
 from adapter.relay.transport import Inbound, Outbound
 

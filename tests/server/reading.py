@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from adapter.errors import AdapterError, Malformed
 from adapter.mapping import MapSet
 from adapter.relay import event
-from adapter.relay.deployment import Source
 from adapter.relay.intake.reader import Reader
 from adapter.relay.message import Submission
+from adapter.relay.source import Source
 from adapter.server import log
 from adapter.server.budgets import ReadingBudget
 from adapter.server.readers import Readers, ReadingError

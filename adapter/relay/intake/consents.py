@@ -16,10 +16,11 @@ from adapter.relay.element import child, children
 if TYPE_CHECKING:
     from adapter.relay.consent_filing import Told
     from adapter.relay.consent_record import ConsentRecord
-    from adapter.relay.deployment import Relay, Source
+    from adapter.relay.deployment import Relay
     from adapter.relay.intake.reader import Content
     from adapter.relay.message import ConsentFiling
     from adapter.relay.notification import Notification
+    from adapter.relay.source import Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from adapter.mapping import Map, MapSet, Outcome
     from adapter.mapping.nodes import SourceTree
     from adapter.outcome import Issue
-    from adapter.relay.deployment import Source
     from adapter.relay.element import Element
     from adapter.relay.event import EventTable
     from adapter.relay.message import Submission
     from adapter.relay.notification import Notification
+    from adapter.relay.source import Source
     from adapter.validation import Validator
 
 MEDIA_TYPE_OF = {

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from adapter.errors import Conflict, NotFound, TooCostly
-from adapter.relay.deployment import FHIR_SOURCE, Source
 from adapter.relay.intake.reader import Reader
 from adapter.relay.message import Submission
+from adapter.relay.source import FHIR_SOURCE, Source
 
 if TYPE_CHECKING:
     from adapter.outcome import Issue

@@ -14,7 +14,6 @@ from adapter.errors import Conflict, ContentError, TooCostly
 from adapter.outcome import Issue, has_errors, shortened
 from adapter.relay import answer, decision, event, feedback, notification
 from adapter.relay.artefact import Artefact
-from adapter.relay.deployment import FHIR_SOURCE
 from adapter.relay.intake.cancel import cancel
 from adapter.relay.intake.consents import NOTHING, brought_by
 from adapter.relay.intake.ends import invalid, not_applicable
@@ -26,15 +25,17 @@ from adapter.relay.intake.reading import named, read, source_of
 from adapter.relay.intake.succession import find_earlier
 from adapter.relay.intake.work import Judged, Work
 from adapter.relay.message import MESSAGE_TRANSITIONS, Meaning, MessageEvent, MessageState
+from adapter.relay.source import FHIR_SOURCE
 from adapter.relay.transitions import advance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from adapter.relay.deployment import Relay, Source
+    from adapter.relay.deployment import Relay
     from adapter.relay.intake.reader import Content
     from adapter.relay.message import Answer, Submission
     from adapter.relay.notification import Notification
+    from adapter.relay.source import Source
 
 
 def accept(submission: Submission, relay: Relay, wanted: Sequence[str] = ()) -> Answer:

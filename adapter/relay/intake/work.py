@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
     from adapter.relay.answer import Style
     from adapter.relay.case import CaseStep
-    from adapter.relay.deployment import Relay, Source
+    from adapter.relay.deployment import Relay
     from adapter.relay.duplicates import Cases
     from adapter.relay.intake.consents import Brought
     from adapter.relay.intake.reader import Content
     from adapter.relay.message import Answer, Behind, Fate, Meaning, NewDelivery, PlanHead, Submission
     from adapter.relay.notification import Notification
+    from adapter.relay.source import Source
 
 SILTA = "silta"
 """Actor of what the relay does by itself."""
