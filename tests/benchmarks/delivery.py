@@ -51,6 +51,7 @@ class _Copies(Decided):
     """Decisions that cost nothing: the engine alone is measured."""
 
     def copy_of(self, bundle: Any, claimed: Any, permit: Any, relay: Any, at: Any) -> dict[str, Any]:
+        self.copies += 1
         return {"resourceType": "Bundle", "id": claimed.bundle_id, "filler": FILLER}
 
 
@@ -273,12 +274,16 @@ async def _engine(store: Store, port: int, count: int) -> float:
     stop = asyncio.Event()
     started = time.perf_counter()
     running = asyncio.create_task(delivery.run(world, stop, decisions=world.decided))  # type: ignore[arg-type]
-    await _until(lambda: store.counts()["deliveries"].get("acknowledged", 0) >= count, 0.02)
+    await _until(lambda: world.decided.copies >= count and _acknowledged(store) >= count, 0.02)
     took = time.perf_counter() - started
     stop.set()
     await running
     await transport.aclose()
     return count / took
+
+
+def _acknowledged(store: Store) -> int:
+    return store.counts()["deliveries"].get("acknowledged", 0)
 
 
 def _is_acknowledged(store: Store, sent: str) -> bool:
