@@ -7,12 +7,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.dialects import sqlite
 
 from adapter.errors import AmbiguousDelivery, Conflict, RefusedDelivery, TransientDelivery
 from adapter.relay.consent import Deny
 from adapter.relay.message import DeliveryEvent, DeliveryState, Kind, Level, Meaning, MessageState
 from adapter.relay.retry import Class
-from adapter.relay.store import claims, leases, outcomes
+from adapter.relay.store import claims, deliveries, leases, outcomes
+from adapter.relay.store.prepared import Prepared
 from adapter.relay.store.values import AttemptEnd, NewConsent
 from tests.relay.world import (
     CLINIC,
@@ -26,6 +28,7 @@ from tests.relay.world import (
     ok_reply,
     open_store,
     partner,
+    raw_rows,
     reply,
     response,
     status,
@@ -116,6 +119,16 @@ def test_a_message_settles_with_its_last_delivery(world: World) -> None:
     world.clock.move(timedelta(seconds=10))
     world.due()
     assert world.store.message(new.message).state is MessageState.SETTLED
+
+
+def test_settling_asks_of_its_own_messages_alone(file_world: World) -> None:
+    """By their ids: an index by state would lead through the whole backlog at every commit."""
+    statement = Prepared(deliveries._SETTLE, sqlite.dialect(), ("messages", "at"))
+    given = statement.bound({"messages": ["a"], "at": NOON})
+
+    plan = raw_rows(file_world.folder, f"EXPLAIN QUERY PLAN {statement.sql}", *given)
+
+    assert not [step for *_, step in plan if "state" in step]
 
 
 def test_the_request_names_no_person(world: World) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql import visitors
 from sqlalchemy.types import NullType, TypeDecorator
 
+from adapter.relay.store.arrays import kind_of
 from adapter.relay.store.prepared import into
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from sqlalchemy import FromClause
     from sqlalchemy.engine import Dialect
     from sqlalchemy.types import TypeEngine
+
+    from adapter.relay.store.arrays import Array
 
 
 class Columns:
@@ -34,6 +37,7 @@ class Columns:
         compiled: Any = _of_columns(statement, given).compile(dialect=dialect)
         self.sql: str = str(compiled)
         self._converts = {name: into(type_, dialect) for name, type_ in types.items()}
+        self._kinds = {name: kind_of(_kept(type_, dialect)) for name, type_ in types.items()}
         self._names: list[str] = compiled.positiontup
         self._fixed = {name: compiled.params[name] for name in self._names if name not in types}
 
@@ -43,11 +47,10 @@ class Columns:
             self._fixed[name] if name in self._fixed else self._column(name, rows) for name in self._names
         ]
 
-    def _column(self, name: str, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+    def _column(self, name: str, rows: Sequence[Mapping[str, Any]]) -> Array:
+        values = [row[name] for row in rows]
         convert = self._converts[name]
-        if convert is None:
-            return [row[name] for row in rows]
-        return [convert(row[name]) for row in rows]
+        return self._kinds[name].of(values if convert is None else [convert(value) for value in values])
 
 
 def _types_of(statement: Insert | Update, keys: Sequence[str]) -> dict[str, TypeEngine[Any]]:
@@ -62,8 +65,13 @@ def _types_of(statement: Insert | Update, keys: Sequence[str]) -> dict[str, Type
 
 def _array(name: str, type_: TypeEngine[Any], dialect: Dialect) -> BindParameter[Any]:
     """Return the parameter; its values are converted one by one, before they are put together."""
+    return BindParameter(name, type_=ARRAY(_kept(type_, dialect)))
+
+
+def _kept(type_: TypeEngine[Any], dialect: Dialect) -> TypeEngine[Any]:
+    """Return the type as the database keeps it."""
     kept = type_.dialect_impl(dialect)
-    return BindParameter(name, type_=ARRAY(kept.impl_instance if isinstance(kept, TypeDecorator) else type_))
+    return kept.impl_instance if isinstance(kept, TypeDecorator) else type_
 
 
 def _of_columns(statement: Insert | Update, given: FromClause) -> Insert | Update:

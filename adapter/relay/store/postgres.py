@@ -18,11 +18,12 @@ from datetime import UTC
 from selectors import EVENT_READ, DefaultSelector
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, func, select
+from sqlalchemy import create_engine, event, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from adapter.errors import Conflict, Malformed, StoreError
+from adapter.relay.store.arrays import KINDS
 from adapter.relay.store.ground import NODES, cause_of
 from adapter.relay.store.room import Room
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from adapter.outcome import Issue
     from adapter.relay.clock import Clock
+    from adapter.relay.store.arrays import Array
     from adapter.relay.store.book import Book
 
 log = logging.getLogger(__name__)
@@ -68,6 +70,9 @@ _PASSES = frozenset({"40001", "40P01", "23505", "55P03"})
 _FULL = "53100"
 _IDLE = "25P03"
 """The server ended a session that had done nothing within a transaction for too long."""
+
+_NO_TEXT = "22021"
+"""A character that no text can hold; what is written here is UTF-8, so only U+0000 is left."""
 
 _TIME = select(func.clock_timestamp())
 
@@ -104,7 +109,16 @@ class PostgresGround:
 
     def _engine(self, options: str, **more: Any) -> Engine:  # noqa: ANN401  (of create_engine)
         given = {**_SESSION, "options": options}
-        return create_engine(self._url, hide_parameters=True, paramstyle="format", connect_args=given, **more)
+        engine = create_engine(
+            self._url, hide_parameters=True, paramstyle="format", connect_args=given, **more
+        )
+        event.listen(engine, "connect", self._teach_arrays)
+        return engine
+
+    def _teach_arrays(self, connection: Any, _record: object) -> None:  # noqa: ANN401  (the driver's)
+        """Let the driver send arrays as they are written here."""
+        for kind in KINDS:
+            connection.adapters.register_dumper(kind, _dumper_of(kind, self._psycopg.adapt.Dumper))
 
     def check(self) -> None:
         """Raise StoreError ST116 if it does not answer, ST118 if it is too old or not in UTF-8."""
@@ -193,8 +207,11 @@ class PostgresGround:
         return getattr(cause_of(exc), "sqlstate", None) in _PASSES
 
     def _holds_nul(self, cause: BaseException) -> bool:
-        """Return True if a text with U+0000 was to be written or asked for; the driver refuses it itself."""
-        return isinstance(cause, self._psycopg.DataError) and getattr(cause, "sqlstate", None) is None
+        """Return True if a text with U+0000 was to be written or asked for.
+
+        The driver refuses it itself; within an array the database does.
+        """
+        return isinstance(cause, self._psycopg.DataError) and cause.sqlstate in (None, _NO_TEXT)
 
     def translated(self, exc: BaseException) -> Exception:
         """Return ST110 (disk full), ST111, ST112, ST113, ST116 (not there), or the exception itself.
@@ -253,6 +270,11 @@ class PostgresGround:
             self._listener.stop()
         self.reading.dispose()
         self.writing.dispose()
+
+
+def _dumper_of(kind: type[Array], base: Any) -> Any:  # noqa: ANN401  (classes of the driver)
+    """Return what the driver asks about arrays of this kind: they are written already, in binary."""
+    return type(kind.__name__, (base,), {"oid": kind.oid, "format": 1, "dump": lambda _self, array: array})
 
 
 class _Listener:

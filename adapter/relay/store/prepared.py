@@ -12,9 +12,11 @@ from collections import namedtuple
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select
+from sqlalchemy import LargeBinary, Select
 from sqlalchemy.sql.dml import Insert, UpdateBase
 
+from adapter.relay.store.among import Several
+from adapter.relay.store.arrays import kind_of
 from adapter.relay.store.schema import Moment, write_moment
 
 if TYPE_CHECKING:
@@ -86,6 +88,10 @@ def into(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | Non
     """Return what makes a value one for the driver, or None if it is one already."""
     if isinstance(type_, Moment):
         return write_moment  # the same without SQLAlchemy's detours
+    if isinstance(type_, LargeBinary):
+        return None  # every driver here takes bytes as they are
+    if isinstance(type_, Several) and dialect.name == "postgresql":
+        return kind_of(type_.of).of  # the same without the driver's
     convert: Callable[[Any], Any] | None = type_.dialect_impl(dialect).bind_processor(dialect)
     return convert
 
