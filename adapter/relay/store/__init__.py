@@ -297,6 +297,7 @@ class Store(Accepting, Deciding, Importing, Offering):
         while done := self._do(retention.forget, now, kept or retention.DEFAULT):
             total += done
         if total:
+            self._vault.forget()
             self._writer.alone(self._ground.sweep).result()
         return total
 

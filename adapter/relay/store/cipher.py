@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 KEY_LENGTH = 32
 _NONCE_LENGTH = 12
+OPENED = 512
+"""Envelopes that stay open: what is under way opens each of its own several times."""
 
 
 def owner_of(message: str) -> str:
@@ -54,6 +57,7 @@ class Vault:
             raise ConfigurationError("ST105", params={"length": len(master), "needed": KEY_LENGTH})
         self._wrap = AESGCM(derive(master, "wrap"))
         self._lasting = {owner: derive(master, owner.removeprefix("keyring/")) for owner in self.HEIRLOOMS}
+        self._opened = lru_cache(maxsize=OPENED)(self._open)
         self.name = hmac.digest(derive(master, "name"), b"silta", "sha256").hex()[:16]
         """Names the master key without telling anything of it."""
 
@@ -98,8 +102,15 @@ class Vault:
         return nonce + self._wrap.encrypt(nonce, key, _bound("key", owner))
 
     def envelope(self, owner: str, wrapped: bytes) -> Envelope:
-        """Return the envelope of `owner`. Raises StoreError ST107 as `unwrapped` does."""
+        """Return the envelope of `owner`, opened now or before. Raises StoreError ST107, see `unwrapped`."""
+        return self._opened(owner, wrapped)
+
+    def _open(self, owner: str, wrapped: bytes) -> Envelope:
         return Envelope(owner, self.unwrapped(owner, wrapped))
+
+    def forget(self) -> None:
+        """Let go of the envelopes that were opened: keys of theirs may have been destroyed."""
+        self._opened.cache_clear()
 
     def unwrapped(self, owner: str, wrapped: bytes) -> bytes:
         """Open the wrapped key of `owner`.
