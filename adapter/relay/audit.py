@@ -12,10 +12,10 @@ so that nobody cuts or rewrites one of them alone. Rows hold ids and codes, neve
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
@@ -51,6 +51,9 @@ class AuditRow:
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """The detail as pairs."""
         return tuple((name, value) for name, value in orjson.loads(self.detail))
+
+
+_NAMES = tuple(field.name for field in fields(AuditRow))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,33 +93,26 @@ def first_head(node: str) -> Head:
     return Head(node=node, sequence=0, hash=START)
 
 
-def link(head: Head, record: AuditRecord, key: bytes) -> AuditRow:
-    """Return `record` as the row that follows `head`."""
-    columns = (
-        head.node,
-        head.sequence + 1,
-        moment(record.at),
-        record.actor,
-        record.action,
-        record.object,
-        record.outcome,
-        record.reason,
-        orjson.dumps(record.detail).decode(),
-    )
-    node, sequence, at, actor, action, object_, outcome, reason, detail = columns
-    return AuditRow(
-        node=node,
-        sequence=sequence,
-        at=at,
-        actor=actor,
-        action=action,
-        object=object_,
-        outcome=outcome,
-        reason=reason,
-        detail=detail,
-        previous=head.hash,
-        hash=_hash(key, head.hash, columns),
-    )
+def linked(head: Head, records: Iterable[AuditRecord], key: bytes) -> tuple[list[dict[str, Any]], Head]:
+    """Return `records` as the rows that follow `head`, by the names of `AuditRow`, and the new head."""
+    rows, sequence, previous = [], head.sequence, head.hash
+    for record in records:
+        sequence += 1
+        columns = (
+            head.node,
+            sequence,
+            moment(record.at),
+            record.actor,
+            record.action,
+            record.object,
+            record.outcome,
+            record.reason,
+            orjson.dumps(record.detail).decode(),
+        )
+        hash_ = _hash(key, previous, columns)
+        rows.append(dict(zip(_NAMES, (*columns, previous, hash_), strict=True)))
+        previous = hash_
+    return rows, Head(node=head.node, sequence=sequence, hash=previous)
 
 
 def head_of(row: AuditRow) -> Head:

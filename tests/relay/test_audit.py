@@ -34,9 +34,8 @@ def rows(count: int = 6, key: bytes = KEY) -> list[audit.AuditRow]:
             reason="DL102",
             detail=(("message", str(number)),),
         )
-        row = audit.link(head, record, key)
-        made.append(row)
-        head = audit.head_of(row)
+        (row,), head = audit.linked(head, [record], key)
+        made.append(audit.AuditRow(**row))
     return made
 
 
@@ -91,9 +90,8 @@ def _rewritten(chain: list[audit.AuditRow]) -> list[audit.AuditRow]:
             reason=row.reason,
             detail=row.pairs,
         )
-        new = audit.link(head, record, KEY)
-        made.append(new)
-        head = audit.head_of(new)
+        (new,), head = audit.linked(head, [record], KEY)
+        made.append(audit.AuditRow(**new))
     return made
 
 

@@ -8,7 +8,6 @@ and in one order, they never make two nodes wait for each other.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +18,10 @@ from adapter.relay.message import AuditRecord
 from adapter.relay.store import schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Column, Connection
     from sqlalchemy.sql import ClauseElement
     from sqlalchemy.sql.dml import Insert, Update
 
@@ -37,8 +36,6 @@ ENGINE = "silta"
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-_AUDIT_COLUMNS = tuple(column.name for column in schema.audit.columns)
-_audit_values = attrgetter(*_AUDIT_COLUMNS)
 _ADD_AUDIT = insert(schema.audit)
 _LAST_AUDIT = select(schema.audit).order_by(schema.audit.c.sequence.desc()).limit(1)
 _ADD_KEY = insert(schema.content_key)
@@ -78,8 +75,8 @@ class Book:
         "_later",
         "_library",
         "_marks",
-        "_numbered",
         "_records",
+        "_reserved",
         "asked_time",
         "clock",
         "cursor",
@@ -114,7 +111,7 @@ class Book:
         self.ground = ground
         self._records: list[AuditRecord] = []
         self._later: dict[Insert, list[Mapping[str, Any]]] = {}
-        self._numbered: dict[Insert, list[tuple[Mapping[str, Any], Callable[[int], None]]]] = {}
+        self._reserved: dict[Column[int], Iterator[int]] = {}
         self._changes: dict[tuple[Update, tuple[str, ...]], list[Mapping[str, Any]]] = {}
         self._changed: set[tuple[str, str]] = set()
         self._marks: set[tuple[str, ...]] = set()
@@ -171,11 +168,19 @@ class Book:
         """
         self._later.setdefault(statement, []).append(parameters)
 
-    def later_numbered(
-        self, statement: Insert, parameters: Mapping[str, Any], then: Callable[[int], None]
-    ) -> None:
-        """Insert a row as `later` does, and tell `then` the number that it got."""
-        self._numbered.setdefault(statement, []).append((parameters, then))
+    def number(self, column: Column[int]) -> int:
+        """Return the number that a new row of this transaction has in the column; no other has it."""
+        reserved = self._reserved.get(column)
+        found = None if reserved is None else next(reserved, None)
+        if found is None:
+            self.reserve(column, 1)
+            found = next(self._reserved[column])
+        return found
+
+    def reserve(self, column: Column[int], count: int) -> None:
+        """Ask in one go for as many numbers as `number` will be asked."""
+        self._catch_up()  # rows that wait have numbers too
+        self._reserved[column] = self.ground.numbers(self, column, count)
 
     def change(self, statement: Update, key: str, parameters: Mapping[str, Any]) -> None:
         """Update the row `key`, which is there, before anything else is asked of the database.
@@ -189,8 +194,7 @@ class Book:
         self._changes.setdefault((statement, tuple(parameters)), []).append(parameters)
 
     def _catch_up(self) -> None:
-        while self._later or self._numbered or self._changes:
-            numbered, self._numbered = self._numbered, {}
+        if self._later or self._changes:
             waiting, self._later = self._later, {}
             changes, self._changes = self._changes, {}
             self._marks, self._changed = set(), set()
@@ -199,15 +203,6 @@ class Book:
                     self._run_each(statement, waiting[statement])
                 for (update, _), rows in changes.items():
                     self._run_each(update, rows)
-            for statement, asked in numbered.items():
-                numbers = self._numbers(statement, [parameters for parameters, _ in asked])
-                for (_, then), number in zip(asked, numbers, strict=True):
-                    then(number)
-
-    def _numbers(self, statement: Insert, parameters: Sequence[Mapping[str, Any]]) -> list[int]:
-        prepared = self._library.find(statement, tuple(parameters[0]))
-        rows = [prepared.bound(each) for each in parameters]
-        return [int(row[0]) for row in self.ground.returned(self, prepared.sql, rows)]
 
     def mark(self, *about: str) -> None:
         """Say that rows which wait to be inserted are about this."""
@@ -253,7 +248,7 @@ class Book:
         **detail: str | int | None,
     ) -> None:
         """Leave an audit row, written before this transaction commits. Empty details are left out."""
-        pairs = tuple((name, str(value)) for name, value in detail.items() if value is not None)
+        pairs = tuple([(name, str(value)) for name, value in detail.items() if value is not None])
         self.record(
             AuditRecord(
                 at=at, actor=actor, action=action, object=object, outcome=outcome, reason=reason, detail=pairs
@@ -268,11 +263,7 @@ class Book:
         """Write what is written at the end; the audit rows, linked to the chain, are the last."""
         self._last(self)
         self._catch_up()
-        rows = []
-        for record in self._records:
-            row = audit.link(self.head, record, self.vault.audit)
-            self.head = audit.head_of(row)
-            rows.append(dict(zip(_AUDIT_COLUMNS, _audit_values(row), strict=True)))
+        rows, self.head = audit.linked(self.head, self._records, self.vault.audit)
         self._records = []
         with self.ground.in_one_go(self):
             if self.work and self.ground.has_others:

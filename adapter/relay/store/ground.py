@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Column, Connection, Engine
 
     from adapter.outcome import Issue
     from adapter.relay.store.book import Book
@@ -73,8 +73,8 @@ class Ground(Protocol):
         """Return what lets writes, whose outcome nobody asks for, go to the database together."""
         ...
 
-    def returned(self, book: Book, sql: str, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
-        """Execute a statement for each of `rows` and return the one row that each of them gives."""
+    def numbers(self, book: Book, column: Column[int], count: int) -> Iterator[int]:
+        """Return at least `count` numbers that no row has in this column yet, nor another node gives one."""
         ...
 
     def announce(self, book: Book) -> None:

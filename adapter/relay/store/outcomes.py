@@ -23,7 +23,7 @@ from adapter.relay.store.cipher import owner_of
 from adapter.relay.store.values import AckCode, AttemptEnd, Matched, Paused, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from adapter.relay.message import Level
@@ -66,7 +66,7 @@ _BY_ID = (
     .order_by((_D.header_id == bindparam("identifier")).desc())
     .limit(1)
 )
-_ADD_ACK = insert(schema.acknowledgement).returning(_A.number)
+_ADD_ACK = insert(schema.acknowledgement)
 _OPEN = LIVE | {DeliveryState.PARKED}
 _VERDICTS = select(_A.code).where(_A.delivery == bindparam("the_delivery"), _A.verdict == "first")
 _UNMATCHED = (
@@ -91,6 +91,8 @@ def foresee(book: Book, ends: Sequence[AttemptEnd]) -> None:
     """Read in one go what `record_attempt` will ask about these."""
     deliveries.foresee(book, [end.delivery for end in ends])
     recipients = {row.recipient for (kind, _), row in book.foreseen.items() if kind == deliveries.FOUND}
+    if told := sum(end.reply is not None for end in ends):
+        book.reserve(_A.number, told)
     for party in book.all(_PARTIES, {"parties": sorted(recipients)}):
         book.foreseen[_WAY, party.key] = party
 
@@ -282,11 +284,8 @@ def acknowledge(
     """
     match = book.first(_BY_ID, {"partner": partner, "identifier": identifier})
     if match is None:
-
-        def noted(number: int) -> None:
-            book.note("acknowledge", body_of(number), "unknown", at=now, actor=partner, code=code)
-
-        _keep(book, partner, identifier, code, "unknown", None, body, now, noted)
+        number = _keep(book, partner, identifier, code, "unknown", None, body, now)
+        book.note("acknowledge", body_of(number), "unknown", at=now, actor=partner, code=code)
         return Matched(verdict="unknown", delivery=None, message=None, state=None)
     row = deliveries.find(book, match.id)
     verdict = _apply(book, row, code, now, due_at=now + retry_after)
@@ -345,26 +344,17 @@ def _keep(
     row: Row | None,
     body: bytes | None,
     at: datetime,
-    then: Callable[[int], None] | None = None,
-) -> None:
-    """Keep the acknowledgement; `then` is told its number.
+) -> int:
+    """Keep the acknowledgement; returns its number.
 
     Its body is sealed under the key of the message it is about and forgotten with that; under one of its own
     if nobody knows what it is about.
     """
-
-    def numbered(number: int) -> None:
-        if body is not None and row is None:
-            book.seal_new(body_of(number), {"body": body}, at)
-        elif body is not None and row is not None and row.wrapped is not None:
-            owner = owner_of(row.message)
-            book.seal(book.vault.envelope(owner, row.wrapped), body_of(number), body)
-        if then is not None:
-            then(number)
-
-    book.later_numbered(
+    number = book.number(_A.number)
+    book.later(
         _ADD_ACK,
         {
+            "number": number,
             "partner": partner,
             "identifier": identifier,
             "code": code,
@@ -372,8 +362,12 @@ def _keep(
             "delivery": row.id if row else None,
             "received_at": at,
         },
-        numbered,
     )
+    if body is not None and row is None:
+        book.seal_new(body_of(number), {"body": body}, at)
+    elif body is not None and row is not None and row.wrapped is not None:
+        book.seal(book.vault.envelope(owner_of(row.message), row.wrapped), body_of(number), body)
+    return number
 
 
 def overdue(

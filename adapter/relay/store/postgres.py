@@ -28,12 +28,12 @@ from adapter.relay.store.ground import NODES, cause_of
 from adapter.relay.store.room import Room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Column, Connection, Engine
     from sqlalchemy.engine import URL
 
     from adapter.outcome import Issue
@@ -176,10 +176,13 @@ class PostgresGround:
         pipeline: AbstractContextManager[Any] = book.cursor.connection.pipeline()
         return pipeline
 
-    def returned(self, book: Book, sql: str, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
-        """Execute them together."""
-        book.cursor.executemany(sql, rows, returning=True)
-        return [result.fetchone() for result in book.cursor.results()]
+    def numbers(self, book: Book, column: Column[int], count: int) -> Iterator[int]:
+        """Return as many of the column's sequence."""
+        book.cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)",
+            (column.table.name, column.name, count),
+        )
+        return iter([row[0] for row in book.cursor.fetchall()])
 
     def announce(self, book: Book) -> None:
         """Tell the other nodes, with the commit, that something may be due."""

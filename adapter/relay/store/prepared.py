@@ -17,7 +17,7 @@ from sqlalchemy.sql.dml import Insert, UpdateBase
 
 from adapter.relay.store.among import Several
 from adapter.relay.store.arrays import kind_of
-from adapter.relay.store.schema import Moment, write_moment
+from adapter.relay.store.schema import Moment, read_moment, write_moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -72,7 +72,8 @@ class Prepared:
         for row in found:
             values = list(row)
             for index, convert in conversions:
-                values[index] = convert(values[index])
+                if row[index] is not None:
+                    values[index] = convert(row[index])
             converted.append(make(values))
         return converted
 
@@ -96,6 +97,14 @@ def into(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | Non
     return convert
 
 
+def _out_of(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    """Return what makes a driver's value, if there is one, ours; None if it is that already."""
+    if isinstance(type_, Moment):
+        return read_moment
+    convert: Callable[[Any], Any] | None = type_.dialect_impl(dialect).result_processor(dialect, None)
+    return convert
+
+
 def _rows_of(
     statement: ClauseElement, dialect: Dialect
 ) -> tuple[Any, list[tuple[int, Callable[[Any], Any]]]]:
@@ -108,7 +117,7 @@ def _rows_of(
     names = [str(getattr(column, "key", None) or "") for column in columns]
     conversions: list[tuple[int, Callable[[Any], Any]]] = []
     for index, column in enumerate(columns):
-        convert = column.type.dialect_impl(dialect).result_processor(dialect, None)
+        convert = _out_of(column.type, dialect)
         if convert is not None:
             conversions.append((index, convert))
     return namedtuple("Row", names, rename=True), conversions

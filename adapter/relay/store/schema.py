@@ -45,6 +45,11 @@ def write_moment(value: datetime | None) -> str | None:
     return None if value is None else moment(value)
 
 
+def read_moment(value: str) -> datetime:
+    """Read a time as the database keeps it."""
+    return datetime.fromisoformat(value).astimezone(UTC)
+
+
 class Moment(TypeDecorator[datetime]):
     """A time, aware, as sortable text in UTC."""
 
@@ -57,7 +62,7 @@ class Moment(TypeDecorator[datetime]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
         """Read it."""
-        return None if value is None else datetime.fromisoformat(value).astimezone(UTC)
+        return None if value is None else read_moment(value)
 
 
 def allowed(column: str, values: Iterable[StrEnum]) -> str:

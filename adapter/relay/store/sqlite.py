@@ -12,6 +12,7 @@ One connection writes and checkpoints. That is also the answer to the WAL-reset 
 from __future__ import annotations
 
 import fcntl
+import itertools
 import logging
 import os
 import sqlite3
@@ -31,11 +32,11 @@ from adapter.relay.store.ground import cause_of
 from adapter.relay.store.room import Room, drop_ballast, keep_ballast, room_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Column, Connection, Engine
     from sqlalchemy.engine import URL
 
     from adapter.relay.store.book import Book
@@ -110,13 +111,10 @@ class SqliteGround:
         """Nothing to gain: the database is in this process."""
         return nullcontext()
 
-    def returned(self, book: Book, sql: str, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
-        """Execute one after the other."""
-        found = []
-        for row in rows:
-            book.cursor.execute(sql, row)
-            found.extend(book.cursor.fetchall())
-        return found
+    def numbers(self, book: Book, column: Column[int], count: int) -> Iterator[int]:
+        """Return all that follow the greatest: nobody else is there."""
+        book.cursor.execute(f"SELECT max({column.name}) FROM {column.table.name}")  # noqa: S608 - our names
+        return itertools.count((book.cursor.fetchone()[0] or 0) + 1)
 
     def announce(self, book: Book) -> None:
         """Nobody else is there."""
