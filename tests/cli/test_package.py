@@ -21,6 +21,7 @@ from adapter.mapping.fml.structuremap import from_structure_map
 from adapter.shipped import folder
 from adapter.validation import Validator
 from adapter.validation.finnish import finnish_base
+from tests.shipped import validator as shipped_validator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,7 @@ def build(target: Path, *options: str) -> Path:
 @pytest.fixture(scope="module")
 def publication() -> Publication:
     """What is published, gathered once."""
-    validator = Validator.shipped()
+    validator = shipped_validator()
     gathered, shown = tuple(definitions(validator)), dict(examples(validator))
     return Publication(version=__version__, definitions=gathered, examples=shown)
 

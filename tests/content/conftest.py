@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from adapter.mapping import MapSet
 from adapter.shipped import folder
-from adapter.validation.validator import Validator
+from tests import shipped
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from adapter.mapping import MapSet
+    from adapter.validation.validator import Validator
 
 ZONE = "Europe/Helsinki"
 NOTIFICATIONS = folder("fixtures") / "notification"
@@ -33,10 +35,10 @@ def resources() -> list[Path]:
 @pytest.fixture(scope="session")
 def maps() -> MapSet:
     """All shipped maps."""
-    return MapSet.load([folder("mappings")])
+    return shipped.maps()
 
 
 @pytest.fixture(scope="session")
 def validator() -> Validator:
     """R4 and the shipped profiles."""
-    return Validator.shipped()
+    return shipped.validator()

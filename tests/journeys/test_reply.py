@@ -14,9 +14,9 @@ from adapter.cli.stage import arrived, send
 from adapter.conformance.actors.script import Act
 from adapter.relay import overdue
 from adapter.shipped import folder
-from adapter.validation import Validator
 from tests.journeys.conftest import step, types
 from tests.patience import PATIENCE
+from tests.shipped import validator as shipped_validator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +94,7 @@ def communication_of(bundle: dict[str, Any]) -> dict[str, Any]:
 
 def errors(bundle: dict[str, Any]) -> list[str]:
     """Return what our own profiles find wrong with a message."""
-    return [str(each) for each in Validator.shipped().validate(bundle) if each.is_error]
+    return [str(each) for each in shipped_validator().validate(bundle) if each.is_error]
 
 
 def test_a_case_walks_to_the_return_to_work(play: Play) -> None:

@@ -10,11 +10,11 @@ import httpx
 
 from adapter.cli.site import write_secret
 from adapter.cli.stage import arrived, send
-from adapter.validation import Validator
 from tests.journeys.conftest import step
 from tests.journeys.test_canary import CODE, NAMES, logged
 from tests.patience import PATIENCE
 from tests.server.people import PASSWORD, Browser, line, read_here, user
+from tests.shipped import validator as shipped_validator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,7 +106,7 @@ def test_a_v2_message_is_read_and_answered_on_the_form_and_the_hospital_hears(
         _, third = await offered(stage, "back-surgery-cancelled.hl7")
         cancelled = await visit(stage, cookies, lambda browser: browser.get(f"/reply/{second}"))
 
-        checker = Validator.shipped()
+        checker = shipped_validator()
         assert [
             str(each) for bundle in stage.reported for each in checker.validate(bundle) if each.is_error
         ] == []

@@ -10,10 +10,10 @@ import pytest
 
 from adapter.errors import AdapterError, Malformed, TooCostly, Unsupported
 from adapter.fhir.budget import Budget
-from adapter.mapping.mapset import MapSet
 from adapter.mapping.nodes import leaves, watch
 from adapter.mapping.readers.hl7v2 import read
 from adapter.shipped import folder
+from tests.shipped import maps as shipped_maps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -187,9 +187,7 @@ def test_a_merge_of_two_persons_links_each_to_their_own_record() -> None:
     body = (folder("fixtures") / "notification" / "merged-records.hl7").read_bytes().rstrip(b"\r\n")
     pid, mrg = (line for line in body.split(b"\r") if line.startswith((b"PID", b"MRG")))
     second = b"\r".join([body, pid.replace(b"70620", b"70621"), mrg.replace(b"70233", b"70234")])
-    maps = MapSet.load(folder("mappings"))
-
-    bundle = maps["notification-from-v2"].run(second, media_type="application/hl7-v2").resources[0]
+    bundle = shipped_maps()["notification-from-v2"].run(second, media_type="application/hl7-v2").resources[0]
 
     people = [
         entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == "Patient"

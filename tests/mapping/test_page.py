@@ -15,8 +15,8 @@ from adapter.fhir import json as fhir_json
 from adapter.mapping import readers
 from adapter.mapping.page import page
 from adapter.mapping.provenance import TARGET_PATH, provenance
-from adapter.validation import Validator
 from tests.mapping.conftest import JSON, to
+from tests.shipped import validator as shipped_validator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,7 +122,7 @@ def test_provenance_is_valid_and_names_the_version_of_the_map(outcome: Any) -> N
 
     policies = {tuple(entry["resource"]["policy"]) for entry in made["entry"]}
     assert policies == {("urn:test:the", f"nih:sha-256;{'ab' * 32}")}
-    assert [issue for issue in Validator.shipped().validate(made) if issue.is_error] == []
+    assert [issue for issue in shipped_validator().validate(made) if issue.is_error] == []
 
 
 @pytest.mark.parametrize(

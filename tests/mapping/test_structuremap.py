@@ -15,15 +15,16 @@ from adapter.mapping.fml.parser import parse
 from adapter.mapping.fml.structuremap import TEXT, from_structure_map, structure_map_text, to_structure_map
 from adapter.mapping.mapset import MapSet, check
 from adapter.shipped import folder as shipped
-from adapter.validation import Validator
 from tests.mapping.conftest import JSON, to
 from tests.mapping.test_parser import READ, group
+from tests.shipped import validator as shipped_validator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from adapter.mapping.fml.tree import MapFile
+    from adapter.validation import Validator
 
 MORE = {
     "constants": "let a = {};\nlet b_c = 'x';\n" + group("src -> tgt.a = b_c;"),
@@ -56,7 +57,7 @@ def there_and_back(tree: MapFile) -> MapFile | None:
 @pytest.fixture(scope="module")
 def validator() -> Validator:
     """R4 and our own profiles."""
-    return Validator.shipped()
+    return shipped_validator()
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)

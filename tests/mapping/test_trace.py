@@ -11,10 +11,10 @@ import pytest
 
 from adapter.errors import AdapterError
 from adapter.mapping.accounting import reach
-from adapter.mapping.mapset import MapSet
 from adapter.mapping.readers import OF_SUFFIX
 from adapter.shipped import folder as shipped
 from tests.mapping.conftest import JSON, V2, XML, to
+from tests.shipped import maps as shipped_maps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -245,7 +245,7 @@ def test_no_text_makes_a_v2_source_lose_a_resource(one: Load, text: str) -> None
 
 def test_shipped_maps_take_shipped_fixtures_the_same_both_ways() -> None:
     """For each fixture the traced build gives the very result of the plain one, and accounts for every leaf."""
-    maps = MapSet.load(shipped("mappings"))
+    maps = shipped_maps()
     paths = [path for path in sorted(shipped("fixtures").rglob("*")) if path.suffix in OF_SUFFIX]
     seen = 0
     for path in paths:
@@ -267,7 +267,7 @@ def test_shipped_maps_take_shipped_fixtures_the_same_both_ways() -> None:
 @pytest.mark.corpus
 def test_real_messages_go_through_the_shipped_map(corpus: Path) -> None:
     """Whatever a real v2 message holds, the map gives a Bundle or our own error, and accounts exactly."""
-    one = MapSet.load(shipped("mappings"))["notification-from-v2"]
+    one = shipped_maps()["notification-from-v2"]
     for path in sorted((corpus / "hl7v2-messages").rglob("*.hl7")):
         outcome = one.run(path.read_bytes(), media_type="application/hl7-v2", lineage=True)
         assert outcome.resources[0]["resourceType"] == "Bundle", path.name

@@ -10,10 +10,11 @@ import tomllib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from adapter.fhir import json as fhir_json
-from adapter.mapping import MapSet
 from adapter.relay import consent_filing, disclosure_rules, event
 from adapter.relay.clock import CountedIds, SetClock
 from adapter.relay.deployment import Organisation, Partner, Relay
@@ -21,11 +22,11 @@ from adapter.relay.message import Level, Mode, Submission
 from adapter.relay.retry import RetrySchedule
 from adapter.relay.source import Source
 from adapter.shipped import folder
-from adapter.validation import Validator
-from tests.relay.world import open_store
+from tests.relay.world import FILE, is_empty_file, open_store
+from tests.shipped import maps, validator
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from adapter.relay.store import Store
 
 MARCH = datetime(2026, 3, 20, 9, 0, tzinfo=UTC)
 TUULILAHTI = "urn:uuid:2dee15f3-a33c-5c90-8b63-536933ec04db"
@@ -44,18 +45,6 @@ FORMATS = {
     "application/fhir+xml": "fhir",
 }
 HOSPITALS = {TUULILAHTI: "tuulilahti", HAVUNIEMI: "havuniemi"}
-
-
-@cache
-def maps() -> MapSet:
-    """The shipped maps, compiled once."""
-    return MapSet.load(folder("mappings"))
-
-
-@cache
-def validator() -> Validator:
-    """The shipped profiles, compiled once."""
-    return Validator.shipped()
 
 
 class NoWire:
@@ -93,13 +82,31 @@ def partner(organisation: str, level: Level = Level.CLINICAL, **more: Any) -> Pa
     )
 
 
-def relay_in(place: Path, **more: Any) -> Relay:
-    """Build the demo deployment with the store of `place`; `more` replaces parts of it."""
-    clock = SetClock(MARCH)
+def _filled(place: Path, clock: SetClock) -> Store:
+    """Open the store of `place` with the demo deployment's directory, agreements and consents imported."""
     store = open_store(place, clock)
     store.import_directory(demo_files("partners"), MARCH)
     store.import_agreements(demo_agreements(), MARCH)
     store.import_consents([consent_filing.new_consent(each, store) for each in demo_files("consents")], MARCH)
+    return store
+
+
+@cache
+def _filled_file() -> bytes:
+    """Return the store's file as it is once all is imported: every test that needs one gets a copy."""
+    with TemporaryDirectory() as name:
+        _filled(Path(name), SetClock(MARCH)).close()
+        return (Path(name) / FILE).read_bytes()
+
+
+def relay_in(place: Path, **more: Any) -> Relay:
+    """Build the demo deployment with the store of `place`; `more` replaces parts of it."""
+    clock = SetClock(MARCH)
+    if is_empty_file(place):
+        (place / FILE).write_bytes(_filled_file())
+        store = open_store(place, clock)
+    else:
+        store = _filled(place, clock)
     sources = {
         f"{name}-{kind}": Source(name=f"{name}-{kind}", organisation=key, format=kind)  # type: ignore[arg-type]
         for key, name in HOSPITALS.items()

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import pytest
 
 from adapter.errors import ConfigurationError, Unsupported
 from adapter.fhir import json as fhir_json
-from adapter.mapping import MapSet
 from adapter.relay import form
 from adapter.relay.message import Level
-from adapter.shipped import folder
 from tests.relay.notes import bundle, resource
 from tests.relay.test_disclosure import copy
-
-
-@cache
-def maps() -> MapSet:
-    """The shipped maps."""
-    return MapSet.load([folder("mappings")])
+from tests.shipped import maps
 
 
 def test_fhir_is_the_copy_itself() -> None:

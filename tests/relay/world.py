@@ -57,6 +57,14 @@ PERMIT = Permit(level=Level.MINIMAL, basis=next(iter(Basis)), consent="Consent/1
 TTL = timedelta(days=5)
 
 
+FILE = "silta.db"
+
+
+def is_empty_file(folder: Path) -> bool:
+    """True if the folder's store is a file that nobody has opened yet."""
+    return not (folder / "address").exists() and not (folder / FILE).exists()
+
+
 def settle_on(folder: Path, address: str) -> None:
     """Let the store of this folder be a database; without it the folder has a file."""
     (folder / "address").write_text(address)
@@ -65,7 +73,7 @@ def settle_on(folder: Path, address: str) -> None:
 def address_of(folder: Path) -> str:
     """The URL of the folder's store."""
     place = folder / "address"
-    return place.read_text() if place.exists() else f"sqlite:///{folder / 'silta.db'}"
+    return place.read_text() if place.exists() else f"sqlite:///{folder / FILE}"
 
 
 def open_store(folder: Path, clock: SetClock | None = None, **more: Any) -> Store:
@@ -79,7 +87,7 @@ def raw_rows(folder: Path, sql: str, *values: Any) -> list[tuple[Any, ...]]:
     """Ask the folder's database without the store, behind its back; `?` stands for a value."""
     address = address_of(folder)
     if address.startswith("sqlite"):
-        file = sqlite3.connect(folder / "silta.db")
+        file = sqlite3.connect(folder / FILE)
         try:
             rows = file.execute(sql, values).fetchall()
             file.commit()

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
 
 from adapter.fhir.packages import load
-from adapter.validation import Validator
+from tests import shipped
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from adapter.fhir.packages import Package
-
-
-@cache
-def shipped() -> Validator:
-    """Return R4 and the shipped profiles, compiled once for all tests."""
-    return Validator.shipped()
+    from adapter.validation import Validator
 
 
 @pytest.fixture(scope="session")
 def validator() -> Validator:
     """R4 and the shipped profiles, compiled once for all tests."""
-    return shipped()
+    return shipped.validator()
 
 
 @pytest.fixture(scope="session")

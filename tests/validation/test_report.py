@@ -12,6 +12,7 @@ from adapter.cli.validate import check
 from adapter.outcome import finding
 from adapter.validation.frame import excerpt, hide_json
 from adapter.validation.report import FORMATS, Checked, as_outcome, as_sarif, as_text
+from tests.shipped import validator as shipped_validator
 
 if TYPE_CHECKING:
     from adapter.validation import Validator
@@ -37,9 +38,7 @@ XML = f"""<Patient xmlns="http://hl7.org/fhir">
 @pytest.fixture(scope="module", params=[JSON, XML], ids=["json", "xml"])
 def checked(request: pytest.FixtureRequest) -> Checked:
     """A person with faults, as each format has it."""
-    from adapter.validation import Validator
-
-    return check("person", request.param.encode(), Validator.shipped(), [])
+    return check("person", request.param.encode(), shipped_validator(), [])
 
 
 @pytest.mark.parametrize("name", ["text", *FORMATS])

@@ -23,7 +23,7 @@ from adapter.fhir.packages import load
 from adapter.fhir.types import r4
 from adapter.fhirpath import compile_expression
 from adapter.shipped import folder
-from tests.validation.conftest import shipped
+from tests import shipped
 from tests.validation.instances import PLAIN, Maker
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def varied(found: list[dict[str, Any]], profile: str) -> list[dict[str, Any]]:
 @cache
 def bases(profile: str) -> tuple[dict[str, Any], ...]:
     """Return the instances of a profile that its mutants are made of."""
-    validator = shipped()
+    validator = shipped.validator()
     found = [
         one
         for place in MESSAGES
@@ -174,7 +174,7 @@ def errors(resource: dict[str, Any], profile: str) -> frozenset[tuple[str, str |
     """Return code, place and key of each error."""
     return frozenset(
         (issue.code, issue.at, str(issue.params.get("key", "")))
-        for issue in shipped().validate(resource, profile)
+        for issue in shipped.validator().validate(resource, profile)
         if issue.is_error
     )
 
