@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,7 @@ DOORS = {
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
+@cache
 def _imports(file: Path) -> list[tuple[str, int]]:
     """Every module that `file` imports, absolute, with its line; type-checking blocks included."""
     found = []
