@@ -8,11 +8,13 @@ the two equal.
 from __future__ import annotations
 
 import sqlite3
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import inspect
@@ -48,8 +50,9 @@ def upgrade(ground: Ground, steps: Path = STEPS) -> None:
         with ground.writing.begin() as connection:
             ground.lock_schema(connection)
             _begin(connection, steps)
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            if not _is_newest(connection, steps):
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
     except CommandError as exc:
         raise StoreError("ST109") from exc
     except Exception as exc:
@@ -62,6 +65,17 @@ def _begin(connection: Connection, steps: Path) -> None:
     if drawn.exists() and not inspect(connection).get_table_names():
         for statement in _statements(drawn.read_text("utf-8")):
             connection.exec_driver_sql(statement)
+
+
+def _is_newest(connection: Connection, steps: Path) -> bool:
+    """Return True if no step is missing; to walk none of them costs as much as to read them all."""
+    return MigrationContext.configure(connection).get_current_heads() == (_last(steps),)
+
+
+@cache
+def _last(steps: Path) -> str | None:
+    """Return the last of the steps in a folder: a program's steps stay while it runs."""
+    return newest(steps)
 
 
 def _statements(script: str) -> Iterator[str]:
