@@ -40,8 +40,8 @@ class ReadingBudget:
     seconds: float = 2.0
     """Processor time."""
     first: float = 3.0
-    """How many times that for the first one of a process: parts of maps and profiles are compiled when first
-    met."""
+    """How many times that for the first of each source in a process, and for `$validate`: parts of maps and
+    profiles are compiled when first met."""
     megabytes: int = 512
     """Address space, beside what maps and profiles have."""
 

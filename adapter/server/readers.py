@@ -65,13 +65,13 @@ class _Process:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", LONGEST_WAIT, 0))
             return cls(number, Connection(end.detach()), maps)
 
-    def ask(self, verb: str, arguments: tuple[Any, ...]) -> Any:  # noqa: ANN401  (what was read)
-        """Return its answer.
+    def ask(self, verb: str, source: Source | None, arguments: tuple[Any, ...]) -> Any:  # noqa: ANN401
+        """Return its answer: what was read, or why not.
 
         Raises _EndedError if it is gone, StoreError (IN112) if the answer does not come.
         """
         try:
-            self.connection.send((verb, arguments))
+            self.connection.send((verb, source.name if source is not None else None, arguments))
             answer = self.connection.recv()
         except BlockingIOError as error:
             os.kill(self.number, signal.SIGKILL)
@@ -161,7 +161,7 @@ class Readers:
                     return getattr(self.own, verb)(*arguments)
                 had_read = process.has_read
                 try:
-                    answer = process.ask(verb, arguments)
+                    answer = process.ask(verb, source, arguments)
                 except _EndedError:
                     why = self._end(process)
                     name = source.name if source is not None else verb

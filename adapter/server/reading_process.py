@@ -97,14 +97,15 @@ def _read(connection: Connection, reader: Reader, budget: ReadingBudget) -> NoRe
     """Answer one original after the other, until who asks is gone; never returns."""
     try:
         _confine(budget)
-        seconds = budget.first * budget.seconds
+        met = set()
         while True:
-            verb, arguments = connection.recv()
-            signal.setitimer(signal.ITIMER_PROF, seconds)
+            verb, source, arguments = connection.recv()
+            is_first = source is None or (verb, source) not in met
+            signal.setitimer(signal.ITIMER_PROF, budget.seconds * (budget.first if is_first else 1))
             answer = _answer(getattr(reader, verb), arguments)
             signal.setitimer(signal.ITIMER_PROF, 0)
             connection.send(answer)
-            seconds = budget.seconds
+            met.add((verb, source))
     finally:
         # Also for want of memory: whoever asked sees that the connection has ended.
         os._exit(1)

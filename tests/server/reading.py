@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BUDGET = ReadingBudget(seconds=0.2, first=2, megabytes=64)
+AMPLE = ReadingBudget(seconds=PATIENCE)
 SOURCE = Source(name="ehr1", organisation=site.TUULILAHTI, format="hl7v2")
 SECRET = "120574-902Y"
 
@@ -184,7 +185,7 @@ def renewed(place: Path) -> dict[str, Any]:
     readers = Readers.begin(
         Reader(maps, site.validator(), event.shipped_table()),
         lambda: maps.become(maps.again([folder])),
-        ReadingBudget(),
+        AMPLE,
     )
 
     def version() -> Any:
@@ -214,7 +215,7 @@ def renewed(place: Path) -> dict[str, Any]:
 def same() -> dict[str, bool]:
     """Whether each shipped message is read there as it is read here, and traced, and judged."""
     reader = Reader(site.maps(), site.validator(), event.shipped_table())
-    readers = Readers.begin(reader, lambda: None, ReadingBudget())
+    readers = Readers.begin(reader, lambda: None, AMPLE)
     found = {}
     for case in site.cases():
         original = case.submission
