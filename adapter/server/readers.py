@@ -118,7 +118,7 @@ class Readers:
         """See `Reading.read`.
 
         Raises TooCostly (IN124) for what takes more than its share of processor or memory, StoreError (IN112)
-        if the machine is too busy to read at all.
+        if the machine is too busy to read at all, or kills what reads.
         """
         return self._asked("read", source, (original, source))  # type: ignore[no-any-return]
 
@@ -168,6 +168,8 @@ class Readers:
                     log.say("reading-ended", level=logging.ERROR, source=name, about=why)
                     # One that had read others may have gone before it heard of this one.
                     ended += TRIES if why == signal.SIGPROF.name else not had_read
+                    if ended >= TRIES and why == signal.SIGKILL.name:  # nothing in an original does that
+                        raise StoreError("IN112") from None
                 except StoreError:
                     self._end(process)
                     raise

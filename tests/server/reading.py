@@ -71,6 +71,10 @@ class Wayward:
             os.kill(os.getpid(), signal.SIGKILL)
         return os.getpid()
 
+    def fall(self) -> None:
+        """Be killed by the machine, each time."""
+        os.kill(os.getpid(), signal.SIGKILL)
+
     def call(self) -> None:
         socket.create_connection(("127.0.0.1", 9))
 
@@ -130,7 +134,7 @@ def wayward(place: Path) -> dict[str, Any]:
         return told(lambda: readers.read(submission(what.encode()), SOURCE))
 
     found: dict[str, Any] = {"ours": os.getpid(), "first": ask("whoami"), "second": ask("whoami")}
-    for each in ("toil", "hoard", "crash", "stumble", "call", "refuse", "err"):
+    for each in ("toil", "hoard", "crash", "fall", "stumble", "call", "refuse", "err"):
         found[each] = ask(each)
         found[f"after {each}"] = ask("whoami")
     os.kill(found["after err"], signal.SIGKILL)

@@ -60,9 +60,17 @@ def test_a_process_that_died_for_another_reason_costs_no_original(found: dict[st
     """What died with it is read by the next; one that waited is passed over."""
     wayward = found["wayward"]
 
-    assert wayward["stumble"] == wayward["after stumble"] != wayward["after crash"]
+    assert wayward["stumble"] == wayward["after stumble"] != wayward["after fall"]
     assert isinstance(wayward["after a kill"], int)
     assert wayward["after a kill"] != wayward["after err"]
+
+
+def test_what_the_machine_kills_is_not_the_senders_fault(found: dict[str, Any]) -> None:
+    """Whoever sent it comes again."""
+    wayward = found["wayward"]
+
+    assert wayward["fall"] == {"error": "StoreError", "code": "IN112", "at": None, "line": None}
+    assert wayward["after fall"] not in (wayward["ours"], wayward["after crash"])
 
 
 def test_what_reads_has_no_network(found: dict[str, Any]) -> None:
