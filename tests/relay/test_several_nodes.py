@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -253,6 +254,21 @@ def test_a_closed_node_gives_its_lanes_back(folder: Path) -> None:
             store.commit_intake(intake(1))
             assert len(store.submit(claims.claim, NOON, 9).result()) == 1
         assert len(other.submit(claims.claim, NOON, 9).result()) == 1
+
+
+def test_no_node_keeps_a_key_that_another_has_destroyed(nodes: tuple[World, World]) -> None:
+    """Keys that were opened are let go of whenever a node looks for what to forget, whoever forgot it."""
+    one, two = nodes
+    new = one.take(1)
+    one.due()
+    two.store.content(new.message, "original")
+    assert two.store._vault.open_envelopes > 0
+    later = NOON + timedelta(days=100)
+    assert one.store.forget(later) == 1
+
+    assert two.store.forget(later) == 0
+
+    assert two.store._vault.open_envelopes == 0
 
 
 # The database goes away -----------------------------------------------------------------------------------

@@ -296,8 +296,8 @@ class Store(Accepting, Deciding, Importing, Offering):
         total = 0
         while done := self._do(retention.forget, now, kept or retention.DEFAULT):
             total += done
+        self._vault.forget()  # also of what another node has forgotten
         if total:
-            self._vault.forget()
             self._writer.alone(self._ground.sweep).result()
         return total
 

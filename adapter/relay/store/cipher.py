@@ -108,6 +108,11 @@ class Vault:
     def _open(self, owner: str, wrapped: bytes) -> Envelope:
         return Envelope(owner, self.unwrapped(owner, wrapped))
 
+    @property
+    def open_envelopes(self) -> int:
+        """How many envelopes stay open."""
+        return self._opened.cache_info().currsize
+
     def forget(self) -> None:
         """Let go of the envelopes that were opened: keys of theirs may have been destroyed."""
         self._opened.cache_clear()
